@@ -1,0 +1,232 @@
+"""cohortium.toml and the environment, read once, into frozen dataclasses.
+
+Each scalar comes from the environment (`COHORTIUM_SECTION__KEY`), else the file, else its default, and remembers
+which. All mistakes are reported together. No other module reads an environment variable.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from cohortium.errors import ConfigError
+
+__all__ = ["Config", "Pipeline", "Project", "Serve", "Site", "load", "settings"]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    name: str = _setting("site", "name of this site in receipts and provenance: lower-case letters, digits, hyphens")
+    data: Path = _setting(Path("data"), "data root: store, spool and archive; relative to the configuration file")
+    key: Path = _setting(Path("keys/site.key"), "the site's key, outside the data root, mode 0600")
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    host: str = _setting("127.0.0.1", "address on which `cohortium serve` listens")
+    port: int = _setting(8765, "its port")
+    login_hours: int = _setting(12, "hours after which a login ends")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    file_megabytes: int = _setting(2048, "larger files are set aside unread")
+    series_gap_millimetres: float = _setting(0.05, "spacing between slices may differ by this much before it is a gap")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One `[[project]]`: where data is deposited."""
+
+    name: str = _setting("", "short name: lower-case letters, digits, hyphens")
+    title: str = _setting("", "what people read")
+    admit: str = _setting("receipt", "`receipt`: only what an enrolled site signed for; `check`: the archive's own check")
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One `[[pipeline]]`: from a folder through a protocol and checks into a project."""
+
+    name: str = _setting("", "short name: lower-case letters, digits, hyphens")
+    source: Path = _setting(Path(), "folder to read; relative to the configuration file")
+    project: str = _setting("", "project that receives what comes out")
+    protocol: str = _setting("basic", "shipped protocol by name, or path of a protocol file")
+    modalities: tuple[str, ...] = _setting((), "take these modalities only; empty: all that earlier pipelines left")
+    gate: bool = _setting(True, "hold a series in which a check found an error")
+    specification: str = _setting("dragon", "specification to check against")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration; `origin` tells for each `section.key` where its value came from."""
+
+    file: Path
+    site: Site
+    serve: Serve
+    limits: Limits
+    projects: tuple[Project, ...]
+    pipelines: tuple[Pipeline, ...]
+    origin: Mapping[str, str]
+
+    def project(self, name: str) -> Project:
+        return next(project for project in self.projects if project.name == name)
+
+
+SECTIONS: Mapping[str, type] = {"site": Site, "serve": Serve, "limits": Limits}
+LISTS: Mapping[str, type] = {"project": Project, "pipeline": Pipeline}
+
+
+def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read `file` and the environment; raise one `ConfigError` that names every mistake."""
+    problems: list[str] = []
+    origin: dict[str, str] = {}
+    document = _document(file)
+    for name in sorted(document.keys() - SECTIONS.keys() - LISTS.keys()):
+        problems.append(f"[{name}]: no such section; known: {', '.join([*SECTIONS, *LISTS])}")
+    for name in sorted(environment):
+        if name.startswith("COHORTIUM_") and not _is_setting(name):
+            problems.append(f"{name}: no such setting; see `cohortium config show`")
+    sections = {
+        name: _section(kind, name, document.get(name, {}), environment, file.parent, problems, origin)
+        for name, kind in SECTIONS.items()
+    }
+    lists = {
+        name: tuple(
+            _section(kind, f"{name}[{n}]", table, {}, file.parent, problems, origin)
+            for n, table in enumerate(_tables(name, document, problems))
+        )
+        for name, kind in LISTS.items()
+    }
+    config = Config(
+        file=file, **sections, projects=lists["project"], pipelines=lists["pipeline"], origin=origin
+    )
+    problems += _contradictions(config)
+    if problems:
+        raise ConfigError(f"{file}:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return config
+
+
+def settings() -> Iterator[tuple[str, Any, str]]:
+    """(name, default, help) of every setting, for `config show` and the reference."""
+    for section, kind in {**SECTIONS, **{f"[{name}]": kind for name, kind in LISTS.items()}}.items():
+        for each in fields(kind):
+            yield f"{section}.{each.name}", each.default, each.metadata["help"]
+
+
+def _document(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no configuration at {file}; `cohortium init` makes one") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {type(error).__name__}") from None
+
+
+def _is_setting(variable: str) -> bool:
+    section, _, key = variable.removeprefix("COHORTIUM_").lower().partition("__")
+    return section in SECTIONS and key in {each.name for each in fields(SECTIONS[section])}
+
+
+def _tables(name: str, document: Mapping[str, Any], problems: list[str]) -> list[Any]:
+    tables = document.get(name, [])
+    if isinstance(tables, list):
+        return tables
+    problems.append(f"[{name}]: write [[{name}]], for there may be several")
+    return []
+
+
+def _section(
+    kind: type,
+    name: str,
+    table: Any,
+    environment: Mapping[str, str],
+    folder: Path,
+    problems: list[str],
+    origin: dict[str, str],
+) -> Any:
+    if not isinstance(table, dict):
+        problems.append(f"{name}: a table is expected")
+        table = {}
+    known = {each.name: each for each in fields(kind)}
+    for key in sorted(table.keys() - known.keys()):
+        problems.append(f"{name}.{key}: no such setting; known: {', '.join(known)}")
+    hints = get_type_hints(kind)
+    values = {}
+    for key, each in known.items():
+        variable = f"COHORTIUM_{name}__{key}".upper()
+        if variable in environment:
+            value, source = _from_text(environment[variable], hints[key]), variable
+        elif key in table:
+            value, source = table[key], "file"
+        else:
+            value, source = _default(each), "default"
+        origin[f"{name}.{key}"] = source
+        try:
+            values[key] = _typed(value, hints[key], folder)
+        except TypeError as error:
+            problems.append(f"{name}.{key}: {error}")
+    return kind(**values)
+
+
+def _default(each: Field[Any]) -> Any:
+    return None if each.default is MISSING else each.default
+
+
+def _from_text(text: str, hint: Any) -> Any:
+    if hint in (int, float):
+        try:
+            return hint(text)
+        except ValueError:
+            return text
+    if hint is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    return text
+
+
+def _typed(value: Any, hint: Any, folder: Path) -> Any:
+    if hint is Path and isinstance(value, str | Path):
+        return folder / value
+    if hint == tuple[str, ...] and isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if hint in (str, int, bool) and type(value) is hint:
+        return value
+    expected = {Path: "a path", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    raise TypeError(f"{expected.get(hint, 'a list of texts')} is expected")
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    if not NAME.fullmatch(config.site.name):
+        yield "site.name: lower-case letters, digits and hyphens, at most 63"
+    if not 0 <= config.serve.port <= 65535:
+        yield "serve.port: 0 to 65535"
+    if config.site.key.resolve().is_relative_to(config.site.data.resolve()):
+        yield "site.key: lies inside site.data; move it outside, so that no backup holds both"
+    for kind, entries in (("project", config.projects), ("pipeline", config.pipelines)):
+        names = [entry.name for entry in entries]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{kind}: two are named {name!r}"
+        for name in names:
+            if not NAME.fullmatch(name):
+                yield f"{kind}.name: {name!r} is not lower-case letters, digits and hyphens, at most 63"
+    projects = {project.name for project in config.projects}
+    for project in config.projects:
+        if project.admit not in ("receipt", "check"):
+            yield f"project {project.name}: admit is `receipt` or `check`"
+    for pipeline in config.pipelines:
+        if pipeline.project not in projects:
+            yield f"pipeline {pipeline.name}: no project {pipeline.project!r} is configured"

@@ -1,0 +1,86 @@
+"""The site's key, and every secret that follows from it.
+
+One 256-bit key lies in a file outside the data root, readable by its owner alone. Everything else
+(sealing keys, UID and pseudonym keys, the signing key) is derived from it by HKDF with a label of its own, so
+that no two uses and no two projects can be joined. The key never leaves this module's objects.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from cohortium.errors import ConfigError, Refused
+
+__all__ = ["Ed25519PublicKey", "SiteKey", "create", "load"]
+
+BYTES = 32
+
+
+class SiteKey:
+    """Derives; never shows itself."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != BYTES:
+            raise ConfigError(f"a site key has {BYTES} bytes, not {len(key)}; restore it from its backup")
+        self._key = key
+
+    def __repr__(self) -> str:
+        return "SiteKey(...)"
+
+    def derive(self, label: str, *context: str) -> bytes:
+        """32 bytes for one use (`label`) in one context (such as a project); RFC 5869."""
+        info = "\x1f".join(("cohortium", label, *context)).encode()
+        return HKDF(algorithm=hashes.SHA256(), length=BYTES, salt=None, info=info).derive(self._key)
+
+    def signer(self) -> Ed25519PrivateKey:
+        """The key with which this site signs receipts."""
+        return Ed25519PrivateKey.from_private_bytes(self.derive("sign receipts"))
+
+    def fingerprint(self) -> str:
+        """16 hex characters by which people can tell two keys apart."""
+        return hmac.digest(self._key, b"cohortium fingerprint", "sha256").hex()[:16]
+
+
+def create(path: Path) -> SiteKey:
+    """Make a new key file with mode 0600, whole or not at all; refuse to touch one that exists."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    key = secrets.token_bytes(BYTES)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(key.hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, path)
+    except FileExistsError:
+        raise Refused(f"{path} exists; a site key is made once and never overwritten") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return SiteKey(key)
+
+
+def load(path: Path, data: Path) -> SiteKey:
+    """Read the key at `path`; refuse one inside the data root `data` or readable by others."""
+    if path.resolve().is_relative_to(data.resolve()):
+        raise Refused(f"the site key {path} lies inside the data root {data}; move it outside, so backups never hold both")
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("ascii").strip()
+    except FileNotFoundError:
+        raise ConfigError(f"no site key at {path}; run `cohortium init` first, or restore the key") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the site key {path} cannot be read: {type(error).__name__}") from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise Refused(f"others can read the site key {path}; run `chmod 600 {path}`")
+    try:
+        return SiteKey(bytes.fromhex(text))
+    except ValueError:
+        raise ConfigError(f"{path} is not a site key: 64 hexadecimal characters are expected") from None

@@ -1,0 +1,113 @@
+"""Encryption at rest: AES-256-GCM in chunks, so that memory stays flat and a cut file is noticed.
+
+A sealed stream is `MAGIC`, 32 random bytes, then chunks of at most `CHUNK` plaintext bytes, each with its
+16-byte tag. The file key is HKDF(key, salt = those random bytes); the nonce counts chunks and its last byte marks the
+final one (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár, 2015), so chunks cannot be reordered,
+dropped or appended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from cohortium.errors import Corrupt
+
+__all__ = ["read", "seal", "unseal", "write"]
+
+MAGIC = b"COHSEAL1"
+SALT = 32
+CHUNK = 1 << 20
+TAG = 16
+
+
+def seal(key: bytes, slices: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
+    """The sealed form of the concatenated slices, piece by piece."""
+    salt = os.urandom(SALT)
+    cipher = AESGCM(_file_key(key, salt))
+    yield MAGIC + salt
+    chunks = _chunks(slices)
+    chunk, number = next(chunks, b""), 0
+    for following in chunks:
+        yield cipher.encrypt(_nonce(number, last=False), chunk, MAGIC)
+        chunk, number = following, number + 1
+    yield cipher.encrypt(_nonce(number, last=True), chunk, MAGIC)
+
+
+def unseal(key: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    """The plaintext of a sealed stream; `Corrupt` where a byte differs from what was sealed."""
+    head = stream.read(len(MAGIC) + SALT)
+    if len(head) != len(MAGIC) + SALT or not head.startswith(MAGIC):
+        raise Corrupt("not a sealed file, or cut within its first bytes")
+    cipher = AESGCM(_file_key(key, head[len(MAGIC) :]))
+    chunk, number = stream.read(CHUNK + TAG), 0
+    while True:
+        following = stream.read(CHUNK + TAG)
+        try:
+            yield cipher.decrypt(_nonce(number, last=not following), chunk, MAGIC)
+        except InvalidTag:
+            raise Corrupt(f"sealed chunk {number} is damaged, or sealed under another key") from None
+        if not following:
+            return
+        chunk, number = following, number + 1
+
+
+def write(path: Path, key: bytes, slices: Iterable[bytes | bytearray | memoryview]) -> None:
+    """Seal the slices into `path`, durable and whole or not at all (temporary name, fsync, rename)."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.writelines(seal(key, slices))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def read(path: Path, key: bytes) -> bytes:
+    """The plaintext of the sealed file at `path`."""
+    with path.open("rb") as file:
+        try:
+            return b"".join(unseal(key, file))
+        except Corrupt as error:
+            raise Corrupt(f"{path.name}: {error}") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders, and makes renames durable by itself
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _file_key(key: bytes, salt: bytes) -> bytes:
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=MAGIC).derive(key)
+
+
+def _nonce(number: int, *, last: bool) -> bytes:
+    return number.to_bytes(11, "big") + bytes([last])
+
+
+def _chunks(slices: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
+    held = bytearray()
+    for piece in slices:
+        held += piece
+        while len(held) > CHUNK:
+            yield bytes(held[:CHUNK])
+            del held[:CHUNK]
+    yield bytes(held)

@@ -1,0 +1,206 @@
+"""Every table, in one place. Rows about people's data hold what is left after de-identification, nothing before it.
+
+The site's own tables (`item`, `arrival`) know an input only by keyed digests and sealed names.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = ["metadata"]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# --- govern ---------------------------------------------------------------------------------------------------
+
+user = Table(
+    "user",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),  # argon2id
+    Column("one_time", Boolean, nullable=False),  # the password opens one login and must then be replaced
+    Column("administrator", Boolean, nullable=False),
+    Column("created", String(32), nullable=False),  # UTC, ISO 8601, as every time below
+)
+
+login = Table(
+    "login",
+    metadata,
+    Column("token_digest", String(64), primary_key=True),  # SHA-256 of the cookie's random token
+    Column("user_id", ForeignKey("user.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created", String(32), nullable=False),
+    Column("expires", String(32), nullable=False),
+)
+
+grant = Table(
+    "grant",
+    metadata,
+    Column("user_id", ForeignKey("user.id", ondelete="CASCADE"), primary_key=True),
+    Column("project_id", ForeignKey("project.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(16), nullable=False),  # owner | member | collaborator
+)
+
+site = Table(
+    "site",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("public_key", String(64), nullable=False),  # Ed25519, hex: verifies the site's receipts
+    Column("enrolled", String(32), nullable=False),
+)
+
+# --- archive: Project > Subject > Session > Scan > Instance -----------------------------------------------------
+
+project = Table(
+    "project",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("title", String(255), nullable=False),
+    Column("admit", String(16), nullable=False),  # receipt | check
+    Column("protocol", String(64), nullable=False),  # name of the protocol that its data went through
+    Column("protocol_digest", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+)
+
+subject = Table(
+    "subject",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("PatientID", String(64), nullable=False),
+    UniqueConstraint("project_id", "PatientID"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subject_id", ForeignKey("subject.id"), nullable=False),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("StudyInstanceUID", String(64), nullable=False),
+    Column("StudyDate", String(8), nullable=False),
+    Column("StudyDescription", String(64), nullable=False),
+    UniqueConstraint("project_id", "StudyInstanceUID"),
+    Index(None, "subject_id", "StudyDate"),
+)
+
+scan = Table(
+    "scan",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("session.id"), nullable=False, index=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("SeriesInstanceUID", String(64), nullable=False),
+    Column("Modality", String(16), nullable=False),
+    Column("SeriesNumber", BigInteger),
+    Column("SeriesDescription", String(64), nullable=False),
+    UniqueConstraint("project_id", "SeriesInstanceUID"),
+)
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("scan_id", ForeignKey("scan.id"), nullable=False, index=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("SOPInstanceUID", String(64), nullable=False),
+    Column("SOPClassUID", String(64), nullable=False),
+    Column("TransferSyntaxUID", String(64), nullable=False),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    Column("InstanceNumber", BigInteger),
+    Column("NumberOfFrames", Integer, nullable=False),  # 0: no pixels
+    Column("position", Float),  # mm along the normal of the slice (PS3.3 C.7.6.2.1.1); NULL without geometry
+    Column("attributes", JSON, nullable=False),  # values.Instance.attributes
+    UniqueConstraint("project_id", "SOPInstanceUID"),
+)
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("SeriesInstanceUID", String(64), nullable=False),
+    Column("SOPInstanceUID", String(64), nullable=False),
+    Column("rule", String(64), nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("message", Text, nullable=False),
+    UniqueConstraint("project_id", "SeriesInstanceUID", "SOPInstanceUID", "rule", "message"),
+)
+
+# --- prove --------------------------------------------------------------------------------------------------------
+
+provenance = Table(
+    "provenance",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of `record`
+    Column("output", String(64), nullable=False, index=True),  # digest of what was made
+    Column("record", Text, nullable=False),  # canonical JSON
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("time", String(32), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("object", String(255), nullable=False),
+    Column("previous", String(64), nullable=False),  # digest of the row before: rows cannot be cut out unseen
+    Column("digest", String(64), nullable=False, unique=True),
+)
+
+# --- spool: what is on its way through this site ------------------------------------------------------------------
+
+item = Table(
+    "item",
+    metadata,
+    Column("id", String(64), primary_key=True),  # HMAC(site key, bytes), hex
+    Column("state", String(16), nullable=False, index=True),
+    Column("reason", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("pipeline", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    # after de-identification:
+    Column("digest", String(64), nullable=False),
+    Column("SeriesInstanceUID", String(64), nullable=False),
+    Column("SOPInstanceUID", String(64), nullable=False),
+    Column("instance", JSON),  # values.Instance
+    Column("findings", JSON, nullable=False),  # those of de-identification
+    Column("subject_mark", String(64), nullable=False),  # keyed digest of who the patient is; tells collisions
+    Index(None, "pipeline", "SeriesInstanceUID"),
+)
+
+arrival = Table(
+    "arrival",
+    metadata,
+    Column("path_mark", String(64), primary_key=True),  # HMAC(site key, absolute path), hex
+    Column("item_id", ForeignKey("item.id"), nullable=False, index=True),
+    Column("path", LargeBinary, nullable=False),  # sealed under the spool's key
+    Column("size", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),  # st_mtime_ns
+    Column("duplicate", Boolean, nullable=False),  # another path brought the same bytes first
+)

@@ -1,0 +1,179 @@
+"""What the stages hand to each other: frozen values, no I/O.
+
+Fields that hold the value of a DICOM attribute carry its keyword (PS3.6). No value in this module is
+identifying except where its docstring says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = [
+    "Action",
+    "Finding",
+    "Instance",
+    "Protocol",
+    "Reason",
+    "Receipt",
+    "Severity",
+    "SetAside",
+    "State",
+    "SubjectRule",
+]
+
+
+class State(StrEnum):
+    """Where an item stands on its way through a site; `spool.states` holds the allowed transitions."""
+
+    RECEIVED = "received"
+    DEIDENTIFIED = "de-identified"
+    HELD = "held"
+    OUTBOX = "outbox"
+    DEPOSITED = "deposited"
+    QUARANTINED = "quarantined"
+    DUPLICATE = "duplicate"
+    NOT_DICOM = "not DICOM"
+
+
+class Reason(StrEnum):
+    """Why an item was set aside. The text is what people read, and is part of the interface."""
+
+    PIXELS_NOT_REVIEWED = "pixels not reviewed"
+    SOP_CLASS_NOT_LISTED = "SOP class not on the list"
+    TRANSFER_SYNTAX_NOT_SUPPORTED = "transfer syntax not supported"
+    NO_FILE_META = "no file meta information"
+    TRUNCATED = "truncated"
+    MALFORMED = "malformed"
+    OTHER_BYTES = "same SOPInstanceUID, other bytes"
+    SUBJECT_COLLISION = "two patients would get one pseudonym"
+    UNREADABLE = "file cannot be read"
+    EMPTY = "empty file"
+    TOO_LARGE = "larger than the limit"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An item that must not go on: why, and where in its bytes or attributes; never a patient's value."""
+
+    reason: Reason
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else str(self.reason)
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing worth knowing about data that went on: rule, what is wrong, how to mend it.
+
+    `rule` is dotted, family first (`geometry.gap`). UIDs are those after de-identification.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    SeriesInstanceUID: str = ""
+    SOPInstanceUID: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One de-identified object, as the stages after `deidentify` see it without opening it again.
+
+    `digest` is SHA-256 (hex) of the bytes and its name ever after. `attributes` maps keywords to JSON
+    values: a string, a number, or a list of them for a multi-valued attribute; absent and empty
+    attributes are not in it.
+    """
+
+    digest: str
+    size: int
+    PatientID: str
+    StudyInstanceUID: str
+    SeriesInstanceUID: str
+    SOPInstanceUID: str
+    SOPClassUID: str
+    TransferSyntaxUID: str
+    Modality: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def numbers(self, keyword: str) -> tuple[float, ...] | None:
+        """The attribute as numbers; None where absent or not all of it is numeric."""
+        value = self.attributes.get(keyword)
+        if value is None:
+            return None
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(v, int | float) for v in values):
+            return None
+        return tuple(float(v) for v in values)
+
+    def number(self, keyword: str) -> float | None:
+        """The attribute's first value as a number; None where absent or not numeric."""
+        values = self.numbers(keyword)
+        return values[0] if values else None
+
+    def text(self, keyword: str) -> str:
+        """The attribute as DICOM writes it, values joined by a backslash; empty where absent."""
+        value = self.attributes.get(keyword, "")
+        return "\\".join(str(v) for v in value) if isinstance(value, list) else str(value)
+
+
+class Action(StrEnum):
+    """What happens to an attribute: the codes of PS3.15 Table E.1-1a."""
+
+    KEEP = "K"
+    REMOVE = "X"
+    EMPTY = "Z"
+    DUMMY = "D"
+    CLEAN = "C"
+    UID = "U"
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRule:
+    """How a patient becomes a subject: `kind` and the pseudonym's length in characters."""
+
+    kind: str = "keyed"
+    length: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What is removed, kept and changed, as a study approves it. `digest` covers the rules and nothing else.
+
+    `options` are PS3.15 Annex E names; `elements` overrides single attributes by keyword. Secrets, offsets
+    and lookup tables are never part of it.
+    """
+
+    name: str
+    version: str
+    title: str
+    edition: str
+    options: tuple[str, ...]
+    subject: SubjectRule
+    elements: Mapping[str, Action]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A site's signed word that it de-identified exactly these bytes under this protocol for this project.
+
+    `signature` is Ed25519 (hex) over the other fields, by the site's key.
+    """
+
+    site: str
+    project: str
+    digest: str
+    protocol: str
+    software: str
+    created: str
+    signature: str
