@@ -1,0 +1,63 @@
+# `make` alone lists the targets. Everything happens inside .venv; stamps in it tell what is installed already.
+
+DICOM ?=
+PYTEST = .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test test-all lint format bench docs constraints clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: .venv/.core ## run the main job on a made-up hospital, or on your own files: make demo DICOM=/folder
+	@.venv/bin/cohortium demo $(if $(DICOM),--dicom "$(DICOM)")
+
+serve: .venv/.core ## open the demo's archive in a browser
+	@.venv/bin/cohortium serve --config cohortium-demo/cohortium.toml
+
+test: .venv/.all ## run every test on small samples
+	@tools/system.sh
+	@$(PYTEST)
+
+test-all: .venv/.all ## run every test on full samples
+	@tools/system.sh
+	@COHORTIUM_TEST_FULL=1 $(PYTEST)
+
+lint: .venv/.all ## check style, types and layers
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/ruff format --check --quiet
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports --quiet
+
+format: .venv/.all ## rewrite the code in the project's style
+	@.venv/bin/ruff check --quiet --fix
+	@.venv/bin/ruff format --quiet
+
+bench: .venv/.all ## measure speed and memory, as ratios within one run
+	@.venv/bin/python bench/run.py
+
+docs: .venv/.all ## write the generated parts of docs/ anew
+	@.venv/bin/python tools/reference.py
+
+constraints: .venv/.venv ## lock the newest versions that fit pyproject.toml
+	@.venv/bin/uv pip compile --quiet --universal --upgrade --all-extras --python-version 3.11 \
+		--no-annotate --no-header --no-emit-index-url --output-file constraints.txt pyproject.toml
+
+clean: ## remove .venv and what the tools left
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+
+.venv/.venv: tools/bootstrap.sh
+	@echo "Preparing .venv" >&2
+	@tools/bootstrap.sh .venv
+	@touch $@
+
+.venv/.core: .venv/.venv pyproject.toml constraints.txt
+	@echo "Installing Cohortium" >&2
+	@tools/install.sh --editable .
+	@touch $@
+
+.venv/.all: .venv/.core
+	@echo "Installing what tests and linters need" >&2
+	@torch=$$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt); [ -z "$$torch" ] || .venv/bin/pip install --quiet "$$torch"
+	@tools/install.sh --requirements pyproject.toml --all-extras
+	@touch $@

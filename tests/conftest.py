@@ -1,0 +1,75 @@
+"""What every test shares: sample sizes, the outside things a test may need, and how Hypothesis is run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+FULL = os.environ.get("COHORTIUM_TEST_FULL") == "1"
+
+SLOW_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+settings.register_profile("small", max_examples=60, derandomize=bool(os.environ.get("CI")), **SLOW_MACHINE)
+settings.register_profile("full", max_examples=2000, derandomize=bool(os.environ.get("CI")), **SLOW_MACHINE)
+settings.load_profile("full" if FULL else "small")
+
+
+def chromium() -> str | None:
+    """The system's browser, if there is one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+NEEDS = {
+    "browser": (chromium, "no Chromium on this machine; apt-get install chromium"),
+    "shared_data": (SHARED_DATA.is_dir, "no ../shared/data beside this checkout"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for marker, (present, reason) in NEEDS.items():
+        if not present():
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_report_header() -> str:
+    return f"sample sizes: {'full' if FULL else 'small'} (COHORTIUM_TEST_FULL)"
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """Whether this run takes the full samples (`make test-all`)."""
+    return FULL
+
+
+@pytest.fixture(scope="session")
+def sample(full: bool) -> Callable[[int, int], int]:
+    """`sample(small, full)`: the number to use in this run; each long test states both."""
+    return lambda small, large: large if full else small
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real DICOM beside the checkout; its tests carry the marker `shared_data`."""
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str | None:
+    """The executable that Playwright should start; its tests carry the marker `browser`."""
+    return chromium()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("COHORTIUM_")]:
+            patch.delenv(name)
+        yield
