@@ -6,6 +6,7 @@ which. All mistakes are reported together. No other module reads an environment 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -16,7 +17,7 @@ from typing import Any, get_type_hints
 
 from cohortium.errors import ConfigError
 
-__all__ = ["Config", "Pipeline", "Project", "Serve", "Site", "load", "settings"]
+__all__ = ["EXAMPLE", "Config", "Pipeline", "Project", "Serve", "Site", "example", "in_force", "load", "settings"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -51,7 +52,9 @@ class Project:
 
     name: str = _setting("", "short name: lower-case letters, digits, hyphens")
     title: str = _setting("", "what people read")
-    admit: str = _setting("receipt", "`receipt`: only what an enrolled site signed for; `check`: the archive's own check")
+    admit: str = _setting(
+        "receipt", "`receipt`: only what an enrolled site signed for; `check`: the archive's own check"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,11 @@ class Config:
 SECTIONS: Mapping[str, type] = {"site": Site, "serve": Serve, "limits": Limits}
 LISTS: Mapping[str, type] = {"project": Project, "pipeline": Pipeline}
 
+EXAMPLE: Mapping[str, Mapping[str, str]] = {
+    "project": {"name": "study", "title": "Our study"},
+    "pipeline": {"name": "incoming", "source": "incoming", "project": "study"},
+}
+
 
 def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
     """Read `file` and the environment; raise one `ConfigError` that names every mistake."""
@@ -108,9 +116,7 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
         )
         for name, kind in LISTS.items()
     }
-    config = Config(
-        file=file, **sections, projects=lists["project"], pipelines=lists["pipeline"], origin=origin
-    )
+    config = Config(file=file, **sections, projects=lists["project"], pipelines=lists["pipeline"], origin=origin)
     problems += _contradictions(config)
     if problems:
         raise ConfigError(f"{file}:\n" + "\n".join(f"  {problem}" for problem in problems))
@@ -122,6 +128,42 @@ def settings() -> Iterator[tuple[str, Any, str]]:
     for section, kind in {**SECTIONS, **{f"[{name}]": kind for name, kind in LISTS.items()}}.items():
         for each in fields(kind):
             yield f"{section}.{each.name}", each.default, each.metadata["help"]
+
+
+def in_force(config: Config) -> Iterator[tuple[str, Any, str]]:
+    """(name, value, origin) of every setting as `config` has it; a path as text."""
+    for section in SECTIONS:
+        yield from _rows(section, getattr(config, section), config.origin)
+    for kind, entries in (("project", config.projects), ("pipeline", config.pipelines)):
+        for n, entry in enumerate(entries):
+            yield from _rows(f"{kind}[{n}]", entry, config.origin)
+
+
+def example() -> str:
+    """A commented configuration file: every setting with its default, and a first project and pipeline."""
+    head = "# The configuration of one Cohortium site. A setting that is commented out has the value shown.\n"
+    sections = [_example(f"[{name}]", kind, {}) for name, kind in SECTIONS.items()]
+    lists = [_example(f"[[{name}]]", kind, EXAMPLE[name]) for name, kind in LISTS.items()]
+    return "\n".join([head, *sections, *lists])
+
+
+def _rows(section: str, values: Any, origin: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+    for each in fields(values):
+        value = getattr(values, each.name)
+        yield (
+            f"{section}.{each.name}",
+            str(value) if isinstance(value, Path) else value,
+            origin[f"{section}.{each.name}"],
+        )
+
+
+def _example(header: str, kind: type, chosen: Mapping[str, str]) -> str:
+    lines = [header]
+    for each in fields(kind):
+        value = chosen.get(each.name, each.default)
+        text = json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
+        lines += [f"# {each.metadata['help']}", f"{'' if each.name in chosen else '# '}{each.name} = {text}"]
+    return "\n".join(lines) + "\n"
 
 
 def _document(file: Path) -> dict[str, Any]:
