@@ -134,15 +134,16 @@ def serve(
     ] = False,
 ) -> None:
     """Open the archive to the browser; Ctrl-C ends it."""
-    import uvicorn
-
-    from cohortium.web.app import create
-
     settings = config.load(file)
     host = settings.serve.host if host is None else host
     port = settings.serve.port if port is None else port
     if not (behind_proxy or _is_loopback(host)):
         raise Refused(f"{host} can be reached from other machines, and there is no TLS; see --behind-proxy")
+
+    import uvicorn
+
+    from cohortium.web.app import create
+
     with _listen(host, port) as listener:
         port = listener.getsockname()[1]
         application = create(replace(settings, serve=replace(settings.serve, host=host, port=port)))

@@ -1,0 +1,149 @@
+"""The command line as people and scripts meet it: every command runs in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cohortium import __version__, config
+from cohortium.cli import EXIT_CODES
+from cohortium.errors import CohortiumError
+
+COMMAND = [sys.executable, "-c", "from cohortium.cli import main; main()"]
+
+
+def cohortium(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    assert cohortium("init", cwd=tmp_path).returncode == 0
+    return tmp_path
+
+
+def test_version(tmp_path: Path) -> None:
+    assert cohortium("--version", cwd=tmp_path).stdout == f"cohortium {__version__}\n"
+
+
+def test_help_is_there_before_one_wonders(tmp_path: Path) -> None:
+    script = "import sys; from cohortium import cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    slow = {"sqlalchemy", "numpy", "pydicom", "fastapi", "uvicorn", "obstore", "cryptography", "rich.console"}
+    assert not slow & set(loaded)
+
+
+def test_help_tells_every_exit_code(tmp_path: Path) -> None:
+    shown = cohortium("--help", cwd=tmp_path).stdout
+    for code in EXIT_CODES:
+        assert f"\n    {code:<5}" in shown
+
+
+def test_every_error_has_an_exit_code_of_its_own() -> None:
+    codes = [kind.exit_code for kind in CohortiumError.__subclasses__()]
+    assert len(set(codes)) == len(codes)
+    assert set(codes) == set(EXIT_CODES) - {0, 1, 130}
+
+
+def test_init_makes_a_site_that_loads(site: Path) -> None:
+    made = config.load(site / "cohortium.toml", {})
+    assert stat.S_IMODE(made.site.key.stat().st_mode) == 0o600
+    assert not made.site.key.resolve().is_relative_to(made.site.data.resolve())
+    assert stat.S_IMODE(made.site.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE(made.pipelines[0].source.stat().st_mode) == 0o700
+    assert [pipeline.project for pipeline in made.pipelines] == [project.name for project in made.projects]
+
+
+def test_init_writes_the_defaults_as_comments(site: Path) -> None:
+    written = (site / "cohortium.toml").read_text("utf-8")
+    uncommented = written.replace("# name = ", "name = ")
+    (site / "other.toml").write_text(uncommented, "utf-8")
+    for name, default, _ in config.settings():
+        assert f"{name.rpartition('.')[2]} = " in written, f"{name} (default {default!r}) is not in the file"
+    assert config.load(site / "other.toml", {}).site == config.load(site / "cohortium.toml", {}).site
+
+
+def test_init_never_overwrites(site: Path) -> None:
+    before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    again = cohortium("init", cwd=site)
+    assert again.returncode == 3
+    assert again.stderr.startswith("cohortium: cohortium.toml exists")
+    assert before == {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+
+
+def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = cohortium("init", "file", cwd=tmp_path)
+    assert result.returncode == 5
+    assert "Traceback" not in result.stderr
+
+
+def test_config_show_names_the_origin_of_each_value(site: Path) -> None:
+    result = cohortium("config", "show", "--json", cwd=site, COHORTIUM_SERVE__PORT="9000")
+    shown = {row["name"]: (row["value"], row["origin"]) for row in json.loads(result.stdout)["settings"]}
+    assert shown["serve.port"] == (9000, "COHORTIUM_SERVE__PORT")
+    assert shown["serve.host"] == ("127.0.0.1", "default")
+    assert shown["project[0].name"] == ("study", "file")
+    assert {name.replace("[0]", "").replace("[", "").replace("]", "") for name in shown} == {
+        name.replace("[", "").replace("]", "") for name, _, _ in config.settings()
+    }
+
+
+def test_config_show_as_text(site: Path) -> None:
+    lines = cohortium("config", "show", cwd=site).stdout.splitlines()
+    assert any(line.startswith("serve.port ") and line.endswith("  8765  (default)") for line in lines)
+
+
+def test_every_mistake_in_the_configuration_at_once(site: Path) -> None:
+    (site / "cohortium.toml").write_text('[serve]\nport = "x"\nhots = 1\n[nonsense]\n', "utf-8")
+    result = cohortium("config", "show", cwd=site)
+    assert result.returncode == 2
+    assert all(part in result.stderr for part in ("serve.port", "serve.hots", "[nonsense]"))
+
+
+def test_no_configuration_names_the_next_step(tmp_path: Path) -> None:
+    result = cohortium("serve", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "cohortium init" in result.stderr
+
+
+def test_a_mistyped_command_line(tmp_path: Path) -> None:
+    result = cohortium("serve", "--port", "many", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_text_that_looks_like_markup_is_shown_as_it_is(site: Path) -> None:
+    file = site / "[red]x[bold].toml"
+    file.write_text('[serve]\nport = "x"\n', "utf-8")
+    assert "[red]x[bold].toml" in cohortium("config", "show", "--config", file, cwd=site).stderr
+
+
+def test_a_reader_that_goes_away_is_no_traceback(site: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.run(
+        [*COMMAND, "config", "show"], cwd=site, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (process.returncode, process.stderr) == (1, "")
+
+
+def test_serve_refuses_other_machines_without_tls(site: Path) -> None:
+    result = cohortium("serve", "--host", "0.0.0.0", cwd=site)
+    assert result.returncode == 3
+    assert "--behind-proxy" in result.stderr
