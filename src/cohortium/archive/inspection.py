@@ -1,0 +1,92 @@
+"""The archive's own look at bytes that ask to come in: does this file bear the marks of de-identification?
+
+It trusts neither the sender nor the de-identifier, and shares no code with it: pydicom reads the whole file, also what
+follows the pixels. It cannot tell whether a kept text names somebody; that is for `verify`, which knows the inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from struct import error as StructError
+
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
+
+from cohortium.errors import Refused
+
+__all__ = ["frames", "inspect"]
+
+UNREADABLE = (InvalidDicomError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError, StructError)
+IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+META = frozenset(
+    [
+        "FileMetaInformationGroupLength",
+        "FileMetaInformationVersion",
+        "MediaStorageSOPClassUID",
+        "MediaStorageSOPInstanceUID",
+        "TransferSyntaxUID",
+        "ImplementationClassUID",
+        "ImplementationVersionName",
+    ]
+)
+
+
+def inspect(content: bytes | memoryview, protocol_digest: str) -> FileDataset:
+    """The file as read; `Refused`, with the first thing that is wrong, unless it may come in."""
+    dataset = _read(content)
+    try:
+        wrong = next(_objections(content, dataset, protocol_digest), None)
+    except (*UNREADABLE, OSError, RecursionError, EOFError):
+        wrong = "it cannot be read to its end"
+    if wrong:
+        raise Refused(f"not admitted: {wrong}")
+    return dataset
+
+
+def frames(dataset: Dataset) -> int:
+    """Number of frames, 0 where the object has no pixels."""
+    if not any(keyword in dataset for keyword in PIXELS):
+        return 0
+    try:
+        return max(1, int(dataset.get("NumberOfFrames") or 1))
+    except (ValueError, TypeError):
+        return 1
+
+
+def _read(content: bytes | memoryview) -> FileDataset:
+    if bytes(content[128:132]) != b"DICM":
+        raise Refused("not admitted: it is not a DICOM Part 10 file")
+    try:
+        return pydicom.dcmread(BytesIO(content))
+    except (*UNREADABLE, OSError, RecursionError, EOFError):
+        raise Refused("not admitted: it cannot be read as DICOM") from None
+
+
+def _objections(content: bytes | memoryview, dataset: FileDataset, protocol_digest: str) -> Iterator[str]:
+    if any(content[:128]):
+        yield "its preamble is not empty"
+    for element in dataset.file_meta:
+        if element.keyword not in META:
+            yield f"its file meta information holds {element.tag}"
+    if dataset.file_meta.get("MediaStorageSOPInstanceUID") != dataset.get("SOPInstanceUID"):
+        yield "its file meta information is of another instance"
+    for keyword in IDENTIFIERS:
+        if not isinstance(dataset.get(keyword), str) or not dataset.get(keyword):
+            yield f"{keyword} is missing"
+    if str(dataset.get("PatientName", "")) != dataset.PatientID:
+        yield "PatientName is not the pseudonym in PatientID"
+    if dataset.get("PatientIdentityRemoved") != "YES":
+        yield "PatientIdentityRemoved is not YES"
+    if f"sha256:{protocol_digest[:48]}" not in _values(dataset.get("DeidentificationMethod")):
+        yield "DeidentificationMethod does not name the digest of the project's protocol"
+    for element in dataset.iterall():
+        if element.tag.is_private:
+            yield f"it holds the private element {element.tag}"
+
+
+def _values(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, MultiValue) else [str(value)]

@@ -1,0 +1,60 @@
+"""Projects and enrolled sites: whom the archive receives from, and under which protocol.
+
+A project holds data of one protocol. Once it holds any, its protocol cannot change under it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, exists, insert, select, update
+
+from cohortium.errors import Refused
+from cohortium.store import insert_once, now
+from cohortium.store.schema import instance, project, site
+
+__all__ = ["enrol", "open_project", "project_named", "public_key"]
+
+
+def open_project(connection: Connection, *, name: str, title: str, admit: str, protocol: str, digest: str) -> int:
+    """The project's id; its row is made, or brought up to date with the configuration."""
+    values = {"title": title or name, "admit": admit, "protocol": protocol, "protocol_digest": digest}
+    row = connection.execute(select(project).where(project.c.name == name)).mappings().one_or_none()
+    if row is None:
+        made = insert(project).values(name=name, **values, created=now()).returning(project.c.id)
+        return int(connection.execute(made).scalar_one())
+    if row["protocol_digest"] != digest and _is_filled(connection, row["id"]):
+        raise Refused(
+            f"project {name} holds data of the protocol {row['protocol']} (sha256:{row['protocol_digest'][:12]}), "
+            f"and now {protocol} (sha256:{digest[:12]}) is asked for; name a new project for it"
+        )
+    connection.execute(update(project).where(project.c.id == row["id"]).values(**values))
+    return int(row["id"])
+
+
+def project_named(connection: Connection, name: str) -> RowMapping:
+    """The project's row; `Refused` where there is none."""
+    row = connection.execute(select(project).where(project.c.name == name)).mappings().one_or_none()
+    if row is None:
+        raise Refused(f"there is no project {name!r} in this archive")
+    return row
+
+
+def enrol(connection: Connection, name: str, key: str) -> None:
+    """Trust receipts of the site that own the public key (hex); a site keeps the key it was enrolled with."""
+    if not insert_once(connection, site, {"name": name, "public_key": key, "enrolled": now()}) and (
+        public_key(connection, name) != key
+    ):
+        raise Refused(f"site {name!r} is enrolled with another key; restore that key, or give the site another name")
+
+
+def public_key(connection: Connection, name: str) -> str:
+    """The enrolled site's public key (hex); `Refused` where it is not enrolled."""
+    key: Any = connection.scalar(select(site.c.public_key).where(site.c.name == name))
+    if key is None:
+        raise Refused(f"no site {name!r} is enrolled in this archive")
+    return str(key)
+
+
+def _is_filled(connection: Connection, project_id: int) -> bool:
+    return bool(connection.scalar(select(exists().where(instance.c.project_id == project_id))))

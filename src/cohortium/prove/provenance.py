@@ -1,0 +1,53 @@
+"""Where every stored thing came from: one canonical record per output, named by its own digest.
+
+What was identifiable appears only as HMAC(site key, bytes), which says nothing to anyone without the site's key.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+
+from sqlalchemy import Connection, select
+
+from cohortium.errors import Corrupt
+from cohortium.prove.canonical import canonical
+from cohortium.store import insert_once
+from cohortium.store.schema import provenance
+
+__all__ = ["Provenance", "of", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How `output` (SHA-256) was made from `source` (keyed digest): by whom, with what, for whom, when."""
+
+    output: str
+    source: str
+    protocol: str
+    protocol_digest: str
+    software: str
+    site: str
+    project: str
+    created: str
+
+
+def record(connection: Connection, made: Provenance) -> str:
+    """Write the record once, in the caller's transaction; returns its digest."""
+    text = canonical(asdict(made))
+    digest = sha256(text.encode()).hexdigest()
+    insert_once(connection, provenance, {"digest": digest, "output": made.output, "record": text})
+    return digest
+
+
+def of(connection: Connection, output: str) -> list[Provenance]:
+    """Every record of how `output` came to be, oldest first; `Corrupt` where one is not what was written."""
+    found = []
+    for digest, text in connection.execute(
+        select(provenance.c.digest, provenance.c.record).where(provenance.c.output == output)
+    ):
+        if sha256(text.encode()).hexdigest() != digest:
+            raise Corrupt(f"provenance record {digest[:12]} was changed; compare with a backup")
+        found.append(Provenance(**json.loads(text)))
+    return sorted(found, key=lambda made: made.created)
