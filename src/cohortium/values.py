@@ -6,6 +6,7 @@ identifying except where its docstring says so.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,6 +24,8 @@ __all__ = [
     "State",
     "SubjectRule",
 ]
+
+LARGEST = sys.float_info.max  # a larger integer is no number that can be reckoned with
 
 
 class State(StrEnum):
@@ -49,6 +52,8 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     OTHER_BYTES = "same SOPInstanceUID, other bytes"
     SUBJECT_COLLISION = "two patients would get one pseudonym"
+    NO_PIPELINE = "no pipeline takes its modality"
+    REFUSED = "refused by the archive"
     UNREADABLE = "file cannot be read"
     EMPTY = "empty file"
     TOO_LARGE = "larger than the limit"
@@ -91,7 +96,7 @@ class Instance:
 
     `digest` is SHA-256 (hex) of the bytes and its name ever after. `attributes` maps keywords to JSON
     values: a string, a number, or a list of them for a multi-valued attribute; absent and empty
-    attributes are not in it.
+    attributes are not in it, but NumberOfFrames always is (0: no pixels).
     """
 
     digest: str
@@ -106,12 +111,10 @@ class Instance:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def numbers(self, keyword: str) -> tuple[float, ...] | None:
-        """The attribute as numbers; None where absent or not all of it is numeric."""
+        """The attribute as finite numbers; None where absent or not all of it is."""
         value = self.attributes.get(keyword)
-        if value is None:
-            return None
         values = value if isinstance(value, list) else [value]
-        if not all(isinstance(v, int | float) for v in values):
+        if not values or not all(isinstance(v, int | float) and abs(v) <= LARGEST for v in values):
             return None
         return tuple(float(v) for v in values)
 

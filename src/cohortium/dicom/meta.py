@@ -1,0 +1,305 @@
+"""What an object says about itself, read once, so that no later stage opens it for its header again.
+
+The attributes taken are those of `data/attributes.csv` and no others. Reading ends at the pixels, whatever their
+size, and what comes back always survives JSON: text, finite numbers, 64-bit integers and lists of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+from pydicom.charset import decode_bytes
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from cohortium.dicom import geometry
+from cohortium.errors import Malformed
+from cohortium.values import Instance
+
+__all__ = ["FIELDS", "Attribute", "attributes", "describe", "frames"]
+
+FIELDS = frozenset(each.name for each in fields(Instance)) - {"digest", "size", "attributes"}
+PIXELS = frozenset(
+    tag for tag in map(tag_for_keyword, ("FloatPixelData", "DoubleFloatPixelData", "PixelData")) if tag is not None
+)
+GROUPS = (0x52009229, 0x52009230)  # Shared, then Per-frame Functional Groups Sequence
+LONGEST = 4096  # bytes of a value; none of the attributes needs more
+UNDEFINED = 0xFFFFFFFF
+
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+UNDIVIDED = frozenset({"LT", "ST", "UT", "UR"})  # a backslash in these is only a backslash
+IN_CHARACTER_SET = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+DELIMITERS = {0x0A, 0x0C, 0x0D, 0x5C}  # after these a character set starts anew (PS3.5 6.1.2.5.3)
+BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
+
+# What pydicom lets through from bytes that are no DICOM.
+UNREADABLE = (
+    AttributeError,
+    BytesLengthException,
+    EOFError,
+    InvalidDicomError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One row of `data/attributes.csv`.
+
+    `one_value`: the modalities (`*`: all) in which it has one value over a scan. `sequence`: where its first item
+    is when the object itself has it not, at top level or in the functional groups (PS3.3 C.7.6.16).
+    """
+
+    keyword: str
+    tag: int
+    one_value: frozenset[str]
+    sequence: int | None
+
+
+@cache
+def attributes() -> tuple[Attribute, ...]:
+    """The attributes that are taken from an object, in the order of their tags."""
+    table = files("cohortium.dicom").joinpath("data/attributes.csv").read_text("utf-8")
+    return tuple(
+        Attribute(
+            keyword=row["keyword"],
+            tag=_tag(row["keyword"]),
+            one_value=frozenset(row["one_value"].split()),
+            sequence=_tag(row["sequence"]) if row["sequence"] else None,
+        )
+        for row in csv.DictReader(table.splitlines())
+    )
+
+
+def describe(content: bytes | memoryview, digest: str) -> Instance:
+    """What the stages after `deidentify` need of the object whose bytes are `content` and whose name is `digest`.
+
+    Beside the attributes as they stand, `NumberOfFrames` is always there (0: no pixels), and for multi-frame objects
+    with parallel planes `SliceLocationVector`: each frame's position in mm along the normal. Raises `Malformed`.
+    """
+    size = content.nbytes if isinstance(content, memoryview) else len(content)
+    dataset, has_pixels = _read(_Window(content), size)
+    found = _found(dataset)
+    taken = {name: found.pop(name, "") for name in FIELDS}
+    taken["TransferSyntaxUID"] = str(dataset.file_meta.get("TransferSyntaxUID") or "")
+    _demand(taken)
+    found["NumberOfFrames"] = _frames(found.get("NumberOfFrames")) if has_pixels else 0
+    if found["NumberOfFrames"] > 1:
+        found |= _frame_positions(dataset, found)
+    return Instance(digest=digest, size=size, attributes=found, **taken)
+
+
+def frames(instance: Instance) -> int:
+    """How many frames of pixels the object has; 0 for an object without pixels."""
+    if "NumberOfFrames" not in instance.attributes:
+        return int("Rows" in instance.attributes)
+    number = instance.number("NumberOfFrames")
+    return 1 if number is None else max(0, int(number))
+
+
+def _read(stream: _Window, size: int) -> tuple[FileDataset, bool]:
+    """The wanted elements up to the pixels, undecoded, and whether there are pixels."""
+    at: list[int] = []
+
+    def stop(tag: BaseTag, _vr: str | None, length: int) -> bool:
+        at[:] = [tag, stream.tell(), length]
+        return tag in PIXELS
+
+    try:
+        dataset = read_partial(stream, stop_when=stop, specific_tags=_wanted())  # type: ignore[arg-type]
+    except UNREADABLE as error:
+        raise Malformed(f"not readable at {_name(at[0])}" if at else "not readable as DICOM", stream.tell()) from error
+    has_pixels = bool(at) and at[0] in PIXELS and at[2] != 0
+    deflated = dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    if at and not deflated and at[0] not in PIXELS and at[2] != UNDEFINED and at[1] + at[2] > size:
+        raise Malformed(f"cut within {_name(at[0])}", at[1])
+    return dataset, has_pixels
+
+
+@cache
+def _wanted() -> tuple[int, ...]:
+    tags = {each.tag for each in attributes()} | {each.sequence for each in attributes() if each.sequence}
+    return (*sorted(tags), *GROUPS)
+
+
+def _found(dataset: Dataset) -> dict[str, Any]:
+    groups = [_item(dataset, tag) for tag in GROUPS]
+    found = {}
+    for each in attributes():
+        value = _value(dataset, each.tag)
+        if value is None and each.sequence is not None:
+            places = [_item(place, each.sequence) for place in (dataset, *groups)]
+            value = next((v for place in places if (v := _value(place, each.tag)) is not None), None)
+        if value is not None:
+            found[each.keyword] = value
+    return found
+
+
+def _item(dataset: Dataset | None, tag: int) -> Dataset | None:
+    """The first item of a sequence, if there is one."""
+    return next(_items(dataset, tag), None)
+
+
+def _items(dataset: Dataset | None, tag: int) -> Iterator[Dataset]:
+    if dataset is None or tag not in dataset:
+        return
+    offset = getattr(dataset.get_item(tag, keep_deferred=True), "value_tell", None)
+    try:
+        value = dataset[tag].value
+    except UNREADABLE as error:
+        raise Malformed(f"{_name(tag)} is not readable", offset) from error
+    for item in value or ():
+        if not isinstance(item, Dataset):
+            raise Malformed(f"{_name(tag)} is not a sequence", offset)
+        yield item
+
+
+def _value(dataset: Dataset | None, tag: int) -> Any:
+    """The element as a JSON value; None where absent, empty or longer than any of use."""
+    if dataset is None or tag not in dataset:
+        return None
+    element = cast("RawDataElement | DataElement", dataset.get_item(tag, keep_deferred=True))
+    if not isinstance(element, RawDataElement):  # pydicom itself decodes PixelRepresentation and undefined lengths
+        if element.value is None or isinstance(element.value, int):
+            return element.value
+        raise Malformed(f"{_name(tag)} is not one plain value")
+    if not element.value or len(element.value) > LONGEST:
+        return None
+    return _decoded(dataset, tag, element.value, element.is_little_endian, element.value_tell)
+
+
+def _decoded(dataset: Dataset, tag: int, raw: bytes, little: bool, offset: int) -> Any:
+    vr = dictionary_VR(tag)
+    if vr == "US or SS":
+        vr = "SS" if _value(dataset, _tag("PixelRepresentation")) == 1 else "US"
+    if vr in BINARY:
+        return _joined([_finite(v) for v in _unpacked(raw, BINARY[vr], little, tag, offset)])
+    text = _text(dataset, raw) if vr in IN_CHARACTER_SET else raw.decode("latin-1")
+    if vr in UNDIVIDED:
+        return text.replace("\0", "").rstrip() or None
+    parts = [part.replace("\0", "").strip() for part in text.split("\\")]
+    if vr in ("DS", "IS"):
+        return _joined([_number(part, whole=vr == "IS") for part in parts])
+    return _joined(parts)
+
+
+def _unpacked(raw: bytes, code: str, little: bool, tag: int, offset: int) -> tuple[Any, ...]:
+    count, rest = divmod(len(raw), struct.calcsize("=" + code))
+    if rest:
+        raise Malformed(f"{_name(tag)} has a length that its type cannot have", offset)
+    return struct.unpack(f"{'<' if little else '>'}{count}{code}", raw)
+
+
+def _text(dataset: Dataset, raw: bytes) -> str:
+    encodings = dataset.original_character_set
+    return decode_bytes(raw, [encodings] if isinstance(encodings, str) else encodings, DELIMITERS)
+
+
+def _number(text: str, *, whole: bool) -> int | float | str:
+    """IS and DS as numbers; as text where they do not parse (Python alone would accept `nan`, `1_0`)."""
+    if whole and WHOLE.fullmatch(text):
+        return int(text)
+    if not whole and NUMBER.fullmatch(text):
+        return _finite(float(text))
+    return text
+
+
+def _finite(number: int | float) -> int | float | str:
+    """JSON has no NaN, and the index no integer beyond 64 bits."""
+    if not math.isfinite(number) or (isinstance(number, int) and not -(2**63) <= number < 2**63):
+        return str(number)
+    return number
+
+
+def _joined(parts: list[Any]) -> Any:
+    if len(parts) == 1:
+        return None if parts[0] == "" else parts[0]
+    return parts if any(part != "" for part in parts) else None
+
+
+def _frames(number: Any) -> int:
+    return number if isinstance(number, int) and 0 < number < 2**31 else 1
+
+
+def _frame_positions(dataset: Dataset, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Where each frame lies, if every frame says so and all are parallel."""
+    shared = _item(dataset, GROUPS[0])
+    normal = geometry.normal(_orientation(shared) or found.get("ImageOrientationPatient"))
+    positions = []
+    for frame in _items(dataset, GROUPS[1]):
+        own = _orientation(frame)
+        if own is not None and own != found.get("ImageOrientationPatient"):
+            return {}
+        where = _value(_item(frame, _tag("PlanePositionSequence")), _tag("ImagePositionPatient"))
+        positions.append(geometry.along(where, normal))
+    if len(positions) != found["NumberOfFrames"] or None in positions:
+        return {}
+    return {"SliceLocationVector": positions}
+
+
+def _orientation(group: Dataset | None) -> Any:
+    return _value(_item(group, _tag("PlaneOrientationSequence")), _tag("ImageOrientationPatient"))
+
+
+def _demand(taken: Mapping[str, Any]) -> None:
+    """Without these an object cannot be filed; an identifier with a list or a novel in it is none."""
+    for name, value in taken.items():
+        if not isinstance(value, str) or len(value) > 64:
+            raise Malformed(f"{name} is not one value of at most 64 characters")
+        if name.endswith("UID") and not value:
+            raise Malformed(f"{name} is missing")
+
+
+@cache
+def _tag(keyword: str) -> int:
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise LookupError(f"{keyword} is no keyword of PS3.6")
+    return tag
+
+
+def _name(tag: int) -> str:
+    return keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+class _Window:
+    """The bytes as a file, without a copy of them."""
+
+    def __init__(self, content: bytes | memoryview) -> None:
+        self._view = memoryview(content).cast("B")
+        self._at = 0
+
+    def read(self, count: int = -1) -> bytes:
+        end = len(self._view) if count < 0 else self._at + count
+        piece = bytes(self._view[self._at : end])
+        self._at += len(piece)
+        return piece
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max(0, offset + (0, self._at, len(self._view))[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
