@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, RowMapping
 
 from cohortium.archive import index, projects
-from cohortium.archive.inspection import frames, inspect
+from cohortium.archive.inspection import inspect
 from cohortium.archive.objects import Objects
 from cohortium.config import Project
 from cohortium.dicom import meta
@@ -57,7 +57,7 @@ class Archive:
         with self.engine.execution_options(reading=True).begin() as connection:
             row = projects.project_named(connection, project)
             _check_receipt(connection, row, digest, receipt)
-        dataset = inspect(content, row["protocol_digest"])
+        inspect(content, row["protocol_digest"])
         try:
             instance = meta.describe(content, digest)
         except Malformed as error:
@@ -66,7 +66,7 @@ class Archive:
         self.objects.put(content)
         with self.engine.begin() as connection:
             if _is_new(connection, row["id"], instance):
-                index.add(connection, row["id"], instance, frames(dataset))
+                index.add(connection, row["id"], instance)
                 audit.record(connection, who, "admit", f"{project}/{digest}")
         return instance
 

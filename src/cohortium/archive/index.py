@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, delete, insert, select
 
-from cohortium.dicom import geometry
+from cohortium.dicom import geometry, meta
 from cohortium.errors import Refused
 from cohortium.store import insert_once, schema
 from cohortium.values import Finding, Instance
@@ -27,7 +27,7 @@ def find_instance(connection: Connection, project_id: int, SOPInstanceUID: str) 
     )
 
 
-def add(connection: Connection, project_id: int, instance: Instance, frames: int) -> None:
+def add(connection: Connection, project_id: int, instance: Instance) -> None:
     """The instance's row, and those of the scan, session and subject it belongs to, where they are missing."""
     project = {"project_id": project_id}
     subject = _id(connection, schema.subject, {**project, "PatientID": instance.PatientID}, {})
@@ -61,7 +61,7 @@ def add(connection: Connection, project_id: int, instance: Instance, frames: int
         "digest": instance.digest,
         "size": instance.size,
         "InstanceNumber": _whole(instance, "InstanceNumber"),
-        "NumberOfFrames": frames,
+        "NumberOfFrames": meta.frames(instance),
         "position": geometry.position(instance),
         "attributes": dict(instance.attributes),
     }

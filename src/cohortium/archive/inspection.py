@@ -11,17 +11,16 @@ from io import BytesIO
 from struct import error as StructError
 
 import pydicom
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 
 from cohortium.errors import Refused
 
-__all__ = ["frames", "inspect"]
+__all__ = ["inspect"]
 
 UNREADABLE = (InvalidDicomError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError, StructError)
 IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 META = frozenset(
     [
         "FileMetaInformationGroupLength",
@@ -35,8 +34,8 @@ META = frozenset(
 )
 
 
-def inspect(content: bytes | memoryview, protocol_digest: str) -> FileDataset:
-    """The file as read; `Refused`, with the first thing that is wrong, unless it may come in."""
+def inspect(content: bytes | memoryview, protocol_digest: str) -> None:
+    """Raise `Refused`, with the first thing that is wrong, unless the file may come in."""
     dataset = _read(content)
     try:
         wrong = next(_objections(content, dataset, protocol_digest), None)
@@ -44,17 +43,6 @@ def inspect(content: bytes | memoryview, protocol_digest: str) -> FileDataset:
         wrong = "it cannot be read to its end"
     if wrong:
         raise Refused(f"not admitted: {wrong}")
-    return dataset
-
-
-def frames(dataset: Dataset) -> int:
-    """Number of frames, 0 where the object has no pixels."""
-    if not any(keyword in dataset for keyword in PIXELS):
-        return 0
-    try:
-        return max(1, int(dataset.get("NumberOfFrames") or 1))
-    except (ValueError, TypeError):
-        return 1
 
 
 def _read(content: bytes | memoryview) -> FileDataset:

@@ -179,26 +179,31 @@ item = Table(
     "item",
     metadata,
     Column("id", String(64), primary_key=True),  # HMAC(site key, bytes), hex
-    Column("state", String(16), nullable=False, index=True),
+    Column("number", Integer, nullable=False, unique=True),  # order of arrival: who came first keeps what two claim
+    Column("state", String(16), nullable=False),
     Column("reason", String(64), nullable=False),
     Column("detail", Text, nullable=False),
-    Column("pipeline", String(64), nullable=False),
+    Column("pipeline", String(64), nullable=False),  # first that reads its source, then the one that took it
     Column("size", BigInteger, nullable=False),
     # after de-identification:
     Column("digest", String(64), nullable=False),
+    Column("PatientID", String(64), nullable=False),
     Column("SeriesInstanceUID", String(64), nullable=False),
     Column("SOPInstanceUID", String(64), nullable=False),
     Column("instance", JSON),  # values.Instance
     Column("findings", JSON, nullable=False),  # those of de-identification
     Column("subject_mark", String(64), nullable=False),  # keyed digest of who the patient is; tells collisions
-    Index(None, "pipeline", "SeriesInstanceUID"),
+    Index(None, "state", "number"),
+    Index(None, "PatientID"),
+    Index(None, "SeriesInstanceUID"),
+    Index(None, "SOPInstanceUID"),
 )
 
 arrival = Table(
     "arrival",
     metadata,
     Column("path_mark", String(64), primary_key=True),  # HMAC(site key, absolute path), hex
-    Column("item_id", ForeignKey("item.id"), nullable=False, index=True),
+    Column("item_id", ForeignKey("item.id"), primary_key=True, index=True),  # a path may bring other bytes later
     Column("path", LargeBinary, nullable=False),  # sealed under the spool's key
     Column("size", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False),  # st_mtime_ns

@@ -24,22 +24,27 @@ def upgrade() -> None:
     )
     op.create_table('item',
     sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
     sa.Column('state', sa.String(length=16), nullable=False),
     sa.Column('reason', sa.String(length=64), nullable=False),
     sa.Column('detail', sa.Text(), nullable=False),
     sa.Column('pipeline', sa.String(length=64), nullable=False),
     sa.Column('size', sa.BigInteger(), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
+    sa.Column('PatientID', sa.String(length=64), nullable=False),
     sa.Column('SeriesInstanceUID', sa.String(length=64), nullable=False),
     sa.Column('SOPInstanceUID', sa.String(length=64), nullable=False),
     sa.Column('instance', sa.JSON(), nullable=True),
     sa.Column('findings', sa.JSON(), nullable=False),
     sa.Column('subject_mark', sa.String(length=64), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_item'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_item')),
+    sa.UniqueConstraint('number', name=op.f('uq_item_number'))
     )
     with op.batch_alter_table('item', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_item_pipeline_SeriesInstanceUID'), ['pipeline', 'SeriesInstanceUID'], unique=False)
-        batch_op.create_index(batch_op.f('ix_item_state'), ['state'], unique=False)
+        batch_op.create_index(batch_op.f('ix_item_PatientID'), ['PatientID'], unique=False)
+        batch_op.create_index(batch_op.f('ix_item_SOPInstanceUID'), ['SOPInstanceUID'], unique=False)
+        batch_op.create_index(batch_op.f('ix_item_SeriesInstanceUID'), ['SeriesInstanceUID'], unique=False)
+        batch_op.create_index(batch_op.f('ix_item_state_number'), ['state', 'number'], unique=False)
 
     op.create_table('project',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -85,7 +90,7 @@ def upgrade() -> None:
     sa.Column('changed', sa.BigInteger(), nullable=False),
     sa.Column('duplicate', sa.Boolean(), nullable=False),
     sa.ForeignKeyConstraint(['item_id'], ['item.id'], name=op.f('fk_arrival_item_id_item')),
-    sa.PrimaryKeyConstraint('path_mark', name=op.f('pk_arrival'))
+    sa.PrimaryKeyConstraint('path_mark', 'item_id', name=op.f('pk_arrival'))
     )
     with op.batch_alter_table('arrival', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_arrival_item_id'), ['item_id'], unique=False)

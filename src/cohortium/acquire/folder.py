@@ -1,0 +1,133 @@
+"""A folder of files into the spool, every single one accounted for.
+
+It follows no links: what one inside the folder points at is reached by its own path, and what lies outside was not
+offered. So there are no loops. Devices and pipes are not opened for reading.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from cohortium.dicom.filemeta import is_dicom
+from cohortium.errors import Unavailable
+from cohortium.spool import Arrival, Spool
+from cohortium.values import Reason, SetAside, State
+
+__all__ = ["acquire", "count"]
+
+HEAD = 256
+PIECE = 1 << 20
+
+
+class _Unreadable(Exception):
+    """The file could not be read; not to be confused with a spool that cannot be written."""
+
+
+def count(source: Path) -> int:
+    """How many files `acquire` will account for."""
+    return sum(1 for _ in _walk(source))
+
+
+def acquire(source: Path, spool: Spool, pipeline: str, limit: int, done: Callable[[], None]) -> None:
+    """Bring every file below `source` into the spool, unless it is there; files above `limit` bytes are set aside."""
+    for path, problem in _walk(source):
+        if problem:
+            spool.refuse(_stat(path), pipeline, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
+        else:
+            _take(path, spool, pipeline, limit)
+        done()
+
+
+def _walk(source: Path) -> Iterator[tuple[Path, str]]:
+    """(path, what keeps it from being read) of every file, always in the same order."""
+    root = source.resolve()
+    if not root.is_dir():
+        raise Unavailable("a pipeline's source is not a folder; mount it, or mend `source` in the configuration")
+    folders = [root]
+    while folders:  # not by recursion, for folders can be nested deeper than calls
+        folder = folders.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            yield folder, f"a folder that cannot be listed ({_kind(error)})"
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                continue
+            problem = _problem(entry, root)
+            if problem is not None:
+                yield Path(entry.path), problem
+        folders += [Path(entry.path) for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
+
+
+def _problem(entry: os.DirEntry[str], root: Path) -> str | None:
+    """What keeps this entry, no folder, from being read; empty where nothing does, None where it does not count."""
+    if not entry.is_symlink():
+        return "" if entry.is_file(follow_symlinks=False) else "neither a file nor a folder"
+    try:
+        target = Path(entry.path).resolve(strict=True)
+    except (OSError, RuntimeError):  # RuntimeError: a link that leads to itself, before Python 3.13
+        return "a link that leads nowhere"
+    return None if target.is_relative_to(root) else "a link that leads out of the source folder"
+
+
+def _take(path: Path, spool: Spool, pipeline: str, limit: int) -> None:
+    found = _stat(path)
+    if spool.knows(found):
+        return
+    try:
+        with _open(path) as file:
+            found = _arrival(path, os.fstat(file.fileno()))
+            head = file.read(HEAD)
+            if not head:
+                spool.refuse(found, pipeline, State.QUARANTINED, SetAside(Reason.EMPTY))
+            elif not is_dicom(head):
+                spool.refuse(found, pipeline, State.NOT_DICOM, None)
+            elif found.size > limit:
+                spool.refuse(found, pipeline, State.QUARANTINED, SetAside(Reason.TOO_LARGE))
+            else:
+                spool.receive(found, pipeline, _pieces(head, file))
+    except _Unreadable as error:
+        spool.refuse(found, pipeline, State.QUARANTINED, SetAside(Reason.UNREADABLE, str(error)))
+
+
+def _open(path: Path) -> BinaryIO:
+    """The file for reading, if it still is a plain file; a pipe or a link put in its place is not waited for."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        raise _Unreadable(_kind(error)) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _Unreadable("neither a file nor a folder")
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _pieces(head: bytes, file: BinaryIO) -> Iterator[bytes]:
+    yield head
+    try:
+        while piece := file.read(PIECE):
+            yield piece
+    except OSError as error:
+        raise _Unreadable(_kind(error)) from None
+
+
+def _stat(path: Path) -> Arrival:
+    try:
+        return _arrival(path, path.lstat())
+    except OSError:  # gone since it was listed: opening it will say so
+        return Arrival(path, 0, 0)
+
+
+def _arrival(path: Path, status: os.stat_result) -> Arrival:
+    return Arrival(path, status.st_size, status.st_mtime_ns)
+
+
+def _kind(error: OSError) -> str:
+    """What went wrong, without the path that an error of the system carries."""
+    return error.strerror or type(error).__name__

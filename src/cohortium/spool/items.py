@@ -1,0 +1,194 @@
+"""Rows of the spool. An item is some bytes on their way; an arrival is a path that brought them.
+
+Nothing here is readable to who holds the database without the site's key: items are named by keyed digests, paths are
+sealed. What follows de-identification stands in the clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+
+from cohortium.errors import Corrupt
+from cohortium.spool.states import CLAIMS, move
+from cohortium.store import insert_once
+from cohortium.store.schema import arrival, item
+from cohortium.values import Finding, Instance, Reason, SetAside, Severity, State
+
+__all__ = [
+    "Arrival",
+    "Item",
+    "arrive",
+    "change",
+    "claimant",
+    "forget",
+    "ids_in",
+    "in_state",
+    "instance_columns",
+    "is_known",
+    "of_series",
+    "series_in",
+]
+
+PAGE = 500
+NOTHING_YET: dict[str, Any] = {
+    "digest": "",
+    "PatientID": "",
+    "SeriesInstanceUID": "",
+    "SOPInstanceUID": "",
+    "findings": [],
+    "subject_mark": "",
+}
+TRY_AGAIN = (Reason.UNREADABLE, Reason.TOO_LARGE)  # mended by permissions or a setting, which no time stamp shows
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file as it was found. `path` is identifying: it is stored sealed and never shown."""
+
+    path: Path
+    size: int
+    changed: int  # st_mtime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Some bytes on their way through the site; `id` is their keyed digest, `number` their order of arrival."""
+
+    id: str
+    number: int
+    state: State
+    set_aside: SetAside | None
+    pipeline: str
+    size: int
+    instance: Instance | None
+    findings: tuple[Finding, ...]
+    subject_mark: str
+
+    @property
+    def name(self) -> str:
+        """What people and logs call it."""
+        return self.id[:12]
+
+
+def is_known(connection: Connection, path_mark: str, found: Arrival) -> bool:
+    """Whether the path brought a file of this size and time before, and reading it again could show nothing new."""
+    known = (
+        select(item.c.id)
+        .join(arrival, arrival.c.item_id == item.c.id)
+        .where(arrival.c.path_mark == path_mark, arrival.c.size == found.size, arrival.c.changed == found.changed)
+        .where(item.c.reason.not_in(TRY_AGAIN))
+    )
+    return connection.execute(known).first() is not None
+
+
+def arrive(
+    connection: Connection,
+    *,
+    id: str,
+    path_mark: str,
+    sealed_path: bytes,
+    found: Arrival,
+    pipeline: str,
+    state: State,
+    set_aside: SetAside | None = None,
+) -> State:
+    """Note that the path brought these bytes; returns the state of their item, which may be there already."""
+    known: str | None = connection.scalar(select(item.c.state).where(item.c.id == id))
+    if known is None:
+        number = (connection.scalar(select(func.max(item.c.number))) or 0) + 1
+        values = {"id": id, "number": number, "state": move(None, state), "pipeline": pipeline, "size": found.size}
+        connection.execute(insert(item).values(**values, **_aside(set_aside), **NOTHING_YET))
+    row = {"path_mark": path_mark, "item_id": id, "path": sealed_path, "duplicate": known is not None}
+    seen = {"size": found.size, "changed": found.changed}
+    if not insert_once(connection, arrival, row | seen):
+        here = (arrival.c.path_mark == path_mark) & (arrival.c.item_id == id)
+        connection.execute(update(arrival).where(here).values(**seen))
+    return State(known) if known else state
+
+
+def forget(connection: Connection, id: str) -> None:
+    """Remove an item that stood for a file without bytes, and its arrival; nothing where there is none."""
+    connection.execute(delete(arrival).where(arrival.c.item_id == id))
+    connection.execute(delete(item).where(item.c.id == id))
+
+
+def change(connection: Connection, id: str, state: State, set_aside: SetAside | None = None, **columns: Any) -> None:
+    """Move the item to `state`, as `states.move` allows, and set further columns with it."""
+    old: str | None = connection.scalar(select(item.c.state).where(item.c.id == id))
+    if old is None:
+        raise Corrupt(f"item {id[:12]} is not in the spool")
+    values = {"state": move(State(old), state), **_aside(set_aside), **columns}
+    connection.execute(update(item).where(item.c.id == id).values(**values))
+
+
+def in_state(connection: Connection, state: State, after: int = 0) -> list[Item]:
+    """The next items in that state, in order of arrival: at most a page, of numbers beyond `after`."""
+    page = select(item).where(item.c.state == state, item.c.number > after).order_by(item.c.number).limit(PAGE)
+    return [_item(row) for row in connection.execute(page).mappings()]
+
+
+def of_series(connection: Connection, pipelines: Collection[str], SeriesInstanceUID: str) -> list[Item]:
+    """Every de-identified item of the series in those pipelines, deposited ones too, in order of arrival."""
+    whole = select(item).where(
+        item.c.SeriesInstanceUID == SeriesInstanceUID, item.c.pipeline.in_(pipelines), item.c.state.in_(CLAIMS)
+    )
+    return [_item(row) for row in connection.execute(whole.order_by(item.c.number)).mappings()]
+
+
+def ids_in(connection: Connection, states: Collection[State]) -> set[str]:
+    """The ids of all items in those states."""
+    return set(connection.scalars(select(item.c.id).where(item.c.state.in_(states))))
+
+
+def series_in(connection: Connection, states: Collection[State]) -> list[tuple[str, str]]:
+    """(pipeline, SeriesInstanceUID) of every series with an item in one of the states, in order of arrival."""
+    waiting = (
+        select(item.c.pipeline, item.c.SeriesInstanceUID)
+        .where(item.c.state.in_(states))
+        .group_by(item.c.pipeline, item.c.SeriesInstanceUID)
+        .order_by(func.min(item.c.number))
+    )
+    return [(pipeline, uid) for pipeline, uid in connection.execute(waiting)]
+
+
+def claimant(connection: Connection, pipelines: Collection[str], **columns: str) -> Item | None:
+    """The earliest item of those pipelines that holds these values (`PatientID`, `SOPInstanceUID`) by right."""
+    claim = select(item).where(item.c.pipeline.in_(pipelines), item.c.state.in_(CLAIMS))
+    for column, value in columns.items():
+        claim = claim.where(item.c[column] == value)
+    row = connection.execute(claim.order_by(item.c.number).limit(1)).mappings().one_or_none()
+    return _item(row) if row else None
+
+
+def instance_columns(instance: Instance) -> dict[str, Any]:
+    """The columns of an item that its de-identified instance fills."""
+    return {
+        "digest": instance.digest,
+        "PatientID": instance.PatientID,
+        "SeriesInstanceUID": instance.SeriesInstanceUID,
+        "SOPInstanceUID": instance.SOPInstanceUID,
+        "instance": asdict(instance),
+    }
+
+
+def _aside(set_aside: SetAside | None) -> dict[str, str]:
+    return {"reason": set_aside.reason, "detail": set_aside.detail} if set_aside else {"reason": "", "detail": ""}
+
+
+def _item(row: RowMapping) -> Item:
+    return Item(
+        id=row["id"],
+        number=row["number"],
+        state=State(row["state"]),
+        set_aside=SetAside(Reason(row["reason"]), row["detail"]) if row["reason"] else None,
+        pipeline=row["pipeline"],
+        size=row["size"],
+        instance=Instance(**row["instance"]) if row["instance"] else None,
+        findings=tuple(Finding(**{**each, "severity": Severity(each["severity"])}) for each in row["findings"]),
+        subject_mark=row["subject_mark"],
+    )

@@ -1,0 +1,184 @@
+"""The spool's files, and the one process that may work on them.
+
+A file is sealed and durable before a row names it, and a row lets go of a file before it is deleted. So a process
+killed anywhere leaves at worst a file that no row wants, and the next to open the spool removes it. Identifying bytes
+lie nowhere else.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hmac
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from sqlalchemy import Connection, Engine
+
+from cohortium import sealed
+from cohortium.errors import Corrupt, Unavailable
+from cohortium.keys import SiteKey
+from cohortium.spool import items
+from cohortium.spool.items import Arrival, Item
+from cohortium.spool.states import KEEPS
+from cohortium.store.room import room
+from cohortium.values import SetAside, State
+
+__all__ = ["Spool"]
+
+KINDS = ("incoming", "outgoing")
+
+
+class Spool:
+    """Used as a context manager: one at a time on one folder, others are told `Unavailable`."""
+
+    def __init__(self, engine: Engine, folder: Path, key: SiteKey) -> None:
+        self.engine = engine
+        self._folder = folder
+        self._name_key = key.derive("spool items")
+        self._path_key = key.derive("spool paths")
+        self._seal_key = key.derive("spool files")
+        self._lock: BinaryIO | None = None
+        for kind in KINDS:
+            (folder / kind).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def __enter__(self) -> Spool:
+        lock = (self._folder / ".lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise Unavailable("another gateway is at work on this spool; try again when it has ended") from None
+        self._lock = lock
+        self._sweep()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that only reads, and waits for nobody."""
+        with self.engine.execution_options(reading=True).begin() as connection:
+            yield connection
+
+    def knows(self, found: Arrival) -> bool:
+        """Whether this file was read before and looks unchanged."""
+        with self.reading() as connection:
+            return items.is_known(connection, self._mark(found.path), found)
+
+    def receive(self, found: Arrival, pipeline: str, slices: Iterable[bytes]) -> str:
+        """Take in the bytes of a file; returns the item's id. What `slices` raises passes through, nothing remains."""
+        mac = hmac.new(self._name_key, digestmod="sha256")
+        part = self._folder / "incoming" / f"{self._mark(found.path)}.part"
+        with room():
+            sealed.write(part, self._seal_key, _through(mac, slices))
+            id = mac.hexdigest()
+            part.replace(self._file("incoming", id))
+            sealed.sync_folder(part.parent)
+            with self.engine.begin() as connection:
+                items.forget(connection, self._without_bytes(found.path))
+                state = self._arrive(connection, id, found, pipeline, State.RECEIVED)
+        self._tidy(id, state)
+        return id
+
+    def refuse(self, found: Arrival, pipeline: str, state: State, set_aside: SetAside | None) -> str:
+        """Account for a file whose bytes are not taken in; returns the id of the item that stands for it."""
+        id = self._without_bytes(found.path)
+        with room(), self.engine.begin() as connection:
+            items.forget(connection, id)
+            self._arrive(connection, id, found, pipeline, state, set_aside)
+        return id
+
+    def waiting(self, state: State) -> Iterator[Item]:
+        """The items in that state, in order of arrival; they may be moved on while this runs."""
+        last = 0
+        while True:
+            with self.reading() as connection:
+                page = items.in_state(connection, state, after=last)
+            if not page:
+                return
+            yield from page
+            last = page[-1].number
+
+    def incoming(self, item: Item) -> bytes:
+        """The bytes as they came."""
+        return self._read("incoming", item)
+
+    def outgoing(self, item: Item) -> bytes:
+        """The bytes as they will leave."""
+        return self._read("outgoing", item)
+
+    def write_outgoing(self, item: Item, slices: Iterable[bytes | memoryview]) -> None:
+        """Seal what is to leave; it counts once the item has moved to a state that keeps it."""
+        with room():
+            sealed.write(self._file("outgoing", item.id), self._seal_key, slices)
+
+    def settle(self, item: Item, state: State, set_aside: SetAside | None = None) -> None:
+        """Move the item to `state` and delete the bytes that it needs no longer."""
+        with room(), self.engine.begin() as connection:
+            items.change(connection, item.id, state, set_aside)
+        self._tidy(item.id, state)
+
+    def _arrive(
+        self,
+        connection: Connection,
+        id: str,
+        found: Arrival,
+        pipeline: str,
+        state: State,
+        set_aside: SetAside | None = None,
+    ) -> State:
+        return items.arrive(
+            connection,
+            id=id,
+            path_mark=self._mark(found.path),
+            sealed_path=b"".join(sealed.seal(self._seal_key, [os.fsencode(found.path)])),
+            found=found,
+            pipeline=pipeline,
+            state=state,
+            set_aside=set_aside,
+        )
+
+    def _mark(self, path: Path) -> str:
+        return hmac.digest(self._path_key, os.fsencode(path), "sha256").hex()
+
+    def _without_bytes(self, path: Path) -> str:
+        """The id of the item that stands for the file at `path` while there are no bytes to name it by."""
+        return hmac.digest(self._name_key, b"no bytes of " + self._mark(path).encode(), "sha256").hex()
+
+    def _file(self, kind: str, id: str) -> Path:
+        return self._folder / kind / id
+
+    def _read(self, kind: str, item: Item) -> bytes:
+        try:
+            return sealed.read(self._file(kind, item.id), self._seal_key)
+        except FileNotFoundError:
+            raise Corrupt(f"the {kind} bytes of item {item.name} are missing; compare with a backup") from None
+
+    def _tidy(self, id: str, state: State) -> None:
+        for kind in KINDS:
+            if kind not in KEEPS[state]:
+                self._file(kind, id).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left: half-written files, and files that their item does not need."""
+        for kind in KINDS:
+            with self.reading() as connection:
+                wanted = items.ids_in(connection, [state for state, kept in KEEPS.items() if kind in kept])
+            for entry in os.scandir(self._folder / kind):
+                if entry.name not in wanted:
+                    Path(entry.path).unlink()
+
+
+def _through(mac: hmac.HMAC, slices: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in slices:
+        mac.update(piece)
+        yield piece

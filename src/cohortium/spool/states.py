@@ -1,0 +1,53 @@
+"""The states of an item as one literal table: what may follow what, and which bytes are kept meanwhile.
+
+Every change of a state goes through `move`; nothing else in Cohortium decides one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cohortium.errors import Corrupt
+from cohortium.values import State
+
+__all__ = ["CLAIMS", "KEEPS", "TRANSITIONS", "move"]
+
+#                       from                  may become
+TRANSITIONS: Mapping[State | None, frozenset[State]] = MappingProxyType(
+    {
+        None: frozenset({State.RECEIVED, State.QUARANTINED, State.NOT_DICOM}),
+        State.RECEIVED: frozenset({State.DEIDENTIFIED, State.QUARANTINED, State.DUPLICATE}),
+        State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX}),
+        State.HELD: frozenset({State.HELD, State.OUTBOX}),  # checked again with every run
+        State.OUTBOX: frozenset({State.DEPOSITED, State.QUARANTINED}),
+        State.DEPOSITED: frozenset(),
+        State.QUARANTINED: frozenset(),
+        State.DUPLICATE: frozenset(),
+        State.NOT_DICOM: frozenset(),
+    }
+)
+
+# Bytes that an item in this state still needs: as they came in, and as they will go out.
+KEEPS: Mapping[State, frozenset[str]] = MappingProxyType(
+    {
+        State.RECEIVED: frozenset({"incoming"}),
+        State.DEIDENTIFIED: frozenset({"incoming", "outgoing"}),
+        State.HELD: frozenset({"incoming", "outgoing"}),
+        State.OUTBOX: frozenset({"incoming", "outgoing"}),
+        State.DEPOSITED: frozenset(),
+        State.QUARANTINED: frozenset({"incoming"}),
+        State.DUPLICATE: frozenset(),
+        State.NOT_DICOM: frozenset(),
+    }
+)
+
+# An item in one of these states owns its SOPInstanceUID and its pseudonym within the project.
+CLAIMS = frozenset({State.DEIDENTIFIED, State.HELD, State.OUTBOX, State.DEPOSITED})
+
+
+def move(old: State | None, new: State) -> State:
+    """`new`, if an item in the state `old` (None: there was no item) may enter it; else `Corrupt`."""
+    if new not in TRANSITIONS[old]:
+        raise Corrupt(f"an item that is {old or 'not there'} cannot become {new}; stop, and compare with a backup")
+    return new
