@@ -1,6 +1,7 @@
 # `make` alone lists the targets. Everything happens inside .venv; stamps in it tell what is installed already.
 
 DICOM ?=
+INSTALL = tools/uv.sh pip install --python .venv/bin/python --constraints constraints.txt
 PYTEST = .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .DEFAULT_GOAL := help
@@ -40,7 +41,7 @@ docs: .venv/.all ## write the generated parts of docs/ anew
 	@.venv/bin/python tools/reference.py
 
 constraints: .venv/.venv ## lock the newest versions that fit pyproject.toml
-	@.venv/bin/uv pip compile --quiet --universal --upgrade --all-extras --python-version 3.11 \
+	@tools/uv.sh pip compile --universal --upgrade --all-extras --python-version 3.11 \
 		--no-annotate --no-header --no-emit-index-url --output-file constraints.txt pyproject.toml
 
 clean: ## remove .venv and what the tools left
@@ -53,11 +54,11 @@ clean: ## remove .venv and what the tools left
 
 .venv/.core: .venv/.venv pyproject.toml constraints.txt
 	@echo "Installing Cohortium" >&2
-	@tools/install.sh --editable .
+	@$(INSTALL) --editable .
 	@touch $@
 
 .venv/.all: .venv/.core
 	@echo "Installing what tests and linters need" >&2
 	@torch=$$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt); [ -z "$$torch" ] || .venv/bin/pip install --quiet "$$torch"
-	@tools/install.sh --requirements pyproject.toml --all-extras
+	@$(INSTALL) --requirements pyproject.toml --all-extras
 	@touch $@
