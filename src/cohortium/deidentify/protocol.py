@@ -1,0 +1,240 @@
+"""What a study approves: a protocol is read from TOML, and answers for each attribute what happens to it and why.
+
+`action_for` is the one statement of policy in the package: slow, total and readable. Whatever runs fast is compiled
+from it. It fails closed: an attribute that nobody understands is removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydicom.datadict import tag_for_keyword
+
+from cohortium.deidentify import standard
+from cohortium.errors import ConfigError
+from cohortium.values import Action, Protocol, SubjectRule
+
+__all__ = ["ACTIONS", "action_for", "load", "names"]
+
+SHIPPED = Path(__file__).with_name("protocols")
+EDITION = "2026c"
+ACTIONS = {
+    "keep": Action.KEEP,
+    "remove": Action.REMOVE,
+    "empty": Action.EMPTY,
+    "dummy": Action.DUMMY,
+    "clean": Action.CLEAN,
+    "uid": Action.UID,
+}
+TEXT = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
+SHORTEST, LONGEST = 8, 64  # of a pseudonym: 8 characters are 40 bits, PatientID (LO) takes 64
+KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list}
+TABLES = {"subject": {"kind", "length"}, "elements": None}
+
+PSEUDONYMS = frozenset(("PatientName", "PatientID"))
+STAMPS = frozenset(
+    (
+        "DeidentificationMethod",
+        "DeidentificationMethodCodeSequence",
+        "LongitudinalTemporalInformationModified",
+        "PatientIdentityRemoved",
+    )
+)
+STRUCTURE = frozenset(("PixelData", "SOPClassUID", "SpecificCharacterSet"))
+HIERARCHY = frozenset(("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"))
+
+
+def names() -> tuple[str, ...]:
+    """The protocols that Cohortium ships."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+
+
+def load(name_or_path: str | Path) -> Protocol:
+    """Read a shipped protocol by name, or any by the path of its TOML; one `ConfigError` names every mistake."""
+    path = _path(name_or_path)
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the protocol {path} cannot be read: {type(error).__name__}") from None
+    if problems := list(_problems(document)):
+        raise ConfigError(f"{path}:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return _protocol(document)
+
+
+def action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, ...] = ()) -> tuple[Action, str]:
+    """What happens to the attribute `tag` inside the sequences `path` of an object of `sop_class`, and why in a phrase.
+
+    First what never leaves whatever the protocol says, then the protocol's own elements, its options, Table E.1-1, and
+    our additions to it. A sequence whose action is `KEEP` or `UID` is entered and each attribute in it judged alike.
+    """
+    name = standard.keyword(tag)
+    rule = standard.unlisted(tag)
+    if tag & 0xFFFF == 0:
+        return Action.REMOVE, "group length, retired"
+    if rule and rule.whole_group:
+        return rule.action, rule.reason
+    if tag >> 16 & 1:
+        return Action.REMOVE, f"Table E.1-1: {standard.basic(tag)}, private"
+    if name in PSEUDONYMS:
+        return Action.DUMMY, "pseudonym"
+    if name in STAMPS:
+        return Action.REMOVE, "states the de-identification; written anew"
+    if name in protocol.elements:
+        return protocol.elements[name], f"protocol {protocol.name}: [elements]"
+    fallbacks = []
+    for option in protocol.options:
+        cell = standard.option(option, tag)
+        if cell == "K":
+            return Action.KEEP, option
+        if cell == "C" and option == "Clean Descriptors" and standard.vr(tag) in TEXT:
+            return Action.CLEAN, option
+        if cell:
+            fallbacks.append(f"{option} would clean it, which this version cannot")
+    if code := standard.basic(tag):
+        action, why = _by_table(code, tag, sop_class, path)
+        return action, "; ".join([why, *fallbacks])
+    if rule:
+        return rule.action, f"not in Table E.1-1; {rule.reason}"
+    if standard.is_known(tag):
+        return Action.KEEP, "not in Table E.1-1"
+    return Action.REMOVE, "unknown attribute: not understood, does not leave"
+
+
+def _by_table(code: str, tag: int, sop_class: str, path: tuple[int, ...]) -> tuple[Action, str]:
+    type_ = standard.attribute_type(sop_class, tag, path)
+    action, why = standard.resolve(code, type_), f"Table E.1-1: {code}"
+    if action != code:
+        iod = standard.storage_sop_classes().get(sop_class, "an unknown SOP class")
+        why += f", type {type_} in {iod}"
+    if action is Action.DUMMY and standard.vr(tag) == "UI":
+        return Action.UID, f"{why}; the mapped UID is the dummy"
+    return action, why
+
+
+def _path(name_or_path: str | Path) -> Path:
+    text = str(name_or_path)
+    if text in names():
+        return SHIPPED / f"{text}.toml"
+    if isinstance(name_or_path, Path) or text.endswith(".toml"):
+        return Path(name_or_path)
+    shipped = ", ".join(names())
+    raise ConfigError(f"no protocol is named {text!r}; shipped: {shipped}; or give the path of a .toml file")
+
+
+def _protocol(document: Mapping[str, Any]) -> Protocol:
+    subject = SubjectRule(**document.get("subject", {}))
+    elements = {keyword: ACTIONS[action] for keyword, action in sorted(document.get("elements", {}).items())}
+    options = tuple(sorted(document.get("options", [])))
+    return Protocol(
+        name=document["name"],
+        version=document["version"],
+        title=document["title"],
+        edition=document["edition"],
+        options=options,
+        subject=subject,
+        elements=elements,
+        digest=_digest(document["edition"], document["base"], options, subject, elements),
+    )
+
+
+def _digest(
+    edition: str, base: str, options: tuple[str, ...], subject: SubjectRule, elements: Mapping[str, Action]
+) -> str:
+    """SHA-256 of the rules alone, so that a new title is the same protocol and a new rule never is."""
+    rules = {
+        "base": base,
+        "edition": edition,
+        "elements": dict(elements),
+        "options": options,
+        "subject": {"kind": subject.kind, "length": subject.length},
+    }
+    canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _problems(document: Mapping[str, Any]) -> Iterator[str]:
+    for key in sorted(document.keys() - KEYS.keys() - TABLES.keys()):
+        yield f"{key}: no such setting; known: {', '.join([*KEYS, *TABLES])}"
+    for key, kind in KEYS.items():
+        if key not in document and key != "options":
+            yield f"{key}: is missing"
+        elif not isinstance(document.get(key, []), kind) and key in document:
+            yield f"{key}: {'a list of names' if kind is list else 'text'} is expected"
+    if isinstance(document.get("edition"), str) and document["edition"] != EDITION:
+        yield f"edition: only {EDITION} is known"
+    if isinstance(document.get("base"), str) and document["base"] != "basic":
+        yield "base: only `basic` is known"
+    for key, check in (("options", _options), ("subject", _subject), ("elements", _elements)):
+        yield from check(document.get(key, [] if key == "options" else {}))
+    for key in ("name", "version", "title"):
+        if isinstance(document.get(key), str) and not document[key].strip():
+            yield f"{key}: is empty"
+
+
+def _options(chosen: Any) -> Iterator[str]:
+    known = standard.options()
+    offered = ", ".join(name for name, option in known.items() if option.implemented)
+    for name in chosen if isinstance(chosen, list) else []:
+        if not isinstance(name, str) or name not in known:
+            yield f"options: PS3.15 Annex E has no option {name!r}; offered: {offered}"
+        elif not known[name].implemented:
+            yield f"options: {name!r} is not in this version; offered: {offered}"
+        elif chosen.count(name) > 1:
+            yield f"options: {name!r} stands there twice"
+
+
+def _subject(table: Any) -> Iterator[str]:
+    if not isinstance(table, dict):
+        yield "subject: a table is expected"
+        return
+    for key in sorted(table.keys() - {"kind", "length"}):
+        yield f"subject.{key}: no such setting; known: kind, length"
+    if table.get("kind", "keyed") != "keyed":
+        yield "subject.kind: only `keyed` is known"
+    length = table.get("length", LONGEST)
+    if type(length) is not int or not SHORTEST <= length <= LONGEST:
+        yield f"subject.length: a whole number from {SHORTEST} to {LONGEST} is expected"
+
+
+def _elements(table: Any) -> Iterator[str]:
+    if not isinstance(table, dict):
+        yield "elements: a table is expected"
+        return
+    for keyword, action in sorted(table.items()):
+        tag = tag_for_keyword(keyword)
+        if tag is None:
+            yield f"elements.{keyword}: no such attribute; write keywords as in PS3.6"
+        elif reason := _fixed(keyword, int(tag)):
+            yield f"elements.{keyword}: {reason}; it cannot be overridden"
+        elif not isinstance(action, str) or action not in ACTIONS:
+            yield f"elements.{keyword}: one of {', '.join(ACTIONS)} is expected"
+        elif reason := _senseless(action, keyword, standard.vr(int(tag))):
+            yield f"elements.{keyword}: {reason}"
+
+
+def _fixed(keyword: str, tag: int) -> str:
+    """Why a protocol may not rule over an attribute; empty where it may."""
+    rule = standard.unlisted(tag)
+    if rule and rule.whole_group:
+        return rule.reason
+    if keyword in PSEUDONYMS | STAMPS:
+        return "Cohortium writes it"
+    return "the object cannot be read without it" if keyword in STRUCTURE else ""
+
+
+def _senseless(action: str, keyword: str, vr: str) -> str:
+    """Why an action cannot be done to an attribute; empty where it can."""
+    if keyword in HIERARCHY and action not in ("keep", "uid"):
+        return "an object needs it: `keep` or `uid`"
+    if action == "clean" and vr not in TEXT:
+        return f"only text can be cleaned, and its VR is {vr}"
+    if action == "uid" and vr not in ("UI", "SQ"):
+        return f"only UIDs, and sequences of them, can be mapped, and its VR is {vr}"
+    return ""
