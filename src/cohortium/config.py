@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -43,7 +43,6 @@ class Serve:
 @dataclass(frozen=True, slots=True)
 class Limits:
     file_megabytes: int = _setting(2048, "larger files are set aside unread")
-    series_gap_millimetres: float = _setting(0.05, "spacing between slices may differ by this much before it is a gap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +213,7 @@ def _section(
         elif key in table:
             value, source = table[key], "file"
         else:
-            value, source = _default(each), "default"
+            value, source = each.default, "default"
         origin[f"{name}.{key}"] = source
         try:
             values[key] = _typed(value, hints[key], folder)
@@ -223,14 +222,10 @@ def _section(
     return kind(**values)
 
 
-def _default(each: Field[Any]) -> Any:
-    return None if each.default is MISSING else each.default
-
-
 def _from_text(text: str, hint: Any) -> Any:
-    if hint in (int, float):
+    if hint is int:
         try:
-            return hint(text)
+            return int(text)
         except ValueError:
             return text
     if hint is bool:
@@ -243,11 +238,9 @@ def _typed(value: Any, hint: Any, folder: Path) -> Any:
         return folder / value
     if hint == tuple[str, ...] and isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
         return tuple(value)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
     if hint in (str, int, bool) and type(value) is hint:
         return value
-    expected = {Path: "a path", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    expected = {Path: "a path", str: "text", int: "a whole number", bool: "true or false"}
     raise TypeError(f"{expected.get(hint, 'a list of texts')} is expected")
 
 
@@ -256,6 +249,10 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "site.name: lower-case letters, digits and hyphens, at most 63"
     if not 0 <= config.serve.port <= 65535:
         yield "serve.port: 0 to 65535"
+    if config.serve.login_hours < 1:
+        yield "serve.login_hours: at least 1"
+    if config.limits.file_megabytes < 1:
+        yield "limits.file_megabytes: at least 1"
     if config.site.key.resolve().is_relative_to(config.site.data.resolve()):
         yield "site.key: lies inside site.data; move it outside, so that no backup holds both"
     for kind, entries in (("project", config.projects), ("pipeline", config.pipelines)):
@@ -272,3 +269,13 @@ def _contradictions(config: Config) -> Iterator[str]:
     for pipeline in config.pipelines:
         if pipeline.project not in projects:
             yield f"pipeline {pipeline.name}: no project {pipeline.project!r} is configured"
+        if pipeline.source == config.file.parent:
+            yield f"pipeline {pipeline.name}: source is missing"
+        for key, path in (("data", config.site.data), ("key", config.site.key)):
+            if _overlap(pipeline.source, path):
+                yield f"pipeline {pipeline.name}: its source and site.{key} lie one inside the other; move one of them"
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    one, other = one.resolve(), other.resolve()
+    return one.is_relative_to(other) or other.is_relative_to(one)

@@ -1,0 +1,136 @@
+"""The configuration: where values come from, and every mistake at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cohortium import config
+from cohortium.errors import ConfigError
+
+PIPELINE = """
+[[project]]
+name = "lung"
+[[pipeline]]
+name = "ct"
+source = "incoming"
+project = "lung"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "cohortium.toml"
+    path.write_text(PIPELINE, "utf-8")
+    return path
+
+
+def problems(file: Path, text: str, **environment: str) -> str:
+    file.write_text(text, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        config.load(file, environment)
+    return str(caught.value)
+
+
+def test_defaults_file_and_environment_in_rising_order(file: Path) -> None:
+    file.write_text("[serve]\nport = 1\nlogin_hours = 2\n", "utf-8")
+    loaded = config.load(file, {"COHORTIUM_SERVE__PORT": "3"})
+    assert (loaded.serve.host, loaded.serve.login_hours, loaded.serve.port) == ("127.0.0.1", 2, 3)
+    assert [loaded.origin[f"serve.{key}"] for key in ("host", "login_hours", "port")] == [
+        "default",
+        "file",
+        "COHORTIUM_SERVE__PORT",
+    ]
+
+
+def test_paths_start_at_the_folder_of_the_file(file: Path) -> None:
+    loaded = config.load(file, {})
+    assert loaded.site.data == file.parent / "data"
+    assert loaded.pipelines[0].source == file.parent / "incoming"
+
+
+def test_an_absolute_path_stays_as_it_is(file: Path) -> None:
+    file.write_text(f"[site]\ndata = '{file.parent}/elsewhere'\n", "utf-8")
+    assert config.load(file, {}).site.data == file.parent / "elsewhere"
+
+
+def test_every_mistake_is_reported_at_once(file: Path) -> None:
+    text = '[serve]\nport = "x"\nhots = 1\n[site]\nname = "St. Mary"\n[nonsense]\n[pipeline]\nname = "ct"\n'
+    message = problems(file, text, COHORTIUM_SERVE__HOTS="1", COHORTIUM_LIMITS__FILE_MEGABYTES="many")
+    for part in (
+        "serve.port: a whole number",
+        "serve.hots: no such setting",
+        "site.name:",
+        "[nonsense]: no such section",
+        "[pipeline]: write [[pipeline]]",
+        "COHORTIUM_SERVE__HOTS: no such setting",
+        "limits.file_megabytes: a whole number",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("[serve]\nport = 65536\n", "serve.port"),
+        ("[serve]\nport = true\n", "serve.port"),
+        ("[serve]\nlogin_hours = 0\n", "serve.login_hours"),
+        ("[limits]\nfile_megabytes = 0\n", "limits.file_megabytes"),
+        ("[site]\nkey = 'data/site.key'\n", "site.key: lies inside site.data"),
+        ("site = 1\n", "site: a table"),
+        ("project = [1]\n", "project[0]: a table"),
+        ("[[project]]\nname = 'a'\n[[project]]\nname = 'a'\n", "two are named 'a'"),
+        ("[[project]]\nname = 'A b'\n", "'A b' is not lower-case"),
+        ("[[project]]\nname = 'a'\nadmit = 'all'\n", "admit is"),
+        (PIPELINE.replace('project = "lung"', 'project = "liver"'), "no project 'liver'"),
+        (PIPELINE.replace('source = "incoming"', ""), "source is missing"),
+        (PIPELINE.replace("incoming", "data/spool"), "its source and site.data lie"),
+        (PIPELINE.replace("incoming", "keys"), "its source and site.key lie"),
+        (PIPELINE + "modalities = 'CT'\n", "pipeline[0].modalities: a list of texts"),
+        (PIPELINE + "gate = 1\n", "pipeline[0].gate: true or false"),
+        ("[site\n", "cohortium.toml"),
+    ],
+)
+def test_a_mistake_is_named(file: Path, text: str, mistake: str) -> None:
+    assert mistake in problems(file, text)
+
+
+def test_a_file_that_is_not_text(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(file, {})
+
+
+def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(tmp_path, {})
+
+
+def test_in_force_lists_every_setting_with_its_origin(file: Path) -> None:
+    loaded = config.load(file, {})
+    rows = {name: (value, origin) for name, value, origin in config.in_force(loaded)}
+    assert rows.keys() == loaded.origin.keys()
+    assert rows["pipeline[0].project"] == ("lung", "file")
+    assert rows["pipeline[0].gate"] == (True, "default")
+
+
+def test_the_example_holds_every_setting_and_loads(file: Path) -> None:
+    text = config.example()
+    file.write_text(text, "utf-8")
+    as_commented = config.load(file, {})
+    file.write_text(
+        "\n".join(line.removeprefix("# ") if " = " in line else line for line in text.splitlines()), "utf-8"
+    )
+    as_written = config.load(file, {})
+    assert (as_written.site, as_written.serve, as_written.limits) == (
+        as_commented.site,
+        as_commented.serve,
+        as_commented.limits,
+    )
+    assert (as_written.projects, as_written.pipelines) == (as_commented.projects, as_commented.pipelines)
+    assert set(as_written.origin.values()) == {"file"}
+
+
+def test_what_a_project_name_leads_to(file: Path) -> None:
+    assert config.load(file, {}).project("lung").admit == "receipt"
