@@ -7,29 +7,57 @@ are total: text, NaN, infinities and absurd figures give None, never an exceptio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from cohortium.values import LARGEST, Instance
 
-__all__ = ["SAME_PLACE", "Gap", "along", "angle", "gaps", "normal", "places", "position", "spacings", "tilt", "usual"]
+__all__ = [
+    "FARTHEST",
+    "GAP",
+    "PARALLEL",
+    "SAME_PLACE",
+    "Interval",
+    "along",
+    "angle",
+    "intervals",
+    "lower_median",
+    "normal",
+    "own_normal",
+    "parallel",
+    "places",
+    "position",
+    "tilt",
+]
 
 Vector = tuple[float, ...]
 
 FARTHEST = 1e6  # mm; a position beyond a kilometre is no position
 SQUARE = 1e-3  # how far direction cosines may be from unit length and from a right angle
 SAME_PLACE = 0.01  # mm; slices closer than this lie in one place
+PARALLEL = 0.1  # degrees; orientations closer than this are one
+THINNEST, THICKEST = 0.01, 1000.0  # mm; a slice thickness beyond these is no thickness
+GAP = 1.5  # times the usual spacing: from here on, a slice is missing
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """Neighbouring slices at `below` and `above` (mm) with room for `missing` more between them."""
+class Interval:
+    """From a slice at `below` to its neighbour at `above`; `usual` is the distance expected there (all mm)."""
 
     below: float
     above: float
-    missing: int
+    usual: float
+
+    @property
+    def distance(self) -> float:
+        return self.above - self.below
+
+    @property
+    def missing(self) -> int:
+        """How many slices would fit in between."""
+        return max(1, round(self.distance / self.usual) - 1) if self.distance >= GAP * self.usual else 0
 
 
 def normal(orientation: Any) -> Vector | None:
@@ -59,15 +87,22 @@ def along(point: Any, direction: Vector | None) -> float | None:
 
 def position(instance: Instance) -> float | None:
     """Where the slice lies along its own normal, in mm; None without usable geometry."""
-    return along(
-        instance.numbers("ImagePositionPatient"),
-        normal(instance.numbers("ImageOrientationPatient")),
-    )
+    return along(instance.numbers("ImagePositionPatient"), own_normal(instance))
+
+
+def own_normal(instance: Instance) -> Vector | None:
+    """The unit normal of the slice; None without usable orientation."""
+    return normal(instance.numbers("ImageOrientationPatient"))
 
 
 def angle(one: Sequence[float], other: Sequence[float]) -> float:
     """Degrees between two orientations (six cosines each): the larger of their rows' and their columns' angle."""
     return max(_between(one[:3], other[:3]), _between(one[3:], other[3:]))
+
+
+def parallel(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two orientations are one, rows and columns alike."""
+    return one == other or angle(one, other) <= PARALLEL
 
 
 def tilt(first: Sequence[float], last: Sequence[float], direction: Sequence[float]) -> float:
@@ -90,25 +125,24 @@ def places(positions: Sequence[float]) -> list[list[int]]:
     return found
 
 
-def spacings(ascending: Sequence[float]) -> list[float]:
-    """Distances between neighbours."""
-    return [above - below for below, above in pairwise(ascending)]
-
-
-def usual(distances: Sequence[float]) -> float | None:
-    """The lower median: a real distance, and the smaller of two when gaps make up half."""
-    return sorted(distances)[(len(distances) - 1) // 2] if distances else None
-
-
-def gaps(ascending: Sequence[float]) -> Iterator[Gap]:
-    """Where at least one slice of the usual spacing would fit."""
-    distances = spacings(ascending)
-    step = usual(distances)
+def intervals(ascending: Sequence[float], thicknesses: Sequence[float | None] = ()) -> list[Interval]:
+    """Neighbour to neighbour. Where slices are thicker than most, they are expected to be as much further apart."""
+    distances = [above - below for below, above in pairwise(ascending)]
+    step = lower_median(distances)
+    known = [each if each is not None and THINNEST <= each <= THICKEST else None for each in thicknesses]
+    common = lower_median([each for each in known if each is not None])
     if step is None:
-        return
-    for below, distance in zip(ascending, distances, strict=False):
-        if distance >= 1.5 * step:
-            yield Gap(below, below + distance, max(1, round(distance / step) - 1))
+        return []
+    factors = [1.0 if each is None or common is None else each / common for each in known or [None] * len(ascending)]
+    return [
+        Interval(below, above, step * (one + other) / 2)
+        for (below, above), (one, other) in zip(pairwise(ascending), pairwise(factors), strict=True)
+    ]
+
+
+def lower_median(numbers: Sequence[float]) -> float | None:
+    """The median that is one of the numbers: of distances the smaller, when gaps make up half."""
+    return sorted(numbers)[(len(numbers) - 1) // 2] if numbers else None
 
 
 def _between(one: Sequence[float], other: Sequence[float]) -> float:

@@ -1,0 +1,55 @@
+"""Whether figures lie within their limits. Objects without pixels and localizers have no figures to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cohortium.check.series import Series, figure
+from cohortium.check.specification import Rule
+from cohortium.values import Finding, Instance
+
+__all__ = ["modality", "pixel_spacing", "slice_thickness"]
+
+
+def modality(series: Series, rule: Rule) -> Iterator[Finding]:
+    """Modality is one of those allowed."""
+    wrong = [each for each in series.instances if each.Modality not in rule.allowed]
+    if wrong:
+        amount = _share(len(wrong), len(series.instances), "objects")
+        yield series.finding(rule, f"Modality is not {' or '.join(rule.allowed)} in {amount}", wrong)
+
+
+def pixel_spacing(series: Series, rule: Rule) -> Iterator[Finding]:
+    """Both values of PixelSpacing lie within the limits, in mm."""
+    return _within(series, rule, "PixelSpacing", 2)
+
+
+def slice_thickness(series: Series, rule: Rule) -> Iterator[Finding]:
+    """SliceThickness lies within the limits, in mm."""
+    return _within(series, rule, "SliceThickness", 1)
+
+
+def _within(series: Series, rule: Rule, keyword: str, count: int) -> Iterator[Finding]:
+    figures = [(each, each.numbers(keyword) or ()) for each in series.images]
+    absent = [each for each, values in figures if len(values) != count]
+    if absent:
+        yield series.finding(rule, f"{keyword} is missing or no number in {_of(series, absent)}", absent)
+    outside = [
+        (each, values)
+        for each, values in figures
+        if len(values) == count and not rule.least <= min(values) <= max(values) <= rule.most
+    ]
+    if outside:
+        values = [value for _, pair in outside for value in pair]
+        span = " to ".join(dict.fromkeys((figure(min(values)), figure(max(values)))))
+        blamed = [each for each, _ in outside]
+        limits = f"{figure(rule.least)} to {figure(rule.most)} mm is allowed"
+        yield series.finding(rule, f"{keyword} is {span} mm in {_of(series, blamed)}, {limits}", blamed)
+
+
+def _of(series: Series, some: Sequence[Instance]) -> str:
+    return _share(len(some), len(series.images), "images")
+
+
+def _share(some: int, whole: int, noun: str) -> str:
+    return f"all {whole} {noun}" if some == whole > 1 else f"{some} of {whole} {noun}"

@@ -1,0 +1,40 @@
+"""Whether the series is whole: enough slices, and none missing between two others.
+
+Slices missing at either end leave no trace in the geometry; the count alone can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cohortium.check.series import Series, figure
+from cohortium.check.specification import Rule
+from cohortium.values import Finding
+
+__all__ = ["missing", "slices"]
+
+
+def slices(series: Series, rule: Rule) -> Iterator[Finding]:
+    """The number of slices lies within the limits; objects that are no images have none to count."""
+    if series.images and not rule.least <= series.slices <= rule.most:
+        expected = f"{figure(rule.least)} to {figure(rule.most)} are expected"
+        yield series.finding(rule, f"{series.slices} {_slices(series.slices)}, {expected}")
+
+
+def missing(series: Series, rule: Rule) -> Iterator[Finding]:
+    """No room for a slice is left between two neighbours."""
+    gaps = [each for each in series.intervals() if each.missing]
+    if not gaps:
+        return
+    total = sum(gap.missing for gap in gaps)
+    fact = (
+        f"{total} {_slices(total)} missing between positions {figure(gaps[0].below)} and {figure(gaps[0].above)} mm"
+        if len(gaps) == 1
+        else f"{total} slices missing in {len(gaps)} gaps, the first between positions "
+        f"{figure(gaps[0].below)} and {figure(gaps[0].above)} mm"
+    )
+    yield series.finding(rule, fact)
+
+
+def _slices(number: int) -> str:
+    return "slice" if number == 1 else "slices"

@@ -1,0 +1,55 @@
+"""Whether a scan was made and reconstructed in one way: one value per attribute over all of it.
+
+A finding shows the values only where they are numbers; text might say more than it should.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cohortium.check.series import Series, figure
+from cohortium.check.specification import Rule
+from cohortium.dicom import meta
+from cohortium.values import Finding, Instance
+
+__all__ = ["value"]
+
+SHOWN = 3
+NOTHING = ""
+
+
+def value(series: Series, rule: Rule) -> Iterator[Finding]:
+    """Each attribute that must has one value over the scan, localizers aside; absent counts as a value."""
+    apart = {id(each) for each in series.localizers}
+    instances = [each for each in series.instances if id(each) not in apart]
+    for attribute in meta.attributes():
+        concerned = [each for each in instances if "*" in attribute.one_value or each.Modality in attribute.one_value]
+        groups = _by_value(concerned, attribute.keyword)
+        if len(groups) > 1:
+            smallest = min(groups.values(), key=len)
+            blamed = smallest if len(groups) == 2 and len(concerned) > 2 else ()
+            yield series.finding(rule, _differs(attribute.keyword, groups), blamed)
+
+
+def _by_value(instances: Sequence[Instance], keyword: str) -> Mapping[Any, Sequence[Instance]]:
+    groups: dict[Any, list[Instance]] = defaultdict(list)
+    for each in instances:
+        text = getattr(each, keyword) if keyword in meta.FIELDS else each.text(keyword)
+        groups[each.numbers(keyword) or text].append(each)
+    return groups
+
+
+def _differs(keyword: str, groups: Mapping[Any, Sequence[Instance]]) -> str:
+    """The most common values first; equally common ones in their own order, whatever the series' order was."""
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), str(item[0])))
+    parts = [f"{_shown(known)}in {len(instances)}" for known, instances in ordered[:SHOWN]]
+    more = ["..."] if len(ordered) > SHOWN else []
+    return f"{keyword} has {len(groups)} values over the scan: {', '.join(parts + more)} objects"
+
+
+def _shown(known: Any) -> str:
+    if known == NOTHING:
+        return "none "
+    return "\\".join(map(figure, known)) + " " if isinstance(known, tuple) else "one "
