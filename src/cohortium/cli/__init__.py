@@ -1,0 +1,82 @@
+"""One command per verb: reads the command line and the configuration, calls the verb, prints what came of it.
+
+Nothing is decided here. What Cohortium raises on purpose ends as one line on standard error and a documented exit
+code; anything else is a defect and shows as one. Verbs are imported inside their commands, so that help is instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from cohortium import __version__
+from cohortium.cli import gateway, people, serve, site
+from cohortium.errors import CohortiumError
+
+__all__ = ["EXIT_CODES", "app", "main"]
+
+EXIT_CODES = {
+    0: "Done.",
+    1: "Stopped for a reason without a code of its own, such as a reader of the output that went away.",
+    2: "The configuration or the command line is wrong; nothing was started.",
+    3: "Refused: a policy says no, and asking again will not help.",
+    4: "The input cannot be understood.",
+    5: "Something needed is not there just now (disk full, port taken); nothing is lost, try again.",
+    6: "Stored bytes are not what was stored; stop and look.",
+    130: "Interrupted by Ctrl-C; what was done is kept.",
+}
+
+
+def main() -> None:
+    """The entry point: runs a command and turns what it raised into an exit code."""
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except CohortiumError as error:
+        typer.echo(f"cohortium: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it exits
+        sys.exit(1)
+
+
+def _group(**options: Any) -> typer.Typer:
+    return typer.Typer(
+        no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, **options
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cohortium {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass
+
+
+app = _group(
+    help="De-identify, check, deposit and find medical images for research.",
+    epilog="\b\nExit codes:\n" + "\n".join(f"  {code:<5}{meaning}" for code, meaning in EXIT_CODES.items()),
+    callback=_options,
+)
+config_commands = _group(help="Look at the configuration.")
+gateway_commands = _group(help="The hospital's side: from folders of DICOM into the archive.")
+user_commands = _group(help="People who may log in.")
+
+app.command()(site.init)
+app.add_typer(config_commands, name="config")
+config_commands.command("show")(site.show)
+app.add_typer(gateway_commands, name="gateway")
+gateway_commands.command("run")(gateway.run)
+app.command()(serve.serve)
+app.add_typer(user_commands, name="user")
+user_commands.command("password")(people.password)

@@ -1,0 +1,15 @@
+"""Options that several commands share, said once, so that they mean the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["DEFAULT", "AsJson", "ConfigFile"]
+
+DEFAULT = Path("cohortium.toml")
+
+ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="The configuration to use.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

@@ -1,0 +1,64 @@
+"""Opening the archive to the browser; an address that other machines can reach is refused unless TLS stands before it."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from cohortium import config
+from cohortium.cli.options import DEFAULT, ConfigFile
+from cohortium.errors import Refused, Unavailable
+
+__all__ = ["serve"]
+
+
+def serve(
+    file: ConfigFile = DEFAULT,
+    host: Annotated[str | None, typer.Option(help="Listen here instead of at the configured address.")] = None,
+    port: Annotated[int | None, typer.Option(help="Listen on this port; 0 takes a free one.", min=0, max=65535)] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy in front of this address does TLS.")
+    ] = False,
+) -> None:
+    """Open the archive to the browser; Ctrl-C ends it."""
+    settings = config.load(file)
+    host = settings.serve.host if host is None else host
+    port = settings.serve.port if port is None else port
+    if not (behind_proxy or _is_loopback(host)):
+        raise Refused(f"{host} can be reached from other machines, and there is no TLS; see --behind-proxy")
+
+    import uvicorn
+
+    from cohortium.web.app import create
+
+    with _listen(host, port) as listener:
+        port = listener.getsockname()[1]
+        application = create(replace(settings, serve=replace(settings.serve, host=host, port=port)))
+        typer.echo(f"Cohortium is at http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it)")
+        sys.stdout.flush()
+        server = uvicorn.Server(uvicorn.Config(application, access_log=False, log_level="warning", server_header=False))
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise Unavailable(
+            f"cannot listen at {host} port {port}: {error.strerror}; choose another with --port"
+        ) from None
