@@ -1,0 +1,147 @@
+"""One scan: where it belongs, its frames in the order in which they lie in the patient, its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from cohortium.govern.grants import visible_projects
+from cohortium.govern.users import User
+from cohortium.store.schema import finding, project, session, subject
+from cohortium.store.schema import instance as instances
+from cohortium.store.schema import scan as scans
+from cohortium.values import Finding, Severity
+
+__all__ = ["FrameAt", "Place", "ScanPage", "instance", "scan"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAt:
+    """A frame to look at: of which instance, which of its frames (from 0), where in mm along the normal."""
+
+    instance: int
+    digest: str
+    frame: int
+    number: int | None  # InstanceNumber
+    position: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an instance is: what is needed to serve it."""
+
+    id: int
+    digest: str
+    NumberOfFrames: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPage:
+    id: int
+    project: str
+    project_title: str
+    PatientID: str
+    session_id: int
+    StudyDate: str
+    StudyDescription: str
+    Modality: str
+    SeriesNumber: int | None
+    SeriesDescription: str
+    SeriesInstanceUID: str
+    instances: int
+    frames: tuple[FrameAt, ...]
+    findings: tuple[Finding, ...]
+    attributes: Mapping[str, Any]  # of the instance in the middle
+
+
+def scan(connection: Connection, who: User, scan_id: int) -> ScanPage | None:
+    """The scan; None where there is none or the person may not see it."""
+    row = (
+        connection.execute(
+            select(
+                scans,
+                project.c.name.label("project"),
+                project.c.title.label("project_title"),
+                subject.c.PatientID,
+                session.c.StudyDate,
+                session.c.StudyDescription,
+            )
+            .join(session, session.c.id == scans.c.session_id)
+            .join(subject, subject.c.id == session.c.subject_id)
+            .join(project, project.c.id == scans.c.project_id)
+            .where(scans.c.id == scan_id, scans.c.project_id.in_(visible_projects(who)))
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    ordered = _ordered(
+        connection.execute(select(instances).where(instances.c.scan_id == scan_id).order_by(instances.c.id))
+        .mappings()
+        .all()
+    )
+    middle = ordered[len(ordered) // 2] if ordered else {}
+    taken = set(ScanPage.__dataclass_fields__) & set(row.keys())
+    return ScanPage(
+        **{key: row[key] for key in taken},
+        instances=len(ordered),
+        frames=tuple(frame for each in ordered for frame in _frames(each)),
+        findings=tuple(_findings(connection, row["project_id"], row["SeriesInstanceUID"])),
+        attributes=middle.get("attributes", {}),
+    )
+
+
+def instance(connection: Connection, who: User, instance_id: int) -> Place | None:
+    """An instance by its row; None where there is none or the person may not see it."""
+    row = connection.execute(
+        select(instances.c.id, instances.c.digest, instances.c.NumberOfFrames).where(
+            instances.c.id == instance_id, instances.c.project_id.in_(visible_projects(who))
+        )
+    ).one_or_none()
+    return Place(*row) if row else None
+
+
+def _ordered(rows: Sequence[RowMapping]) -> list[RowMapping]:
+    """By position where every instance has one, planes that are not parallel (localisers) one after the other."""
+    if any(row["position"] is None for row in rows):
+        return sorted(rows, key=_by_number)
+    first: dict[tuple[float, ...], tuple[int, int]] = {}
+    for row in sorted(rows, key=_by_number):
+        first.setdefault(_plane(row), _by_number(row))
+    return sorted(rows, key=lambda row: (first[_plane(row)], round(row["position"], 3), _by_number(row)))
+
+
+def _by_number(row: RowMapping) -> tuple[int, int]:
+    number = row["InstanceNumber"]
+    return (2**63 if number is None else number, row["id"])
+
+
+def _plane(row: RowMapping) -> tuple[float, ...]:
+    orientation = row["attributes"].get("ImageOrientationPatient")
+    if not isinstance(orientation, list) or not all(isinstance(each, int | float) for each in orientation):
+        return ()
+    return tuple(round(each, 1) + 0.0 for each in orientation)
+
+
+def _frames(row: RowMapping) -> list[FrameAt]:
+    """An instance's frames as they are stored, with their own positions where the object gives them."""
+    count = row["NumberOfFrames"]
+    along = row["attributes"].get("SliceLocationVector")
+    positions = along if isinstance(along, list) and len(along) == count else [row["position"]] * count
+    return [FrameAt(row["id"], row["digest"], n, row["InstanceNumber"], positions[n]) for n in range(count)]
+
+
+def _findings(connection: Connection, project_id: int, SeriesInstanceUID: str) -> list[Finding]:
+    rows = connection.execute(
+        select(finding)
+        .where(finding.c.project_id == project_id, finding.c.SeriesInstanceUID == SeriesInstanceUID)
+        .order_by(finding.c.severity, finding.c.rule, finding.c.id)
+    ).mappings()
+    return [
+        Finding(row["rule"], Severity(row["severity"]), row["message"], row["SeriesInstanceUID"], row["SOPInstanceUID"])
+        for row in rows
+    ]

@@ -1,0 +1,144 @@
+"""One page of a project: subjects, their sessions, their scans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select
+
+from cohortium.govern.grants import visible_projects
+from cohortium.govern.users import User
+from cohortium.store.schema import finding, instance, scan, session, subject
+
+__all__ = ["Page", "ScanRow", "SessionRow", "SubjectRow", "siblings", "subjects"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRow:
+    """`frames` is 0 where nothing in the scan has pixels; `findings` counts by severity."""
+
+    id: int
+    Modality: str
+    SeriesNumber: int | None
+    SeriesDescription: str
+    instances: int
+    frames: int
+    findings: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    id: int
+    StudyDate: str
+    StudyDescription: str
+    scans: tuple[ScanRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRow:
+    id: int
+    PatientID: str
+    sessions: tuple[SessionRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some subjects in the order of their pseudonyms; `after` is where the next page begins, None on the last."""
+
+    subjects: tuple[SubjectRow, ...]
+    after: str | None
+
+
+def subjects(
+    connection: Connection, who: User, project_id: int, *, after: str = "", words: str = "", limit: int = 50
+) -> Page:
+    """Subjects beyond `after`; with `words`, those in whose pseudonym, sessions or scans every word occurs."""
+    found = connection.execute(
+        select(subject.c.id, subject.c.PatientID)
+        .where(
+            subject.c.project_id == project_id,
+            subject.c.project_id.in_(visible_projects(who)),
+            subject.c.PatientID > after,
+            *(_mentions(word) for word in words.split()[:8]),
+        )
+        .order_by(subject.c.PatientID)
+        .limit(limit + 1)
+    ).all()
+    shown = found[:limit]
+    sessions = _sessions(connection, session.c.subject_id.in_([row.id for row in shown]))
+    rows = tuple(SubjectRow(row.id, row.PatientID, tuple(sessions.get(row.id, ()))) for row in shown)
+    return Page(rows, shown[-1].PatientID if len(found) > limit else None)
+
+
+def siblings(connection: Connection, who: User, session_id: int) -> SessionRow | None:
+    """One session with its scans."""
+    found = _sessions(connection, session.c.id == session_id, session.c.project_id.in_(visible_projects(who)))
+    return next((row for rows in found.values() for row in rows), None)
+
+
+def _mentions(word: str) -> ColumnElement[bool]:
+    return or_(
+        subject.c.PatientID.icontains(word, autoescape=True),
+        subject.c.id.in_(
+            select(session.c.subject_id)
+            .join(scan, scan.c.session_id == session.c.id)
+            .where(
+                or_(
+                    session.c.StudyDescription.icontains(word, autoescape=True),
+                    session.c.StudyDate.startswith(word, autoescape=True),
+                    scan.c.SeriesDescription.icontains(word, autoescape=True),
+                    scan.c.Modality == word.upper(),
+                )
+            )
+        ),
+    )
+
+
+def _sessions(connection: Connection, *where: ColumnElement[bool]) -> dict[int, list[SessionRow]]:
+    """Sessions that satisfy `where`, by subject, in the order of their dates."""
+    rows = connection.execute(
+        select(
+            session.c.subject_id,
+            session.c.id.label("session_id"),
+            session.c.StudyDate,
+            session.c.StudyDescription,
+            scan.c.id,
+            scan.c.Modality,
+            scan.c.SeriesNumber,
+            scan.c.SeriesDescription,
+            func.count(instance.c.id).label("instances"),
+            func.coalesce(func.sum(instance.c.NumberOfFrames), 0).label("frames"),
+        )
+        .join(scan, scan.c.session_id == session.c.id)
+        .join(instance, instance.c.scan_id == scan.c.id)
+        .where(*where)
+        .group_by(scan.c.id)
+        .order_by(session.c.subject_id, session.c.StudyDate, session.c.id, scan.c.SeriesNumber, scan.c.id)
+    ).all()
+    findings = _findings(connection, [row.id for row in rows])
+    found: dict[int, list[SessionRow]] = {}
+    for _, group in groupby(rows, key=lambda row: row.session_id):
+        of_session = list(group)
+        first = of_session[0]
+        scans = tuple(ScanRow(*row[4:], findings=findings.get(row.id, {})) for row in of_session)
+        found.setdefault(first.subject_id, []).append(
+            SessionRow(first.session_id, first.StudyDate, first.StudyDescription, scans)
+        )
+    return found
+
+
+def _findings(connection: Connection, scans: Sequence[int]) -> dict[int, dict[str, int]]:
+    found: dict[int, dict[str, int]] = {}
+    for row in connection.execute(
+        select(scan.c.id, finding.c.severity, func.count())
+        .join(
+            finding,
+            (finding.c.project_id == scan.c.project_id) & (finding.c.SeriesInstanceUID == scan.c.SeriesInstanceUID),
+        )
+        .where(scan.c.id.in_(scans))
+        .group_by(scan.c.id, finding.c.severity)
+    ):
+        found.setdefault(row[0], {})[row[1]] = row[2]
+    return found
