@@ -1,0 +1,96 @@
+"""De-identification: bytes in, bytes out, and nothing else: no network, no database, no clock.
+
+What always holds: what is not understood does not come out. A file is either rewritten as its protocol says or set
+aside with a reason; there is no third way and no exception for bad input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cohortium.deidentify import standard
+from cohortium.deidentify.identifiers import Pseudonyms, Uids
+from cohortium.deidentify.plan import Aside, OtherClass, compile_plan
+from cohortium.deidentify.protocol import load as load_protocol
+from cohortium.dicom import filemeta, scan, slow
+from cohortium.dicom.plan import Plan, Rewritten
+from cohortium.errors import Malformed
+from cohortium.keys import SiteKey
+from cohortium.values import Finding, Protocol, Reason, SetAside
+
+__all__ = ["Deidentified", "Deidentifier", "load_protocol"]
+
+PLANS = 64  # one for each SOP class in use; bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Deidentified:
+    """A de-identified file: slices to be written in order, some of them views of the input buffer."""
+
+    slices: list[bytes | memoryview]
+    findings: tuple[Finding, ...]
+    subject_mark: str
+
+    def digest(self) -> str:
+        """SHA-256 of the file, hex: its name ever after."""
+        hasher = hashlib.sha256()
+        for piece in self.slices:
+            hasher.update(piece)
+        return hasher.hexdigest()
+
+    def size(self) -> int:
+        return sum(map(len, self.slices))
+
+
+class Deidentifier:
+    """One protocol, for one project of one site."""
+
+    def __init__(self, protocol: Protocol, key: SiteKey, project: str) -> None:
+        self.protocol = protocol
+        uids = Uids(key, project)
+        pseudonyms = Pseudonyms(key, project, protocol.subject.length)
+
+        @lru_cache(maxsize=PLANS)
+        def plan(sop_class: str) -> Plan:
+            return compile_plan(protocol, sop_class, pseudonyms, uids)
+
+        self._plan = plan
+
+    def __call__(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
+        """De-identify a whole Part 10 file. `buffer` must live until the slices are written."""
+        try:
+            return self._deidentified(buffer)
+        except Aside as aside:
+            return aside.aside
+        except Malformed as error:
+            truncated = str(error).startswith("truncated")
+            return SetAside(Reason.TRUNCATED if truncated else Reason.MALFORMED, str(error))
+
+    def _deidentified(self, buffer: bytes | memoryview) -> Deidentified:
+        try:
+            meta = filemeta.read(buffer)
+        except Malformed as error:
+            raise Aside(Reason.NO_FILE_META, str(error)) from None
+        if meta.TransferSyntaxUID not in standard.transfer_syntaxes():
+            raise Aside(Reason.TRANSFER_SYNTAX_NOT_SUPPORTED)
+        try:
+            rewritten = _rewritten(buffer, self._plan(_listed(meta.MediaStorageSOPClassUID)))
+        except OtherClass as other:
+            rewritten = _rewritten(buffer, self._plan(_listed(str(other))))
+        findings = tuple(dict.fromkeys(rewritten.findings))
+        return Deidentified(rewritten.slices, findings, rewritten.subject_mark)
+
+
+def _rewritten(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
+    try:
+        return scan.rewrite(buffer, plan)
+    except scan.NotScannable:
+        return slow.rewrite(buffer, plan)
+
+
+def _listed(sop_class: str) -> str:
+    if sop_class not in standard.storage_sop_classes():
+        raise Aside(Reason.SOP_CLASS_NOT_LISTED)
+    return sop_class

@@ -1,0 +1,76 @@
+"""What can be done to a value: small total functions from (value, context) to a new value, or None to remove.
+
+They never raise and never look at anything but the value and its character set. What they cannot understand they empty,
+and say so in a finding.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cohortium.deidentify import vocabulary
+from cohortium.dicom.charset import decode, encode
+from cohortium.dicom.plan import Context, padded
+from cohortium.errors import Malformed
+from cohortium.values import Finding, Severity
+
+__all__ = ["DUMMIES", "cleaned", "dummy", "emptied", "unknown"]
+
+DUMMIES = {
+    **dict.fromkeys(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"), b"REMOVED"),
+    **dict.fromkeys(("DS", "IS"), b"0"),
+    **dict.fromkeys(("FL", "SL", "UL", "AT"), bytes(4)),
+    **dict.fromkeys(("FD", "SV", "UV"), bytes(8)),
+    **dict.fromkeys(("OB", "OW", "SS", "US"), bytes(2)),
+    "AS": b"000D",
+    "DA": b"19000101",
+    "DT": b"19000101000000",
+    "TM": b"000000",
+    "UR": b"about:blank",
+}
+"""What stands where a value is required and the real one must go (D in PS3.15 Table E.1-1a), by VR."""
+
+UNKNOWN = Finding(
+    "structure.unknown-attribute",
+    Severity.INFO,
+    "a public attribute that the data dictionary does not know was removed",
+)
+UNDECODABLE = Finding(
+    "structure.unparseable-value",
+    Severity.INFO,
+    "a text could not be read in its character set; it was emptied",
+)
+
+
+def emptied(_value: bytes, _context: Context) -> bytes:
+    return b""
+
+
+def unknown(_value: bytes, context: Context) -> None:
+    context.findings.append(UNKNOWN)
+
+
+def dummy(vr: str) -> bytes:
+    """The padded dummy of a VR; nothing where the VR has none (a sequence keeps no item)."""
+    return padded(DUMMIES.get(vr, b""), vr)
+
+
+def cleaned(value: bytes, context: Context) -> bytes:
+    """The words of a descriptor that a shipped vocabulary knows (Clean Descriptors, PS3.15 E.3.5)."""
+    words = _cleaned(value, context.character_sets)
+    if words is None:
+        context.findings.append(UNDECODABLE)
+        return b""
+    return words
+
+
+@lru_cache(maxsize=4096)
+def _cleaned(value: bytes, character_sets: tuple[str, ...]) -> bytes | None:
+    try:
+        text = decode(value, character_sets)
+    except Malformed:
+        return None
+    kept = vocabulary.clean(text)
+    if kept == text:
+        return value
+    return padded(encode(kept, character_sets), "LO")

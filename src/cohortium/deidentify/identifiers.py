@@ -1,0 +1,72 @@
+"""New identifiers for old ones: keyed, so that only the holder of the site's key could make or link them.
+
+The same input gives the same output within one project and an unrelated one in any other. Standard UIDs
+(1.2.840.10008.*) name definitions, not patients, and stay.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from functools import lru_cache
+
+from cohortium.dicom.charset import normalised
+from cohortium.keys import SiteKey
+
+__all__ = ["Pseudonyms", "Uids"]
+
+STANDARD = b"1.2.840.10008."
+REMEMBERED = 4096  # bounded, so that memory does not grow with the number of files
+SEPARATOR = "\x1f"
+
+
+class Uids:
+    """Maps UI values: each UID to `2.25.` and a version 8 UUID (RFC 9562) made from its HMAC-SHA-256."""
+
+    def __init__(self, key: SiteKey, project: str) -> None:
+        secret = key.derive("uids", project)
+
+        @lru_cache(maxsize=REMEMBERED)
+        def mapped(value: bytes) -> bytes:
+            stripped = value.strip(b"\0 ")
+            if not stripped:
+                return b""
+            new = b"\\".join(_mapped(secret, uid.strip(b"\0 ")) for uid in stripped.split(b"\\"))
+            return new + b"\0" if len(new) % 2 else new
+
+        self._mapped = mapped
+
+    def __call__(self, value: bytes) -> bytes:
+        """The mapped value, padded; every UID of a multiple value on its own, an empty value empty."""
+        return self._mapped(value)
+
+
+def _mapped(secret: bytes, uid: bytes) -> bytes:
+    if not uid or uid.startswith(STANDARD):
+        return uid
+    number = int.from_bytes(hmac.digest(secret, uid, "sha256")[:16], "big")
+    number = number & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62
+    return b"2.25.%d" % number
+
+
+class Pseudonyms:
+    """Gives each patient of a project a pseudonym: letters and digits of base 32, `length` of them."""
+
+    def __init__(self, key: SiteKey, project: str, length: int) -> None:
+        self._secret = key.derive("pseudonyms", project)
+        self._marks = key.derive("subject marks", project)
+        self._length = length
+
+    def pseudonym(self, patient_id: str, issuer: str = "") -> str:
+        """The pseudonym of the patient whom `issuer` (default: none) knows as `patient_id`."""
+        digest = hmac.digest(self._secret, _identity(patient_id, issuer), "sha256")
+        return base64.b32encode(digest).decode("ascii")[: self._length]
+
+    def mark(self, patient_id: str, issuer: str = "") -> str:
+        """A full-length keyed digest of the same patient: tells whether two patients got one pseudonym."""
+        return hmac.digest(self._marks, _identity(patient_id, issuer), "sha256").hex()
+
+
+def _identity(patient_id: str, issuer: str) -> bytes:
+    parts = [normalised(issuer), normalised(patient_id)] if normalised(issuer) else [normalised(patient_id)]
+    return SEPARATOR.join(parts).encode()

@@ -1,0 +1,269 @@
+"""A protocol becomes a plan: for one SOP class, what happens to each element, as the rewriters carry it out.
+
+`protocol.action_for` is the policy; nothing is decided here that it does not say, except where bytes are not understood:
+there the answer is always to remove, to empty or to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+
+from pydicom.datadict import DicomDictionary
+
+from cohortium import __version__
+from cohortium.deidentify import actions, standard
+from cohortium.deidentify.identifiers import Pseudonyms, Uids
+from cohortium.deidentify.protocol import action_for
+from cohortium.dicom import pixels
+from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets, decode
+from cohortium.dicom.plan import (
+    AGE,
+    BINARY_SIZES,
+    LONG_VRS,
+    NUMERIC,
+    TEXT_VRS,
+    UIDS,
+    Context,
+    Do,
+    Path,
+    Plan,
+    Rule,
+    SetValue,
+    View,
+    padded,
+)
+from cohortium.errors import Malformed
+from cohortium.values import Action, Finding, Protocol, Reason, SetAside, Severity
+
+__all__ = ["Aside", "OtherClass", "compile_plan"]
+
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+STUDY_INSTANCE_UID = 0x0020000D
+HIERARCHY = {SOP_INSTANCE_UID: "SOPInstanceUID", STUDY_INSTANCE_UID: "StudyInstanceUID", 0x0020000E: "SeriesInstanceUID"}
+MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION = 0x00080060, 0x00080008, 0x00280301
+PATIENT_NAME, PATIENT_ID, ISSUER = 0x00100010, 0x00100020, 0x00100021
+METHOD_CODE_SEQUENCE = 0x00120064
+SETS: Mapping[int, str] = {
+    SOP_INSTANCE_UID: "UI",
+    PATIENT_NAME: "PN",
+    PATIENT_ID: "LO",
+    0x00120062: "CS",  # Patient Identity Removed
+    0x00120063: "LO",  # De-identification Method
+    METHOD_CODE_SEQUENCE: "SQ",
+    STUDY_INSTANCE_UID: "UI",
+    0x0020000E: "UI",
+    0x00280303: "CS",  # Longitudinal Temporal Information Modified
+}
+NOTED = frozenset({SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION}) | pixels.NEEDED
+UNTYPED: Path = (0xFFFFFFFF,)  # stands for every path on which the standard types nothing that matters here
+PIXEL_TAGS = frozenset({pixels.PIXEL_DATA, pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA})
+BASIC_CODE, FULL_DATES = "113100", "Retain Longitudinal Temporal Information Full Dates"
+GRAMMARS = {**dict.fromkeys(("DA", "DS", "DT", "IS", "TM"), NUMERIC), "AS": AGE, "UI": UIDS}
+
+
+class Aside(Exception):
+    """The file must not go on; never leaves this package."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        self.aside = SetAside(reason, detail)
+
+
+def compile_plan(protocol: Protocol, sop_class: str, pseudonyms: Pseudonyms, uids: Uids) -> Plan:
+    """The plan of `protocol` for objects of one SOP class."""
+    rules = _Rules(protocol, sop_class, uids)
+    prepare = _Preparation(protocol, sop_class, pseudonyms, uids)
+    return Plan(rules.table, rules.unusual, SETS, prepare)
+
+
+class _Rules:
+    """Tables of rules, made when a path is first met."""
+
+    def __init__(self, protocol: Protocol, sop_class: str, uids: Uids) -> None:
+        self.protocol = protocol
+        self.sop_class = sop_class
+        self.uids = uids
+        self.known_paths = standard.typed_paths(sop_class)
+        self.table = cache(self._table_at)
+
+    def _table_at(self, path: Path, explicit: bool) -> Mapping[bytes, Rule]:
+        if path and path not in self.known_paths and path != UNTYPED:
+            return self.table(UNTYPED, explicit)
+        table = {}
+        for tag, vr in _dictionary():
+            rule = self.rule(tag, vr, path)
+            key = _little_endian(tag)
+            if explicit:
+                long = vr.encode() in LONG_VRS
+                table[key + vr.encode()] = rule._replace(do=rule.do + Do.KEEP_LONG) if long else rule
+            else:
+                table.setdefault(key, rule)
+        end = _little_endian(0xFFFEE00D)
+        table[end + b"\0\0" if explicit else end] = Rule(0xFFFEE00D, Do.END)
+        return table
+
+    def rule(self, tag: int, vr: str, path: Path) -> Rule:
+        """The rule for an element whose VR is as the dictionary has it."""
+        if not path and (tag in SETS or tag == ISSUER):
+            return Rule(tag, Do.TAKE)
+        if tag in PIXEL_TAGS:
+            return Rule(tag, Do.DROP if path else Do.PIXELS)
+        action, _ = action_for(self.protocol, tag, self.sop_class, path)
+        if action is Action.KEEP and (tag in NOTED if not path else tag == SPECIFIC_CHARACTER_SET):
+            return Rule(tag, Do.NOTE)
+        if action is Action.KEEP or (action is Action.UID and vr == "SQ"):
+            return _kept(tag, vr)
+        if tag == PATIENT_ID and action is not Action.REMOVE:
+            return Rule(tag, Do.EDIT, _pseudonym)
+        return self.changed(tag, vr, action)
+
+    def changed(self, tag: int, vr: str, action: Action) -> Rule:
+        match action:
+            case Action.UID if vr == "UI":
+                return Rule(tag, Do.EDIT, lambda value, _context: self.uids(value))
+            case Action.CLEAN if vr in TEXT_VRS:
+                return Rule(tag, Do.EDIT, actions.cleaned)
+            case Action.EMPTY:
+                return Rule(tag, Do.EDIT, actions.emptied)
+            case Action.DUMMY:
+                value = actions.dummy(vr)
+                return Rule(tag, Do.EDIT, lambda _value, _context: value)
+            case _:
+                return Rule(tag, Do.DROP)
+
+    def unusual(self, tag: int, vr: str, path: Path) -> Rule | None:
+        """The rule for an element that is private, unknown, or not written as the dictionary has it."""
+        if tag >> 16 & 1 or tag & 0xFFFF == 0:
+            return Rule(tag, Do.DROP)
+        if not standard.is_known(tag):
+            return Rule(tag, Do.EDIT, actions.unknown)
+        vrs = _vrs(tag)
+        if vr == "UN" and vrs:
+            return None
+        both_text = bool(vrs) and vr in TEXT_VRS and vrs[0] in TEXT_VRS
+        return self.rule(tag, vrs[0], path) if both_text else Rule(tag, Do.DROP)
+
+
+class _Preparation:
+    """Decides once per file, from the values noted, whether it may go on and what it is stamped with."""
+
+    def __init__(self, protocol: Protocol, sop_class: str, pseudonyms: Pseudonyms, uids: Uids) -> None:
+        self.sop_class = sop_class
+        self.pseudonyms = pseudonyms
+        self.uids = _same if action_for(protocol, SOP_INSTANCE_UID, sop_class)[0] is Action.KEEP else uids
+        self.stamps = _stamps(protocol)
+        self.subject = lru_cache(maxsize=256)(self._subject)
+
+    def __call__(self, noted: View) -> Context:
+        if _text(noted, SOP_CLASS_UID) != self.sop_class:
+            raise OtherClass(_text(noted, SOP_CLASS_UID))
+        modality, burned_in = _text(noted, MODALITY), _text(noted, BURNED_IN_ANNOTATION)
+        risk = _pixel_risk(self.sop_class, modality, burned_in, _text(noted, IMAGE_TYPE))
+        if risk:
+            raise Aside(Reason.PIXELS_NOT_REVIEWED, risk)
+        sets: dict[int, SetValue] = {tag: self.uids(noted.get(tag, b"")) for tag in HIERARCHY}
+        for tag, keyword in HIERARCHY.items():
+            if not sets[tag]:
+                raise Malformed(f"{keyword} is missing or empty")
+        charset = noted.get(SPECIFIC_CHARACTER_SET, b"")
+        patient = noted.get(PATIENT_ID, b""), noted.get(ISSUER, b""), charset
+        study = b"" if patient[0].strip(b"\0 ") else noted[STUDY_INSTANCE_UID]
+        pseudonym, mark, findings = self.subject(*patient, study)
+        sets |= self.stamps
+        sets[PATIENT_NAME] = sets[PATIENT_ID] = pseudonym
+        return Context(sets, character_sets(charset), list(findings), mark)
+
+    def _subject(
+        self, patient_id: bytes, issuer: bytes, charset: bytes, study: bytes
+    ) -> tuple[bytes, str, tuple[Finding, ...]]:
+        """Pseudonym and mark; a patient without an identifier is known by the study alone, so nobody is merged."""
+        sets = character_sets(charset)
+        identity = (decode(patient_id, sets), decode(issuer, sets))
+        findings: tuple[Finding, ...] = ()
+        if study:
+            identity, findings = (study.decode("ascii", "replace"), "StudyInstanceUID"), (NO_PATIENT_ID,)
+        pseudonym = self.pseudonyms.pseudonym(*identity).encode("ascii")
+        return padded(pseudonym, "LO"), self.pseudonyms.mark(*identity), findings
+
+
+class OtherClass(Exception):
+    """The data set is of another SOP class than its file header says; never leaves this package."""
+
+
+NO_PATIENT_ID = Finding(
+    "subject.no-identifier",
+    Severity.WARNING,
+    "PatientID is missing or empty; each such study becomes a subject of its own",
+)
+
+
+def _kept(tag: int, vr: str) -> Rule:
+    if vr == "SQ":
+        return Rule(tag, Do.ENTER)
+    if vr in GRAMMARS:
+        return Rule(tag, Do.CHECK, GRAMMARS[vr])
+    if vr in BINARY_SIZES and vr.encode() not in LONG_VRS:
+        return Rule(tag, Do.FIXED, BINARY_SIZES[vr] - 1)
+    return Rule(tag, Do.KEEP)
+
+
+def _pseudonym(_value: bytes, context: Context) -> bytes:
+    """A nested PatientID names the same person; one of somebody else must not stay either."""
+    value = context.sets[PATIENT_ID]
+    assert isinstance(value, bytes)
+    return value
+
+
+def _same(value: bytes) -> bytes:
+    return padded(value.strip(b"\0 "), "UI")
+
+
+def _stamps(protocol: Protocol) -> dict[int, SetValue]:
+    """The attributes of PS3.15 E.1.2 and E.3 that say what was done, with codes of CID 7050."""
+    software = f"Cohortium {__version__}", f"{protocol.name} {protocol.version}"[:64], f"sha256:{protocol.digest[:48]}"
+    codes = [(BASIC_CODE, "Basic Application Confidentiality Profile")]
+    codes += [(standard.options()[name].code, f"{name} Option") for name in protocol.options]
+    items = tuple(
+        (
+            (0x00080100, "SH", padded(code.encode(), "SH")),
+            (0x00080102, "SH", padded(b"DCM", "SH")),
+            (0x00080104, "LO", padded(meaning[:64].encode(), "LO")),
+        )
+        for code, meaning in codes
+    )
+    dates = b"UNMODIFIED" if FULL_DATES in protocol.options else b"REMOVED"
+    return {
+        0x00120062: padded(b"YES", "CS"),
+        0x00120063: padded("\\".join(software).encode("ascii", "replace"), "LO"),
+        METHOD_CODE_SEQUENCE: items,
+        0x00280303: padded(dates, "CS"),
+    }
+
+
+def _text(noted: View, tag: int) -> str:
+    return noted.get(tag, b"").strip(b"\0 ").decode("ascii", "replace")
+
+
+_pixel_risk = lru_cache(maxsize=1024)(standard.pixel_risk)
+
+
+@cache
+def _dictionary() -> tuple[tuple[int, str], ...]:
+    """(tag, VR) of every attribute that a data set may hold, once for each VR it may have."""
+    return tuple(
+        (tag, vr)
+        for tag, entry in DicomDictionary.items()
+        if tag >> 16 >= 8 and tag & 0xFFFF
+        for vr in entry[0].split(" or ")
+        if len(vr) == 2
+    )
+
+
+@cache
+def _vrs(tag: int) -> tuple[str, ...]:
+    entry = DicomDictionary.get(tag)
+    return tuple(vr for vr in entry[0].split(" or ") if len(vr) == 2) if entry else ()
+
+
+def _little_endian(tag: int) -> bytes:
+    return (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little")

@@ -1,0 +1,154 @@
+"""What is to be done with each element of a data set: the instructions that `scan` and `slow` both carry out.
+
+A plan is compiled once for a protocol and a SOP class (`deidentify.plan`), then used for any number of files. It decides
+everything about values; the two rewriters decide only about bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from cohortium.values import Finding
+
+__all__ = [
+    "AGE",
+    "BINARY_SIZES",
+    "LONG_VRS",
+    "NUMERIC",
+    "SHORT_VRS",
+    "TEXT_VRS",
+    "UIDS",
+    "Context",
+    "Do",
+    "ElementAction",
+    "Edit",
+    "Path",
+    "Plan",
+    "Rewritten",
+    "Rule",
+    "SetValue",
+    "View",
+    "padded",
+]
+
+# PS3.5 7.1.2: the value representations whose explicit form has a 32-bit length, and the others.
+LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+SHORT_VRS = frozenset(
+    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS"}
+    | {b"ST", b"TM", b"UI", b"UL", b"US"}
+)
+TEXT_VRS = frozenset(
+    {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
+)
+BINARY_SIZES: Mapping[str, int] = {
+    **dict.fromkeys(("US", "SS"), 2),
+    **dict.fromkeys(("AT", "FL", "SL", "UL"), 4),
+    **dict.fromkeys(("FD", "SV", "UV"), 8),
+}
+
+# What a kept value may consist of. Wider than PS3.5 6.2 where real scanners are, yet no letter of a name fits in.
+NUMERIC = re.compile(rb"[0-9+\-.:eE \\\0]*").fullmatch
+AGE = re.compile(rb"(?:[0-9]{3}[DWMY][ \\\0]*)*").fullmatch
+UIDS = re.compile(rb"[0-9. \\\0]*").fullmatch
+
+
+class Do(IntEnum):
+    """What to do with one element. Those from `KEEP_LONG` on stand behind a header of 12 bytes in explicit VR."""
+
+    KEEP = 0  # leave every byte
+    FIXED = 1  # keep if the length is a multiple of the value's size (argument: size - 1), else empty
+    CHECK = 2  # keep if the argument matches the value, else empty
+    NOTE = 3  # keep, and show to `Plan.prepare`
+    TAKE = 4  # remove, and show to `Plan.prepare`
+    DROP = 5  # remove
+    EDIT = 6  # replace by what the argument makes of it
+    ENTER = 7  # keep the sequence, follow the plan inside its items
+    PIXELS = 8  # the samples of the image
+    END = 9  # the end of an item of undefined length
+    KEEP_LONG = 20
+    DROP_LONG = 25
+    EDIT_LONG = 26
+    ENTER_LONG = 27
+    PIXELS_LONG = 28
+
+
+ElementAction = Callable[[bytes, "Context"], bytes | None]
+"""Makes a new value, of even length, from the old one; None removes the element. Never raises."""
+
+SetValue = bytes | tuple[tuple[tuple[int, str, bytes], ...], ...]
+"""The value of an element that is written anew; of a sequence, its items as (tag, VR, value)."""
+
+Path = tuple[int, ...]
+"""The tags of the sequences an element lies in, outermost first; empty at the top."""
+
+View = Mapping[int, bytes]
+"""Values, by tag, of those top-level elements that the plan asked to see."""
+
+
+class Rule(NamedTuple):
+    tag: int
+    do: int
+    argument: object = None
+
+
+class Edit(NamedTuple):
+    """An element that does not simply stay: where it starts, where its value starts and ends, and its rule."""
+
+    start: int
+    value: int
+    end: int
+    do: int
+    argument: object
+    key: bytes
+
+
+@dataclass(slots=True)
+class Context:
+    """What `Plan.prepare` learned from one file: elements to set, and how its text is encoded.
+
+    `sets` maps each tag of `Plan.sets` to its value; `findings` is filled while the file is rewritten; `subject_mark`
+    is a keyed digest of who the patient is.
+    """
+
+    sets: Mapping[int, SetValue]
+    character_sets: tuple[str, ...]
+    findings: list[Finding]
+    subject_mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Instructions for one SOP class.
+
+    rules:   (path, explicit) -> rule by the element's first bytes: tag and VR (6 bytes) in explicit VR, tag alone (4)
+             in implicit VR, little endian both
+    unusual: (tag, VR, path) -> rule for what `rules` does not list, with `do` of the short form; None where only
+             `slow` can tell. VR is empty in implicit VR.
+    sets:    top-level tags that are always written anew, ascending, with their VR
+    prepare: called once per file, before anything is written, with what was noted or taken
+    """
+
+    rules: Callable[[Path, bool], Mapping[bytes, Rule]]
+    unusual: Callable[[int, str, Path], Rule | None]
+    sets: Mapping[int, str]
+    prepare: Callable[[View], Context]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A whole Part 10 file as slices to be written in order, and what was noticed on the way."""
+
+    slices: list[bytes | memoryview]
+    findings: tuple[Finding, ...]
+    subject_mark: str
+
+
+def padded(value: bytes, vr: str) -> bytes:
+    """The value with even length (PS3.5 6.2)."""
+    if len(value) % 2 == 0:
+        return value
+    return value + (b" " if vr in TEXT_VRS and vr != "UI" else b"\0")

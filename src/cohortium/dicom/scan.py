@@ -1,0 +1,400 @@
+"""The fast path: a data set rewritten over its own bytes, without decoding what stays.
+
+Two passes over the header. The first finds where each element lies and what the plan wants with it; runs of elements
+that stay are never touched. Then the plan sees the values it asked for (the pseudonym needs elements that come late),
+and the second pass replaces, removes, inserts, and enters sequences. Samples are handed on by reference.
+
+What always holds: a byte reaches the output only if the plan keeps its element. Whatever this module is not sure of
+it refuses: `Malformed` for broken input, `NotScannable` for what `slow` can still read.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+from cohortium.dicom import filemeta, pixels
+from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
+from cohortium.dicom.plan import LONG_VRS, SHORT_VRS, Context, Do, Edit, Path, Plan, Rewritten, Rule, SetValue, View
+from cohortium.errors import Malformed
+from cohortium.values import Finding, Severity
+
+__all__ = ["MAXIMUM_DEPTH", "UNPARSEABLE", "NotScannable", "element", "file_header", "rewrite", "set_element"]
+
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+NOT_SCANNABLE = {
+    "1.2.840.10008.1.2.2": "explicit VR big endian",
+    "1.2.840.10008.1.2.1.99": "deflated",
+}
+
+UNDEFINED = 0xFFFFFFFF
+ITEM = b"\xfe\xff\x00\xe0"
+ITEM_END = b"\xfe\xff\x0d\xe0"
+SEQUENCE_END = b"\xfe\xff\xdd\xe0"
+MAXIMUM_DEPTH = 32
+FIRST_HEAD = 1 << 16
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+
+_explicit = struct.Struct("<6sH").unpack_from
+_implicit = struct.Struct("<4sI").unpack_from
+_length = struct.Struct("<I").unpack_from
+_tag = struct.Struct("<HH").unpack_from
+
+_LONG = int(Do.KEEP_LONG) - int(Do.KEEP)
+KEEP, FIXED, CHECK, NOTE, TAKE, DROP, EDIT, ENTER, PIXELS, END = (int(do) for do in list(Do)[:10])
+KEEP_LONG, DROP_LONG, EDIT_LONG, ENTER_LONG, PIXELS_LONG = (int(do) for do in list(Do)[10:])
+SET = -1
+
+
+class NotScannable(Exception):
+    """Well formed for all this module can tell, yet not its to read: `slow` must."""
+
+
+class _Longer(Exception):
+    """The header goes on behind the bytes at hand."""
+
+
+def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
+    """Carry out `plan` on a whole Part 10 file.
+
+    Returns slices of new bytes and of `buffer` itself, which must live until they are written.
+    Raises `Malformed` (broken input, with its offset) and `NotScannable`.
+    """
+    view = memoryview(buffer)
+    size = FIRST_HEAD
+    while True:
+        try:
+            return _rewrite(view, bytes(view[:size]), plan)
+        except _Longer:
+            if size >= len(view):
+                raise Malformed("truncated: an element reaches beyond the end of the file", len(view)) from None
+            size *= 8
+
+
+def _rewrite(view: memoryview, head: bytes, plan: Plan) -> Rewritten:
+    meta = filemeta.read(head)
+    syntax = meta.TransferSyntaxUID
+    if syntax in NOT_SCANNABLE:
+        raise NotScannable(NOT_SCANNABLE[syntax])
+    rewriter = _Rewriter(plan, explicit=syntax != IMPLICIT_LITTLE_ENDIAN)
+    noted: dict[int, bytes] = {}
+    edits, end = rewriter.scan(head, meta.end, len(view), (), noted)
+    context = plan.prepare(noted)
+    slices: list[bytes | memoryview] = []
+    if edits and edits[-1].do in (PIXELS, PIXELS_LONG):
+        at = edits.pop()
+        header = rewriter.apply(head, meta.end, at.start, edits, context, ())
+        samples, behind = pixels.clean(view, at.start, at.value, syntax, noted, context.findings)
+        tail = _tail(rewriter, view, behind, context)
+        slices = [header, *samples, *tail]
+    else:
+        slices = [rewriter.apply(head, meta.end, end, edits, context, ())]
+    slices.insert(0, file_header(noted, context, syntax))
+    return Rewritten([piece for piece in slices if piece], tuple(context.findings), context.subject_mark)
+
+
+def file_header(noted: View, context: Context, syntax: str) -> bytes:
+    """A new file header, in step with the data set (PS3.10 7.1)."""
+    instance = context.sets[SOP_INSTANCE_UID]
+    assert isinstance(instance, bytes)
+    sop_class = noted.get(SOP_CLASS_UID, b"")
+    return filemeta.build(*(value.rstrip(b"\0 ").decode("ascii", "replace") for value in (sop_class, instance)), syntax)
+
+
+def _tail(rewriter: _Rewriter, view: memoryview, start: int, context: Context) -> list[bytes | memoryview]:
+    """Elements behind the samples; what does not parse there is cut off, for nothing of use can follow."""
+    tail = bytes(view[start:])
+    if not tail:
+        return []
+    try:
+        edits, end = rewriter.scan(tail, 0, len(tail), (), {}, behind_pixels=True)
+        return [rewriter.apply(tail, 0, end, edits, context, ())]
+    except (Malformed, _Longer):
+        context.findings.append(
+            Finding(
+                "structure.trailing-bytes",
+                Severity.INFO,
+                f"{len(tail)} bytes behind the pixel data are no DICOM elements; they were cut off",
+            )
+        )
+        return []
+
+
+class _Rewriter:
+    """One plan on one encoding; holds no state of a file."""
+
+    def __init__(self, plan: Plan, *, explicit: bool) -> None:
+        self.plan = plan
+        self.explicit = explicit
+        self.unpack = _explicit if explicit else _implicit
+
+    def scan(
+        self, head: bytes, start: int, end: int, path: Path, noted: dict[int, bytes], *, behind_pixels: bool = False
+    ) -> tuple[list[Edit], int]:
+        """Find every element of one data set between `start` and `end` that does not simply stay.
+
+        Returns the edits and where the data set ends: at `end`, or at its item delimiter. `head` may end before
+        `end`; `_Longer` is raised when it is not enough. At the top level the scan stops at the pixel data,
+        which is then the last edit.
+        """
+        rules = self.plan.rules(path, self.explicit)
+        unpack, get = self.unpack, rules.get
+        edits: list[Edit] = []
+        append = edits.append
+        sets = [*self.plan.sets, UNDEFINED] if not path and not behind_pixels else [UNDEFINED]
+        next_set, position, last, short = sets[0], start, -1, 8
+        try:
+            while position < end:
+                key, length = unpack(head, position)
+                rule = get(key)
+                if rule is None:
+                    rule = self.unusual(key, path, position)
+                tag, do, argument = rule
+                if tag <= last:
+                    self.disorder(tag, last, position)
+                last = tag
+                if tag >= next_set:
+                    while tag >= next_set:
+                        append(Edit(position, position, position, SET, next_set, key))
+                        next_set = sets[sets.index(next_set) + 1]
+                if do == KEEP:
+                    position += short + length
+                    continue
+                if do == CHECK:
+                    value = position + short
+                    after = value + length
+                    if not argument(head, value, after):
+                        append(Edit(position, value, after, EDIT, _emptied, key))
+                    position = after
+                    continue
+                if do == FIXED:
+                    after = position + short + length
+                    if length & argument:
+                        append(Edit(position, position + short, after, EDIT, _emptied, key))
+                    position = after
+                    continue
+                if do >= KEEP_LONG:
+                    do -= _LONG
+                    value = position + 12
+                    (length,) = _length(head, position + 8)
+                else:
+                    value = position + short
+                if do == PIXELS and not path:
+                    append(Edit(position, value, value, do, length, key))
+                    return edits, end
+                if do == END:
+                    return edits, position
+                if length == UNDEFINED:
+                    after = self.skip(head, key, value, do, len(path))
+                else:
+                    after = value + length
+                if do == NOTE or do == TAKE:
+                    if after > len(head):
+                        raise _Longer
+                    noted[tag] = head[value:after]
+                    if do == TAKE:
+                        append(Edit(position, value, after, DROP, None, key))
+                elif do != KEEP:
+                    append(Edit(position, value, after, do, argument, key))
+                position = after
+        except struct.error:
+            raise _Longer from None
+        if position > len(head):
+            raise _Longer
+        if position != end:
+            raise Malformed("an element reaches beyond the end of its item", position)
+        while next_set != UNDEFINED:
+            append(Edit(position, position, position, SET, next_set, b""))
+            next_set = sets[sets.index(next_set) + 1]
+        return edits, position
+
+    def apply(self, head: bytes, start: int, end: int, edits: list[Edit], context: Context, path: Path) -> bytes:
+        """The data set between `start` and `end` with its edits carried out."""
+        out: list[bytes] = []
+        run = start
+        for edit_start, value, after, do, argument, key in edits:
+            if do == DROP:
+                new = b""
+            elif do == SET:
+                new = self.set_element(argument, context)
+            elif do == EDIT:
+                old = head[value:after]
+                made = argument(old, context)
+                if made == old:
+                    continue
+                new = b"" if made is None else element(key, made)
+            else:
+                items = self.items(head, value, after, context, path + _path(key))
+                if items is None:
+                    continue
+                new = element(key, items, undefined=_undefined(head, value))
+            if edit_start > run:
+                out.append(head[run:edit_start])
+            out.append(new)
+            run = after
+        out.append(head[run:end])
+        return b"".join(out)
+
+    def items(self, head: bytes, position: int, end: int, context: Context, path: Path) -> bytes | None:
+        """The items of the sequence whose value lies between `position` and `end`; None where nothing changed."""
+        if len(path) > MAXIMUM_DEPTH:
+            raise Malformed(f"sequences are nested more than {MAXIMUM_DEPTH} deep", position)
+        out: list[bytes] = []
+        changed = False
+        while position < end:
+            tag, (length,) = head[position : position + 4], _length(head, position + 4)
+            if tag == SEQUENCE_END:
+                out.append(head[position : position + 8])
+                break
+            if tag != ITEM:
+                raise Malformed("an item was expected in a sequence", position)
+            start = position + 8
+            noted: dict[int, bytes] = {}
+            limit = end if length == UNDEFINED else start + length
+            if limit > end:
+                raise Malformed("an item reaches beyond the end of its sequence", position)
+            edits, stop = self.scan(head, start, limit, path, noted)
+            inner = self.apply(head, start, stop, edits, _within(context, noted), path) if edits else None
+            if length == UNDEFINED:
+                if head[stop : stop + 4] != ITEM_END:
+                    raise Malformed("an item of undefined length has no end", position)
+                after = stop + 8
+            else:
+                after = limit
+            if inner is None or (len(inner) == stop - start and inner == head[start:stop]):
+                out.append(head[position:after])
+            else:
+                changed = True
+                size = length if length == UNDEFINED else len(inner)
+                out += (ITEM, size.to_bytes(4, "little"), inner)
+                if length == UNDEFINED:
+                    out.append(head[stop:after])
+            position = after
+        return b"".join(out) if changed else None
+
+    def unusual(self, key: bytes, path: Path, position: int) -> Rule:
+        """The rule for an element that the plan's tables do not list with this VR."""
+        group, number = _tag(key)
+        tag, vr = group << 16 | number, key[4:]
+        if group == 0xFFFE:
+            raise Malformed(f"a delimiter ({group:04x},{number:04x}) stands outside a sequence", position)
+        if not self.explicit:
+            return self.plan.unusual(tag, "", path) or Rule(tag, DROP)
+        if vr not in LONG_VRS and vr not in SHORT_VRS:
+            raise Malformed(f"element ({group:04x},{number:04x}) has no known value representation", position)
+        rule = self.plan.unusual(tag, vr.decode(), path)
+        if rule is None:
+            raise NotScannable(f"element ({group:04x},{number:04x}) is known but written as UN")
+        return rule._replace(do=rule.do + _LONG) if vr in LONG_VRS else rule
+
+    def disorder(self, tag: int, last: int, position: int) -> None:
+        name = f"element ({tag >> 16:04x},{tag & 0xFFFF:04x})"
+        if tag == last:
+            raise Malformed(f"{name} stands twice", position)
+        raise NotScannable(f"{name} is out of order")
+
+    def skip(self, head: bytes, key: bytes, position: int, do: int, depth: int) -> int:
+        """The offset behind a value of undefined length that starts at `position`."""
+        vr = key[4:]
+        if vr not in (b"", b"SQ", b"UN") and do != DROP:
+            raise Malformed("an element that is no sequence has undefined length", position)
+        return _skip_items(head, position, explicit=self.explicit and vr != b"UN", depth=depth)
+
+    def set_element(self, tag: object, context: Context) -> bytes:
+        assert isinstance(tag, int)
+        return set_element(tag, self.plan.sets[tag], context.sets[tag], self.explicit)
+
+
+@lru_cache(maxsize=1024)
+def set_element(tag: int, vr: str, value: SetValue, explicit: bool) -> bytes:
+    """An element that a plan sets, encoded."""
+    key = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    if explicit:
+        key += vr.encode()
+    if isinstance(value, bytes):
+        return element(key, value)
+    items = b"".join(ITEM + len(item).to_bytes(4, "little") + item for item in _encoded(value, explicit))
+    return element(key, items)
+
+
+def _encoded(items: tuple[tuple[tuple[int, str, bytes], ...], ...], explicit: bool) -> Iterator[bytes]:
+    for item in items:
+        yield b"".join(set_element(tag, vr, value, explicit) for tag, vr, value in item)
+
+
+def element(key: bytes, value: bytes, *, undefined: bool = False) -> bytes:
+    """One encoded element; `key` is its tag, with its VR in explicit VR. `value` has even length (PS3.5 7.1)."""
+    length = UNDEFINED if undefined else len(value)
+    if len(key) == 4:
+        return key + length.to_bytes(4, "little") + value
+    if key[4:] in LONG_VRS:
+        return key + b"\0\0" + length.to_bytes(4, "little") + value
+    return key + length.to_bytes(2, "little") + value
+
+
+def _emptied(_value: bytes, context: Context) -> bytes:
+    context.findings.append(UNPARSEABLE)
+    return b""
+
+
+UNPARSEABLE = Finding(
+    "structure.unparseable-value",
+    Severity.INFO,
+    "a kept attribute held a value that its value representation does not allow; it was emptied",
+)
+
+
+def _skip_items(head: bytes, position: int, *, explicit: bool, depth: int) -> int:
+    if depth > MAXIMUM_DEPTH:
+        raise Malformed(f"sequences are nested more than {MAXIMUM_DEPTH} deep", position)
+    while True:
+        tag, (length,) = head[position : position + 4], _length(head, position + 4)
+        if tag == SEQUENCE_END:
+            return position + 8
+        if tag != ITEM:
+            raise Malformed("an item was expected in a sequence", position)
+        position += 8
+        if length == UNDEFINED:
+            position = _skip_elements(head, position, explicit=explicit, depth=depth)
+        else:
+            position += length
+
+
+def _skip_elements(head: bytes, position: int, *, explicit: bool, depth: int) -> int:
+    while True:
+        tag = head[position : position + 4]
+        if tag == ITEM_END:
+            return position + 8
+        if not explicit:
+            (length,), value = _length(head, position + 4), position + 8
+        else:
+            key, length = _explicit(head, position)
+            value = position + 8
+            if key[4:] in LONG_VRS:
+                (length,), value = _length(head, value), value + 4
+            elif key[4:] not in SHORT_VRS:
+                raise Malformed("an element has no known value representation", position)
+        if length == UNDEFINED:
+            inner = explicit and head[position + 4 : position + 6] != b"UN"
+            position = _skip_items(head, value, explicit=inner, depth=depth + 1)
+        else:
+            position = value + length
+
+
+def _path(key: bytes) -> Path:
+    group, number = _tag(key)
+    return (group << 16 | number,)
+
+
+def _undefined(head: bytes, value: int) -> bool:
+    return head[value - 4 : value] == b"\xff\xff\xff\xff"
+
+
+def _within(context: Context, noted: Mapping[int, bytes]) -> Context:
+    """The context inside an item, which may name its own character set (PS3.3 C.12.1.1.2)."""
+    if SPECIFIC_CHARACTER_SET not in noted:
+        return context
+    return replace(context, character_sets=character_sets(noted[SPECIFIC_CHARACTER_SET]))

@@ -1,0 +1,259 @@
+"""The slow path, and the oracle: the same plan carried out through pydicom, one plain element after the other.
+
+It reads what `scan` leaves to it (big endian, deflated, elements out of order, known elements written as UN) and writes
+little endian, explicit unless the input was implicit. For what both can read it must come to the same elements as
+`scan`: a property that the tests hold.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import NamedTuple
+
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filereader import data_element_generator, read_dataset, read_partial, read_sequence
+
+from cohortium.dicom import filemeta, pixels
+from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
+from cohortium.dicom.plan import LONG_VRS, Context, Do, ElementAction, Path, Plan, Rewritten, Rule
+from cohortium.dicom.scan import MAXIMUM_DEPTH, UNPARSEABLE, element, file_header, set_element
+from cohortium.errors import Malformed
+
+__all__ = ["Peek", "peek", "rewrite"]
+
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+MODALITY = 0x00080060
+LARGEST_INFLATED = 1 << 31
+PIXEL_TAGS = (pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA, pixels.PIXEL_DATA)
+WORDS = {"OW": 2, "US": 2, "SS": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4}
+WORDS |= {"FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8}
+
+UNREADABLE = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RecursionError)
+UNREADABLE += (TypeError, ValueError, struct.error)  # what pydicom raises where bytes make no sense
+
+
+class _Element(NamedTuple):
+    """An element in little endian; `items` where it is a sequence."""
+
+    tag: int
+    vr: str
+    value: bytes
+    items: list[Dataset] | None
+    undefined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """What decides where a file goes."""
+
+    TransferSyntaxUID: str
+    SOPClassUID: str
+    Modality: str
+
+
+def peek(buffer: bytes | memoryview) -> Peek:
+    """Read a file's first elements; `Malformed` where they make no sense."""
+    meta = filemeta.read(buffer)
+    try:
+        dataset = read_partial(BytesIO(buffer), stop_when=lambda tag, _vr, _length: tag > MODALITY)
+        sop_class, modality = (str(dataset.get(keyword, "")) for keyword in ("SOPClassUID", "Modality"))
+    except (*UNREADABLE, zlib.error) as error:
+        raise Malformed(f"the data set cannot be read ({type(error).__name__})") from None
+    return Peek(meta.TransferSyntaxUID, sop_class, modality)
+
+
+def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
+    """Carry out `plan` on a whole Part 10 file; `Malformed` where pydicom cannot read it either."""
+    meta = filemeta.read(buffer)
+    syntax = meta.TransferSyntaxUID
+    content = bytes(buffer[meta.end :])
+    if syntax == DEFLATED:
+        content = _inflated(content)
+    reader = _Reader(implicit=syntax == IMPLICIT, little=syntax != BIG_ENDIAN)
+    out_syntax = EXPLICIT if syntax in (DEFLATED, BIG_ENDIAN) else syntax
+    try:
+        top = list(reader.elements(reader.dataset(content)))
+    except UNREADABLE as error:
+        raise Malformed(f"the data set cannot be read ({type(error).__name__})") from None
+    noted = _noted(top, plan)
+    context = plan.prepare(noted)
+    writer = _Writer(plan, reader, context)
+    main = [each for each in top if each.tag < min(PIXEL_TAGS)]
+    after = [each for each in top if each.tag > max(PIXEL_TAGS)]
+    slices: list[bytes | memoryview] = [writer.dataset(main, (), sets=True)]
+    for each in top:
+        if each.tag in PIXEL_TAGS:
+            encoded = memoryview(writer.encode(each, each.value, undefined=each.undefined))
+            header = len(encoded) - len(each.value) - (8 if each.undefined else 0)
+            samples, _ = pixels.clean(encoded, 0, header, syntax, noted, context.findings)
+            slices += samples
+    slices.append(writer.dataset(after, (), sets=False))
+    slices.insert(0, file_header(noted, context, out_syntax))
+    return Rewritten([piece for piece in slices if piece], tuple(context.findings), context.subject_mark)
+
+
+def _inflated(content: bytes) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(content, LARGEST_INFLATED)
+    except zlib.error:
+        raise Malformed("the deflated data set cannot be inflated") from None
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise Malformed("truncated: the deflated data set has no end, or inflates beyond any sense")
+    return inflated
+
+
+def _noted(top: list[_Element], plan: Plan) -> dict[int, bytes]:
+    noted = {}
+    for each in top:
+        if each.items is None and _rule(plan, each, ()).do in (Do.NOTE, Do.TAKE):
+            noted[each.tag] = each.value
+    return noted
+
+
+def _rule(plan: Plan, each: _Element, path: Path) -> Rule:
+    key = struct.pack("<HH", each.tag >> 16, each.tag & 0xFFFF) + each.vr.encode()
+    rule = plan.rules(path, True).get(key)
+    if rule is None:
+        return plan.unusual(each.tag, each.vr, path) or Rule(each.tag, Do.DROP)
+    return rule._replace(do=rule.do - Do.KEEP_LONG) if rule.do >= Do.KEEP_LONG else rule
+
+
+class _Reader:
+    """Turns pydicom's view of a data set into elements in little endian."""
+
+    def __init__(self, *, implicit: bool, little: bool) -> None:
+        self.implicit = implicit
+        self.little = little
+
+    def dataset(self, content: bytes) -> Dataset:
+        seen: set[int] = set()
+        for raw in data_element_generator(BytesIO(content), self.implicit, self.little):
+            if raw.tag in seen:
+                raise Malformed(f"element {raw.tag} stands twice")
+            seen.add(raw.tag)
+        return read_dataset(BytesIO(content), self.implicit, self.little)
+
+    def elements(self, dataset: Dataset, depth: int = 0) -> Iterator[_Element]:
+        if depth > MAXIMUM_DEPTH:
+            raise Malformed(f"sequences are nested more than {MAXIMUM_DEPTH} deep")
+        bits = self._bits(dataset)
+        for tag in sorted(dataset.keys()):
+            item = dataset.get_item(tag, keep_deferred=True)  # else an empty value comes back converted
+            if tag.is_private or tag.element == 0 or not dictionary_has_tag(tag):
+                yield _Element(int(tag), item.VR or "UN", b"", None, undefined=False)
+            else:
+                yield self._element(item, bits)
+
+    def _bits(self, dataset: Dataset) -> int:
+        item = dataset.get_item(pixels.BITS_ALLOCATED) if pixels.BITS_ALLOCATED in dataset else None
+        value = item.value if isinstance(item, RawDataElement) else None
+        return int.from_bytes(value[:2], "little" if self.little else "big") if value else 8
+
+    def _element(self, item: RawDataElement | DataElement, bits: int) -> _Element:
+        tag, known = int(item.tag), dictionary_VR(item.tag)
+        if not isinstance(item, RawDataElement):  # pydicom has parsed it already: a sequence of undefined length
+            items = list(item.value)
+            return _Element(tag, "SQ", b"", items, undefined=True)
+        vr = item.VR
+        if vr in (None, "UN"):
+            vr = known if len(known) == 2 else _unambiguous(tag, known)
+        value = item.value or b""
+        if item.length not in (len(value), 0xFFFFFFFF):
+            raise Malformed(f"truncated: element {item.tag} reaches beyond the end of the file")
+        if vr == "SQ":
+            implicit = self.implicit or item.VR == "UN"
+            little = self.little or item.VR == "UN"
+            sequence = read_sequence(BytesIO(value), implicit, little, len(value), "iso8859")
+            return _Element(tag, vr, b"", list(sequence), undefined=False)
+        if not self.little:
+            value = _swapped(value, _word(tag, vr, bits))
+        return _Element(tag, vr, value, None, undefined=item.length == 0xFFFFFFFF)
+
+
+def _unambiguous(tag: int, known: str) -> str:
+    """One of several VRs that the dictionary allows where the file names none."""
+    return "OW" if "OW" in known else "US"
+
+
+def _word(tag: int, vr: str, bits: int) -> int:
+    if tag == pixels.PIXEL_DATA and vr == "OW" and bits > 16:
+        return bits // 8
+    return WORDS.get(vr, 1)
+
+
+def _swapped(value: bytes, word: int) -> bytes:
+    if word == 1 or len(value) % word:
+        return value
+    swapped = bytearray(len(value))
+    for n in range(word):
+        swapped[n::word] = value[word - 1 - n :: word]
+    return bytes(swapped)
+
+
+class _Writer:
+    """Carries out the plan on elements and encodes what remains."""
+
+    def __init__(self, plan: Plan, reader: _Reader, context: Context) -> None:
+        self.plan = plan
+        self.reader = reader
+        self.context = context
+
+    def dataset(self, elements: list[_Element], path: Path, *, sets: bool, context: Context | None = None) -> bytes:
+        context = context or self.context
+        out: dict[int, bytes] = {}
+        for each in elements:
+            encoded = self.element(each, path, context)
+            if encoded is not None:
+                out[each.tag] = encoded
+        if sets:
+            for tag, vr in self.plan.sets.items():
+                out[tag] = set_element(tag, vr, context.sets[tag], not self.reader.implicit)
+        return b"".join(out[tag] for tag in sorted(out))
+
+    def element(self, each: _Element, path: Path, context: Context) -> bytes | None:
+        _, do, argument = _rule(self.plan, each, path)
+        if do in (Do.DROP, Do.TAKE):
+            return None
+        if do == Do.ENTER:
+            return self.encode(each, self.items(each, (*path, each.tag), context), undefined=each.undefined)
+        if each.items is not None and do != Do.EDIT:
+            return None
+        if do == Do.EDIT:
+            value = argument(each.value, context)  # type: ignore[operator]
+            return None if value is None else self.encode(each, value)
+        good = not (
+            (do == Do.FIXED and len(each.value) & argument)  # type: ignore[operator]
+            or (do == Do.CHECK and not argument(each.value))  # type: ignore[operator]
+        )
+        if not good:
+            context.findings.append(UNPARSEABLE)
+        return self.encode(each, each.value if good else b"")
+
+    def items(self, each: _Element, path: Path, context: Context) -> bytes:
+        out = []
+        for dataset in each.items or []:
+            elements = list(self.reader.elements(dataset, len(path)))
+            inner = context
+            for element_ in elements:
+                if element_.tag == SPECIFIC_CHARACTER_SET:
+                    inner = replace(context, character_sets=character_sets(element_.value))
+            content = self.dataset(elements, path, sets=False, context=inner)
+            out.append(b"\xfe\xff\x00\xe0" + len(content).to_bytes(4, "little") + content)
+        return b"".join(out)
+
+    def encode(self, each: _Element, value: bytes, *, undefined: bool = False) -> bytes:
+        key = struct.pack("<HH", each.tag >> 16, each.tag & 0xFFFF)
+        if not self.reader.implicit:
+            key += each.vr.encode()
+        ended = value + b"\xfe\xff\xdd\xe0\0\0\0\0" if undefined else value
+        return element(key, ended, undefined=undefined)
