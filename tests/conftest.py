@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 FULL = os.environ.get("COHORTIUM_TEST_FULL") == "1"
+
+COHORTIUM = [sys.executable, "-c", "from cohortium.cli import main; main()"]
 
 SLOW_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("small", max_examples=60, derandomize=bool(os.environ.get("CI")), **SLOW_MACHINE)
@@ -62,6 +66,18 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cohortium() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`cohortium("serve", "--port", 1, cwd=folder)`: the command in a process of its own, as people call it."""
+
+    def run(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [*COHORTIUM, *map(str, arguments)]
+        env = {**os.environ, **environment}
+        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def browser_path() -> str | None:
     """The executable that Playwright should start; its tests carry the marker `browser`."""
     return chromium()
@@ -73,3 +89,15 @@ def _no_settings_from_outside() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("COHORTIUM_")]:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB, for which one must be root."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,25 +19,16 @@ from cohortium.errors import CohortiumError
 COMMAND = [sys.executable, "-c", "from cohortium.cli import main; main()"]
 
 
-def cohortium(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
+def site(cohortium: Run, tmp_path: Path) -> Path:
     assert cohortium("init", cwd=tmp_path).returncode == 0
     return tmp_path
 
 
-def test_version(tmp_path: Path) -> None:
+def test_version(cohortium: Run, tmp_path: Path) -> None:
     assert cohortium("--version", cwd=tmp_path).stdout == f"cohortium {__version__}\n"
 
 
@@ -47,7 +39,7 @@ def test_help_is_there_before_one_wonders(tmp_path: Path) -> None:
     assert not slow & set(loaded)
 
 
-def test_help_tells_every_exit_code(tmp_path: Path) -> None:
+def test_help_tells_every_exit_code(cohortium: Run, tmp_path: Path) -> None:
     shown = cohortium("--help", cwd=tmp_path).stdout
     for code in EXIT_CODES:
         assert f"\n    {code:<5}" in shown
@@ -77,7 +69,7 @@ def test_init_writes_the_defaults_as_comments(site: Path) -> None:
     assert config.load(site / "other.toml", {}).site == config.load(site / "cohortium.toml", {}).site
 
 
-def test_init_never_overwrites(site: Path) -> None:
+def test_init_never_overwrites(cohortium: Run, site: Path) -> None:
     before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
     again = cohortium("init", cwd=site)
     assert again.returncode == 3
@@ -85,14 +77,14 @@ def test_init_never_overwrites(site: Path) -> None:
     assert before == {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
 
 
-def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_init_where_nothing_can_be_written(cohortium: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = cohortium("init", "file", cwd=tmp_path)
     assert result.returncode == 5
     assert "Traceback" not in result.stderr
 
 
-def test_config_show_names_the_origin_of_each_value(site: Path) -> None:
+def test_config_show_names_the_origin_of_each_value(cohortium: Run, site: Path) -> None:
     result = cohortium("config", "show", "--json", cwd=site, COHORTIUM_SERVE__PORT="9000")
     shown = {row["name"]: (row["value"], row["origin"]) for row in json.loads(result.stdout)["settings"]}
     assert shown["serve.port"] == (9000, "COHORTIUM_SERVE__PORT")
@@ -103,31 +95,31 @@ def test_config_show_names_the_origin_of_each_value(site: Path) -> None:
     }
 
 
-def test_config_show_as_text(site: Path) -> None:
+def test_config_show_as_text(cohortium: Run, site: Path) -> None:
     lines = cohortium("config", "show", cwd=site).stdout.splitlines()
     assert any(line.startswith("serve.port ") and line.endswith("  8765  (default)") for line in lines)
 
 
-def test_every_mistake_in_the_configuration_at_once(site: Path) -> None:
+def test_every_mistake_in_the_configuration_at_once(cohortium: Run, site: Path) -> None:
     (site / "cohortium.toml").write_text('[serve]\nport = "x"\nhots = 1\n[nonsense]\n', "utf-8")
     result = cohortium("config", "show", cwd=site)
     assert result.returncode == 2
     assert all(part in result.stderr for part in ("serve.port", "serve.hots", "[nonsense]"))
 
 
-def test_no_configuration_names_the_next_step(tmp_path: Path) -> None:
+def test_no_configuration_names_the_next_step(cohortium: Run, tmp_path: Path) -> None:
     result = cohortium("serve", cwd=tmp_path)
     assert result.returncode == 2
     assert "cohortium init" in result.stderr
 
 
-def test_a_mistyped_command_line(tmp_path: Path) -> None:
+def test_a_mistyped_command_line(cohortium: Run, tmp_path: Path) -> None:
     result = cohortium("serve", "--port", "many", cwd=tmp_path)
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
 
 
-def test_text_that_looks_like_markup_is_shown_as_it_is(site: Path) -> None:
+def test_text_that_looks_like_markup_is_shown_as_it_is(cohortium: Run, site: Path) -> None:
     file = site / "[red]x[bold].toml"
     file.write_text('[serve]\nport = "x"\n', "utf-8")
     assert "[red]x[bold].toml" in cohortium("config", "show", "--config", file, cwd=site).stderr
@@ -141,9 +133,3 @@ def test_a_reader_that_goes_away_is_no_traceback(site: Path) -> None:
     )
     os.close(write)
     assert (process.returncode, process.stderr) == (1, "")
-
-
-def test_serve_refuses_other_machines_without_tls(site: Path) -> None:
-    result = cohortium("serve", "--host", "0.0.0.0", cwd=site)
-    assert result.returncode == 3
-    assert "--behind-proxy" in result.stderr

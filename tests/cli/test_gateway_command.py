@@ -1,0 +1,58 @@
+"""`cohortium gateway run`: the chain from the command line, on a site of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom.data import get_testdata_file
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def site(cohortium: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site whose folder holds a slice, the same slice again, and a text."""
+    folder = tmp_path_factory.mktemp("site")
+    assert cohortium("init", cwd=folder).returncode == 0
+    slice_ = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
+    for name in ("Mueller_Heinz.dcm", "copy.dcm"):
+        (folder / "incoming" / name).write_bytes(slice_)
+    (folder / "incoming" / "notes.txt").write_text("not DICOM")
+    toml = folder / "cohortium.toml"
+    toml.write_text(toml.read_text("utf-8").replace("# gate = true", "gate = false"), "utf-8")
+    return folder
+
+
+def test_every_file_is_accounted_for(cohortium: Run, site: Path) -> None:
+    result = cohortium("gateway", "run", "--json", cwd=site)
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert summary["files"] == 3
+    assert {state: number for state, number in summary["states"].items() if number} == {
+        "deposited": 1,
+        "duplicate": 1,
+        "not DICOM": 1,
+    }
+
+
+def test_a_second_run_shows_the_same_and_names_no_file(cohortium: Run, site: Path) -> None:
+    result = cohortium("gateway", "run", cwd=site)
+    assert result.returncode == 0, result.stderr
+    assert "deposited" in result.stdout
+    assert "cohortium serve" in result.stdout
+    assert result.stderr == "", "no progress bar where there is no terminal"
+    for name in ("Mueller", "copy.dcm", "notes.txt"):
+        assert name not in result.stdout
+
+
+def test_a_source_that_is_not_there(cohortium: Run, site: Path, tmp_path: Path) -> None:
+    assert cohortium("init", cwd=tmp_path).returncode == 0
+    (tmp_path / "incoming").rmdir()
+    result = cohortium("gateway", "run", cwd=tmp_path)
+    assert result.returncode == 5
+    assert result.stderr.startswith("cohortium: ")
+    assert "Traceback" not in result.stderr
