@@ -19,7 +19,7 @@ def password(
     """Make a one-time password for a person, who is added if new; earlier passwords and logins end."""
     settings = config.load(file)
 
-    from cohortium import govern
+    from cohortium.govern import users
     from cohortium.store import open_store
 
-    typer.echo(govern.one_time_password(open_store(settings.site.data), name))
+    typer.echo(users.renew(open_store(settings.site.data), name))

@@ -1,4 +1,4 @@
-"""Opening the archive to the browser; an address that other machines can reach is refused unless TLS stands before it."""
+"""Opening the archive to the browser; where other machines can reach it, only with TLS before it."""
 
 from __future__ import annotations
 

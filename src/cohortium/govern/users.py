@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from cohortium.errors import Refused
 from cohortium.govern import passwords
 from cohortium.store import now
 from cohortium.store.schema import login, user
 
-__all__ = ["User", "authenticate", "choose_password", "create", "ensure_administrator"]
+__all__ = ["User", "authenticate", "choose_password", "create", "ensure_administrator", "renew"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,24 @@ def ensure_administrator(engine: Engine, name: str = "admin") -> str | None:
             connection.execute(update(user).where(user.c.id == row["id"]).values(password_hash=hashed))
         else:
             return None
+    return password
+
+
+def renew(engine: Engine, name: str) -> str:
+    """A fresh one-time password for the account, which is made if there is none; the very first is the administrator.
+
+    Every login of the account ends.
+    """
+    password = passwords.one_time()
+    hashed = passwords.digest(password)
+    with engine.begin() as connection:
+        id = connection.scalar(select(user.c.id).where(user.c.name == name))
+        if id is None:
+            first = connection.scalar(select(func.count()).select_from(user)) == 0
+            _insert(connection, name, hashed, administrator=first)
+        else:
+            connection.execute(update(user).where(user.c.id == id).values(password_hash=hashed, one_time=True))
+            connection.execute(login.delete().where(login.c.user_id == id))
     return password
 
 

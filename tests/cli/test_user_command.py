@@ -1,0 +1,52 @@
+"""`cohortium user password`: the first person of a site, one who forgot, one who is new."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cohortium.govern import users
+from cohortium.store import open_store
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def site(cohortium: Run, tmp_path: Path) -> Path:
+    assert cohortium("init", cwd=tmp_path).returncode == 0
+    return tmp_path
+
+
+def password(cohortium: Run, site: Path, name: str) -> str:
+    result = cohortium("user", "password", name, cwd=site)
+    assert result.returncode == 0, result.stderr
+    return str(result.stdout.strip())
+
+
+def test_the_first_person_is_the_administrator_and_the_next_is_not(cohortium: Run, site: Path) -> None:
+    first, second = (password(cohortium, site, name) for name in ("ada", "bob"))
+    store = open_store(site / "data")
+    ada, bob = users.authenticate(store, "ada", first), users.authenticate(store, "bob", second)
+    assert ada is not None
+    assert bob is not None
+    assert (ada.administrator, ada.must_choose) == (True, True)
+    assert (bob.administrator, bob.must_choose) == (False, True)
+
+
+def test_who_forgot_gets_another_and_the_old_one_ends(cohortium: Run, site: Path) -> None:
+    old = password(cohortium, site, "ada")
+    new = password(cohortium, site, "ada")
+    store = open_store(site / "data")
+    assert users.authenticate(store, "ada", old) is None
+    again = users.authenticate(store, "ada", new)
+    assert again is not None
+    assert again.administrator
+
+
+def test_no_site_no_password(cohortium: Run, tmp_path: Path) -> None:
+    result = cohortium("user", "password", "ada", cwd=tmp_path)
+    assert result.returncode == 2
+    assert not (tmp_path / "data").exists()
