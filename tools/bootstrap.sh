@@ -31,7 +31,7 @@ if ! "$found" -c 'import ensurepip' 2>/dev/null; then
         stop "this Python cannot make virtual environments; run: sudo apt-get install $package"
     fi
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$package"
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$package" >/dev/null
 fi
 
 "$found" -m venv --clear "$venv"

@@ -7,6 +7,6 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null || miss
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing && exit 0
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null && exit 0
 fi
 echo "Some tests will be skipped. To run them too: sudo apt-get install $missing" >&2

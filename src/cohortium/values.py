@@ -53,6 +53,7 @@ class Reason(StrEnum):
     OTHER_BYTES = "same SOPInstanceUID, other bytes"
     SUBJECT_COLLISION = "two patients would get one pseudonym"
     NO_PIPELINE = "no pipeline takes its modality"
+    CHECK = "a check found an error"
     REFUSED = "refused by the archive"
     UNREADABLE = "file cannot be read"
     EMPTY = "empty file"

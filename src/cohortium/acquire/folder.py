@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,14 +32,17 @@ def count(source: Path) -> int:
     return sum(1 for _ in _walk(source))
 
 
-def acquire(source: Path, spool: Spool, pipeline: str, limit: int, done: Callable[[], None]) -> None:
-    """Bring every file below `source` into the spool, unless it is there; files above `limit` bytes are set aside."""
+def acquire(source: Path, spool: Spool, pipeline: str, limit: int) -> Iterator[None]:
+    """Bring every file below `source` into the spool, unless it is there; one step of the iterator a file.
+
+    Files of more than `limit` bytes are set aside.
+    """
     for path, problem in _walk(source):
         if problem:
             spool.refuse(_stat(path), pipeline, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
         else:
             _take(path, spool, pipeline, limit)
-        done()
+        yield
 
 
 def _walk(source: Path) -> Iterator[tuple[Path, str]]:

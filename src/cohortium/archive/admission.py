@@ -7,6 +7,7 @@ crash leaves at most an object that nothing refers to and that the next try adop
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from cohortium.config import Project
 from cohortium.dicom import meta
 from cohortium.errors import Malformed, Refused
 from cohortium.prove import audit, receipts
-from cohortium.values import Instance, Protocol, Receipt
+from cohortium.values import Finding, Instance, Protocol, Receipt
 
 __all__ = ["Archive"]
 
@@ -69,6 +70,11 @@ class Archive:
                 index.add(connection, row["id"], instance)
                 audit.record(connection, who, "admit", f"{project}/{digest}")
         return instance
+
+    def note(self, project_id: int, SeriesInstanceUID: str, findings: Iterable[Finding]) -> None:
+        """Let these be the findings of the series, in place of earlier ones."""
+        with self.engine.begin() as connection:
+            index.replace_findings(connection, project_id, SeriesInstanceUID, findings)
 
     def _check_unique(self, project_id: int, instance: Instance) -> None:
         with self.engine.execution_options(reading=True).begin() as connection:

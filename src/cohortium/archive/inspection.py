@@ -11,9 +11,11 @@ from io import BytesIO
 from struct import error as StructError
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from cohortium.errors import Refused
 
@@ -21,6 +23,9 @@ __all__ = ["inspect"]
 
 UNREADABLE = (InvalidDicomError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError, StructError)
 IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+EXPLICIT, IMPLICIT = (False, True), (True, True)  # (implicit VR, little endian), as pydicom has it
+ENCODINGS = {ImplicitVRLittleEndian: IMPLICIT, ExplicitVRBigEndian: None, DeflatedExplicitVRLittleEndian: None}
+UNDEFINED = 0xFFFFFFFF
 META = frozenset(
     [
         "FileMetaInformationGroupLength",
@@ -62,6 +67,10 @@ def _objections(content: bytes | memoryview, dataset: FileDataset, protocol_dige
             yield f"its file meta information holds {element.tag}"
     if dataset.file_meta.get("MediaStorageSOPInstanceUID") != dataset.get("SOPInstanceUID"):
         yield "its file meta information is of another instance"
+    if dataset.original_encoding != ENCODINGS.get(dataset.file_meta.get("TransferSyntaxUID", ""), EXPLICIT):
+        yield "its data set is not encoded as its transfer syntax says, or is deflated or big endian"
+    if _end(dataset) != len(content):
+        yield "it is cut, or something follows its last element"
     for keyword in IDENTIFIERS:
         if not isinstance(dataset.get(keyword), str) or not dataset.get(keyword):
             yield f"{keyword} is missing"
@@ -74,6 +83,15 @@ def _objections(content: bytes | memoryview, dataset: FileDataset, protocol_dige
     for element in dataset.iterall():
         if element.tag.is_private:
             yield f"it holds the private element {element.tag}"
+
+
+def _end(dataset: FileDataset) -> int:
+    """Offset behind the last element, before anything was decoded; -1 where that cannot be told."""
+    last = dataset.get_item(max(dataset.keys()))
+    if not isinstance(last, RawDataElement):  # a sequence of undefined length
+        return -1
+    length = len(last.value or b"") + 8 if last.length == UNDEFINED else last.length
+    return last.value_tell + length
 
 
 def _values(value: object) -> list[str]:

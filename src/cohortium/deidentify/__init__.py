@@ -15,6 +15,7 @@ from cohortium.deidentify.identifiers import Pseudonyms, Uids
 from cohortium.deidentify.plan import Aside, OtherClass, compile_plan
 from cohortium.deidentify.protocol import load as load_protocol
 from cohortium.dicom import filemeta, scan, slow
+from cohortium.dicom.filemeta import FileMeta
 from cohortium.dicom.plan import Plan, Rewritten
 from cohortium.errors import Malformed
 from cohortium.keys import SiteKey
@@ -76,16 +77,16 @@ class Deidentifier:
         if meta.TransferSyntaxUID not in standard.transfer_syntaxes():
             raise Aside(Reason.TRANSFER_SYNTAX_NOT_SUPPORTED)
         try:
-            rewritten = _rewritten(buffer, self._plan(_listed(meta.MediaStorageSOPClassUID)))
+            rewritten = _rewritten(buffer, self._plan(_listed(meta.MediaStorageSOPClassUID)), meta)
         except OtherClass as other:
-            rewritten = _rewritten(buffer, self._plan(_listed(str(other))))
+            rewritten = _rewritten(buffer, self._plan(_listed(str(other))), meta)
         findings = tuple(dict.fromkeys(rewritten.findings))
         return Deidentified(rewritten.slices, findings, rewritten.subject_mark)
 
 
-def _rewritten(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
+def _rewritten(buffer: bytes | memoryview, plan: Plan, meta: FileMeta) -> Rewritten:
     try:
-        return scan.rewrite(buffer, plan)
+        return scan.rewrite(buffer, plan, meta)
     except scan.NotScannable:
         return slow.rewrite(buffer, plan)
 

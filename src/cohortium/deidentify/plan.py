@@ -40,7 +40,11 @@ __all__ = ["Aside", "OtherClass", "compile_plan"]
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID = 0x0020000D
-HIERARCHY = {SOP_INSTANCE_UID: "SOPInstanceUID", STUDY_INSTANCE_UID: "StudyInstanceUID", 0x0020000E: "SeriesInstanceUID"}
+HIERARCHY = {
+    SOP_INSTANCE_UID: "SOPInstanceUID",
+    STUDY_INSTANCE_UID: "StudyInstanceUID",
+    0x0020000E: "SeriesInstanceUID",
+}
 MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION = 0x00080060, 0x00080008, 0x00280301
 PATIENT_NAME, PATIENT_ID, ISSUER = 0x00100010, 0x00100020, 0x00100021
 METHOD_CODE_SEQUENCE = 0x00120064
@@ -57,6 +61,7 @@ SETS: Mapping[int, str] = {
 }
 NOTED = frozenset({SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION}) | pixels.NEEDED
 UNTYPED: Path = (0xFFFFFFFF,)  # stands for every path on which the standard types nothing that matters here
+REMEMBERED = 4096
 PIXEL_TAGS = frozenset({pixels.PIXEL_DATA, pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA})
 BASIC_CODE, FULL_DATES = "113100", "Retain Longitudinal Temporal Information Full Dates"
 GRAMMARS = {**dict.fromkeys(("DA", "DS", "DT", "IS", "TM"), NUMERIC), "AS": AGE, "UI": UIDS}
@@ -85,6 +90,7 @@ class _Rules:
         self.uids = uids
         self.known_paths = standard.typed_paths(sop_class)
         self.table = cache(self._table_at)
+        self.unusual = lru_cache(maxsize=REMEMBERED)(self._unusual)
 
     def _table_at(self, path: Path, explicit: bool) -> Mapping[bytes, Rule]:
         if path and path not in self.known_paths and path != UNTYPED:
@@ -131,7 +137,7 @@ class _Rules:
             case _:
                 return Rule(tag, Do.DROP)
 
-    def unusual(self, tag: int, vr: str, path: Path) -> Rule | None:
+    def _unusual(self, tag: int, vr: str, path: Path) -> Rule | None:
         """The rule for an element that is private, unknown, or not written as the dictionary has it."""
         if tag >> 16 & 1 or tag & 0xFFFF == 0:
             return Rule(tag, Do.DROP)
@@ -139,7 +145,7 @@ class _Rules:
             return Rule(tag, Do.EDIT, actions.unknown)
         vrs = _vrs(tag)
         if vr == "UN" and vrs:
-            return None
+            return Rule(tag, Do.DROP) if self.rule(tag, vrs[0], path).do == Do.DROP else None
         both_text = bool(vrs) and vr in TEXT_VRS and vrs[0] in TEXT_VRS
         return self.rule(tag, vrs[0], path) if both_text else Rule(tag, Do.DROP)
 

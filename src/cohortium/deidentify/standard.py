@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, repeater_has_tag
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, repeater_has_tag, tag_for_keyword
 
 from cohortium.values import Action
 
@@ -32,6 +32,7 @@ __all__ = [
     "resolve",
     "storage_sop_classes",
     "transfer_syntaxes",
+    "typed_paths",
     "unlisted",
     "vr",
 ]
@@ -140,6 +141,13 @@ def attribute_type(sop_class_uid: str, attribute: str | int, path: tuple[str | i
     """
     name, *sequences = (keyword(part) if isinstance(part, int) else part for part in (attribute, *path))
     return _types(_iods().get(sop_class_uid, "")).get(("/".join(sequences), name), "3")
+
+
+@lru_cache(64)
+def typed_paths(sop_class_uid: str) -> frozenset[tuple[int, ...]]:
+    """The paths, as tags of sequences, on which the IOD gives an attribute of Table E.1-1 a type."""
+    paths = {path for path, _ in _types(_iods().get(sop_class_uid, ""))}
+    return frozenset(tuple(tag_for_keyword(name) or 0 for name in path.split("/")) for path in paths if path)
 
 
 @cache

@@ -108,7 +108,11 @@ def _unused_bits_cleared(samples: memoryview, noted: Mapping[int, bytes], findin
     pixels = np.frombuffer(samples, dtype)
     below = high + 1 - stored
     mask = dtype.type(((1 << stored) - 1) << below if not signed else 0)
-    keep = np.frombuffer(noted[PADDING][: dtype.itemsize], dtype) if len(noted.get(PADDING, b"")) == dtype.itemsize else None
+    keep = (
+        np.frombuffer(noted[PADDING][: dtype.itemsize], dtype)
+        if len(noted.get(PADDING, b"")) == dtype.itemsize
+        else None
+    )
     out: Slices = []
     changed = 0
     for begin in range(0, len(pixels), CHUNK):
@@ -205,9 +209,7 @@ def _blanks(view: memoryview, fragments: list[tuple[int, int]], syntax: str) -> 
             yield from _jpeg_2000_blanks(view, frame)
 
 
-def _frames_of(
-    view: memoryview, fragments: list[tuple[int, int]], start: bytes
-) -> Iterator[list[tuple[int, int]]]:
+def _frames_of(view: memoryview, fragments: list[tuple[int, int]], start: bytes) -> Iterator[list[tuple[int, int]]]:
     """Fragments grouped into frames: a frame starts with its start-of-image marker."""
     frame: list[tuple[int, int]] = []
     for at, size in fragments:
@@ -225,8 +227,10 @@ class _Stream:
 
     def __init__(self, view: memoryview, frame: list[tuple[int, int]]) -> None:
         self.frame = frame
-        self.data = view[frame[0][0] : sum(frame[0])] if len(frame) == 1 else memoryview(
-            b"".join(view[at : at + size] for at, size in frame)
+        self.data = (
+            view[frame[0][0] : sum(frame[0])]
+            if len(frame) == 1
+            else memoryview(b"".join(view[at : at + size] for at, size in frame))
         )
 
     def places(self, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cohortium.values import Finding
 
@@ -92,18 +92,12 @@ View = Mapping[int, bytes]
 class Rule(NamedTuple):
     tag: int
     do: int
-    argument: object = None
+    argument: Any = None
 
 
-class Edit(NamedTuple):
-    """An element that does not simply stay: where it starts, where its value starts and ends, and its rule."""
-
-    start: int
-    value: int
-    end: int
-    do: int
-    argument: object
-    key: bytes
+Edit = tuple[int, int, int, int, Any, bytes]
+"""An element that does not simply stay: its start, its value's start and end, what to do, the rule's argument, the
+first bytes of its header. A plain tuple, for a file has a hundred."""
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
+from cohortium.dicom.filemeta import FileMeta
 from cohortium.dicom.plan import LONG_VRS, SHORT_VRS, Context, Do, Edit, Path, Plan, Rewritten, Rule, SetValue, View
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
@@ -57,25 +58,25 @@ class _Longer(Exception):
     """The header goes on behind the bytes at hand."""
 
 
-def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
-    """Carry out `plan` on a whole Part 10 file.
+def rewrite(buffer: bytes | memoryview, plan: Plan, meta: FileMeta | None = None) -> Rewritten:
+    """Carry out `plan` on a whole Part 10 file, whose header may have been read already (`meta`).
 
     Returns slices of new bytes and of `buffer` itself, which must live until they are written.
     Raises `Malformed` (broken input, with its offset) and `NotScannable`.
     """
     view = memoryview(buffer)
+    meta = meta or filemeta.read(view)
     size = FIRST_HEAD
     while True:
         try:
-            return _rewrite(view, bytes(view[:size]), plan)
+            return _rewrite(view, bytes(view[:size]), plan, meta)
         except _Longer:
             if size >= len(view):
                 raise Malformed("truncated: an element reaches beyond the end of the file", len(view)) from None
             size *= 8
 
 
-def _rewrite(view: memoryview, head: bytes, plan: Plan) -> Rewritten:
-    meta = filemeta.read(head)
+def _rewrite(view: memoryview, head: bytes, plan: Plan, meta: FileMeta) -> Rewritten:
     syntax = meta.TransferSyntaxUID
     if syntax in NOT_SCANNABLE:
         raise NotScannable(NOT_SCANNABLE[syntax])
@@ -84,10 +85,10 @@ def _rewrite(view: memoryview, head: bytes, plan: Plan) -> Rewritten:
     edits, end = rewriter.scan(head, meta.end, len(view), (), noted)
     context = plan.prepare(noted)
     slices: list[bytes | memoryview] = []
-    if edits and edits[-1].do in (PIXELS, PIXELS_LONG):
-        at = edits.pop()
-        header = rewriter.apply(head, meta.end, at.start, edits, context, ())
-        samples, behind = pixels.clean(view, at.start, at.value, syntax, noted, context.findings)
+    if edits and edits[-1][3] == PIXELS:
+        start, value, *_ = edits.pop()
+        header = rewriter.apply(head, meta.end, start, edits, context, ())
+        samples, behind = pixels.clean(view, start, value, syntax, noted, context.findings)
         tail = _tail(rewriter, view, behind, context)
         slices = [header, *samples, *tail]
     else:
@@ -158,7 +159,7 @@ class _Rewriter:
                 last = tag
                 if tag >= next_set:
                     while tag >= next_set:
-                        append(Edit(position, position, position, SET, next_set, key))
+                        append((position, position, position, SET, next_set, key))
                         next_set = sets[sets.index(next_set) + 1]
                 if do == KEEP:
                     position += short + length
@@ -167,13 +168,13 @@ class _Rewriter:
                     value = position + short
                     after = value + length
                     if not argument(head, value, after):
-                        append(Edit(position, value, after, EDIT, _emptied, key))
+                        append((position, value, after, EDIT, _emptied, key))
                     position = after
                     continue
                 if do == FIXED:
                     after = position + short + length
                     if length & argument:
-                        append(Edit(position, position + short, after, EDIT, _emptied, key))
+                        append((position, position + short, after, EDIT, _emptied, key))
                     position = after
                     continue
                 if do >= KEEP_LONG:
@@ -183,7 +184,7 @@ class _Rewriter:
                 else:
                     value = position + short
                 if do == PIXELS and not path:
-                    append(Edit(position, value, value, do, length, key))
+                    append((position, value, value, do, length, key))
                     return edits, end
                 if do == END:
                     return edits, position
@@ -196,9 +197,9 @@ class _Rewriter:
                         raise _Longer
                     noted[tag] = head[value:after]
                     if do == TAKE:
-                        append(Edit(position, value, after, DROP, None, key))
+                        append((position, value, after, DROP, None, key))
                 elif do != KEEP:
-                    append(Edit(position, value, after, do, argument, key))
+                    append((position, value, after, do, argument, key))
                 position = after
         except struct.error:
             raise _Longer from None
@@ -207,7 +208,7 @@ class _Rewriter:
         if position != end:
             raise Malformed("an element reaches beyond the end of its item", position)
         while next_set != UNDEFINED:
-            append(Edit(position, position, position, SET, next_set, b""))
+            append((position, position, position, SET, next_set, b""))
             next_set = sets[sets.index(next_set) + 1]
         return edits, position
 

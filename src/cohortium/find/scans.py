@@ -17,6 +17,8 @@ from cohortium.values import Finding, Severity
 
 __all__ = ["FrameAt", "Place", "ScanPage", "instance", "scan"]
 
+MOST_FRAMES = 20_000  # of one instance; a header may claim any number
+
 
 @dataclass(frozen=True, slots=True)
 class FrameAt:
@@ -129,7 +131,7 @@ def _plane(row: RowMapping) -> tuple[float, ...]:
 
 def _frames(row: RowMapping) -> list[FrameAt]:
     """An instance's frames as they are stored, with their own positions where the object gives them."""
-    count = row["NumberOfFrames"]
+    count = min(row["NumberOfFrames"], MOST_FRAMES)
     along = row["attributes"].get("SliceLocationVector")
     positions = along if isinstance(along, list) and len(along) == count else [row["position"]] * count
     return [FrameAt(row["id"], row["digest"], n, row["InstanceNumber"], positions[n]) for n in range(count)]

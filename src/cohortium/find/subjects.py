@@ -122,7 +122,7 @@ def _sessions(connection: Connection, *where: ColumnElement[bool]) -> dict[int, 
     for _, group in groupby(rows, key=lambda row: row.session_id):
         of_session = list(group)
         first = of_session[0]
-        scans = tuple(ScanRow(*row[4:], findings=findings.get(row.id, {})) for row in of_session)
+        scans = tuple(ScanRow(*tuple(row)[4:], findings.get(row.id, {})) for row in of_session)
         found.setdefault(first.subject_id, []).append(
             SessionRow(first.session_id, first.StudyDate, first.StudyDescription, scans)
         )

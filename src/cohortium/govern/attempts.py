@@ -26,7 +26,7 @@ class Attempts:
         self._lock = Lock()
 
     def begin(self, name: str) -> float:
-        """Seconds to wait before another try; 0 when it may be made now, and then it counts as failed until `succeed`."""
+        """Seconds to wait before another try; 0 when it may be made now; it counts as failed until `succeed`."""
         with self._lock:
             count, until = self._failed.get(name, (0, 0.0))
             now = self._clock()

@@ -1,6 +1,7 @@
 """The spool: what is on its way through a site, durable at every step and sealed at rest."""
 
-from cohortium.spool.items import Arrival, Item
+from cohortium.spool.items import Arrival, Item, Made
 from cohortium.spool.spool import Spool
+from cohortium.spool.summary import Summary, summarise
 
-__all__ = ["Arrival", "Item", "Spool"]
+__all__ = ["Arrival", "Item", "Made", "Spool", "Summary", "summarise"]

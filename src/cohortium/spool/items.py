@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from cohortium.errors import Corrupt
+from cohortium.prove.provenance import Provenance
 from cohortium.spool.states import CLAIMS, move
 from cohortium.store import insert_once
 from cohortium.store.schema import arrival, item
@@ -22,15 +23,18 @@ from cohortium.values import Finding, Instance, Reason, SetAside, Severity, Stat
 __all__ = [
     "Arrival",
     "Item",
+    "Made",
     "arrive",
     "change",
-    "claimant",
+    "columns",
+    "count",
     "forget",
     "ids_in",
     "in_state",
-    "instance_columns",
     "is_known",
     "of_series",
+    "pipelines",
+    "rival",
     "series_in",
 ]
 
@@ -53,6 +57,17 @@ class Arrival:
     path: Path
     size: int
     changed: int  # st_mtime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What de-identification made of an item, and the record of how."""
+
+    pipeline: str
+    instance: Instance
+    findings: tuple[Finding, ...]
+    subject_mark: str
+    provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +132,12 @@ def forget(connection: Connection, id: str) -> None:
     connection.execute(delete(item).where(item.c.id == id))
 
 
-def change(connection: Connection, id: str, state: State, set_aside: SetAside | None = None, **columns: Any) -> None:
-    """Move the item to `state`, as `states.move` allows, and set further columns with it."""
+def change(connection: Connection, id: str, state: State, set_aside: SetAside | None = None, **more: Any) -> None:
+    """Move the item to `state`, as `states.move` allows, and set more columns with it."""
     old: str | None = connection.scalar(select(item.c.state).where(item.c.id == id))
     if old is None:
         raise Corrupt(f"item {id[:12]} is not in the spool")
-    values = {"state": move(State(old), state), **_aside(set_aside), **columns}
+    values = {"state": move(State(old), state), **_aside(set_aside), **more}
     connection.execute(update(item).where(item.c.id == id).values(**values))
 
 
@@ -145,6 +160,16 @@ def ids_in(connection: Connection, states: Collection[State]) -> set[str]:
     return set(connection.scalars(select(item.c.id).where(item.c.state.in_(states))))
 
 
+def count(connection: Connection, state: State) -> int:
+    """How many items are in that state."""
+    return connection.scalar(select(func.count()).where(item.c.state == state)) or 0
+
+
+def pipelines(connection: Connection, states: Collection[State]) -> set[str]:
+    """The pipelines that items in those states belong to."""
+    return set(connection.scalars(select(item.c.pipeline).distinct().where(item.c.state.in_(states))))
+
+
 def series_in(connection: Connection, states: Collection[State]) -> list[tuple[str, str]]:
     """(pipeline, SeriesInstanceUID) of every series with an item in one of the states, in order of arrival."""
     waiting = (
@@ -156,23 +181,39 @@ def series_in(connection: Connection, states: Collection[State]) -> list[tuple[s
     return [(pipeline, uid) for pipeline, uid in connection.execute(waiting)]
 
 
-def claimant(connection: Connection, pipelines: Collection[str], **columns: str) -> Item | None:
+def _claimant(connection: Connection, pipelines: Collection[str], **values: str) -> Item | None:
     """The earliest item of those pipelines that holds these values (`PatientID`, `SOPInstanceUID`) by right."""
     claim = select(item).where(item.c.pipeline.in_(pipelines), item.c.state.in_(CLAIMS))
-    for column, value in columns.items():
+    for column, value in values.items():
         claim = claim.where(item.c[column] == value)
     row = connection.execute(claim.order_by(item.c.number).limit(1)).mappings().one_or_none()
     return _item(row) if row else None
 
 
-def instance_columns(instance: Instance) -> dict[str, Any]:
-    """The columns of an item that its de-identified instance fills."""
+def rival(connection: Connection, pipelines: Collection[str], made: Made) -> tuple[State, SetAside | None] | None:
+    """Where an item must go because an earlier one of those pipelines owns its UID or its pseudonym; else None."""
+    first = _claimant(connection, pipelines, SOPInstanceUID=made.instance.SOPInstanceUID)
+    if first and first.instance and first.instance.digest == made.instance.digest:
+        return State.DUPLICATE, None
+    if first:
+        return State.QUARANTINED, SetAside(Reason.OTHER_BYTES, f"item {first.name} came first")
+    first = _claimant(connection, pipelines, PatientID=made.instance.PatientID)
+    if first and first.subject_mark != made.subject_mark:
+        return State.QUARANTINED, SetAside(Reason.SUBJECT_COLLISION, f"with item {first.name}")
+    return None
+
+
+def columns(made: Made) -> dict[str, Any]:
+    """The columns of an item that its de-identification fills."""
     return {
-        "digest": instance.digest,
-        "PatientID": instance.PatientID,
-        "SeriesInstanceUID": instance.SeriesInstanceUID,
-        "SOPInstanceUID": instance.SOPInstanceUID,
-        "instance": asdict(instance),
+        "pipeline": made.pipeline,
+        "digest": made.instance.digest,
+        "PatientID": made.instance.PatientID,
+        "SeriesInstanceUID": made.instance.SeriesInstanceUID,
+        "SOPInstanceUID": made.instance.SOPInstanceUID,
+        "instance": asdict(made.instance),
+        "findings": [asdict(finding) for finding in made.findings],
+        "subject_mark": made.subject_mark,
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import hmac
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -21,15 +21,17 @@ from sqlalchemy import Connection, Engine
 from cohortium import sealed
 from cohortium.errors import Corrupt, Unavailable
 from cohortium.keys import SiteKey
+from cohortium.prove import provenance
 from cohortium.spool import items
-from cohortium.spool.items import Arrival, Item
-from cohortium.spool.states import KEEPS
+from cohortium.spool.items import Arrival, Item, Made
+from cohortium.spool.states import KEEPS, TRANSITIONS
 from cohortium.store.room import room
 from cohortium.values import SetAside, State
 
 __all__ = ["Spool"]
 
 KINDS = ("incoming", "outgoing")
+UNCHECKED = (State.DEIDENTIFIED, State.HELD)
 
 
 class Spool:
@@ -116,10 +118,39 @@ class Spool:
         """The bytes as they will leave."""
         return self._read("outgoing", item)
 
-    def write_outgoing(self, item: Item, slices: Iterable[bytes | memoryview]) -> None:
-        """Seal what is to leave; it counts once the item has moved to a state that keeps it."""
+    def keep(self, item: Item, made: Made, content: bytes, rivals: Collection[str]) -> State:
+        """Keep what de-identification made of the item, unless an earlier item of `rivals` has its names."""
         with room():
-            sealed.write(self._file("outgoing", item.id), self._seal_key, slices)
+            sealed.write(self._file("outgoing", item.id), self._seal_key, [content])
+            with self.engine.begin() as connection:
+                state, aside = items.rival(connection, rivals, made) or (State.DEIDENTIFIED, None)
+                if state is State.DEIDENTIFIED:
+                    items.change(connection, item.id, state, **items.columns(made))
+                    provenance.record(connection, made.provenance)
+                else:
+                    items.change(connection, item.id, state, aside, pipeline=made.pipeline)
+        self._tidy(item.id, state)
+        return state
+
+    def count(self, state: State) -> int:
+        """How many items are in that state."""
+        with self.reading() as connection:
+            return items.count(connection, state)
+
+    def pipelines(self) -> set[str]:
+        """The pipelines that still have something to do here."""
+        with self.reading() as connection:
+            return items.pipelines(connection, [state for state, after in TRANSITIONS.items() if state and after])
+
+    def unchecked(self) -> list[tuple[str, str]]:
+        """(pipeline, SeriesInstanceUID) of every series that waits for a check, in order of arrival."""
+        with self.reading() as connection:
+            return items.series_in(connection, UNCHECKED)
+
+    def series(self, pipelines: Collection[str], SeriesInstanceUID: str) -> list[Item]:
+        """Every de-identified item of the series, deposited ones too, in order of arrival."""
+        with self.reading() as connection:
+            return items.of_series(connection, pipelines, SeriesInstanceUID)
 
     def settle(self, item: Item, state: State, set_aside: SetAside | None = None) -> None:
         """Move the item to `state` and delete the bytes that it needs no longer."""
