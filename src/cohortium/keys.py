@@ -8,6 +8,7 @@ that no two uses and no two projects can be joined. The key never leaves this mo
 from __future__ import annotations
 
 import hmac
+import json
 import os
 import secrets
 import stat
@@ -17,7 +18,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from cohortium.errors import ConfigError, Refused
+from cohortium.errors import ConfigError, Refused, Unavailable
+from cohortium.sealed import sync_folder
 
 __all__ = ["Ed25519PublicKey", "SiteKey", "create", "load"]
 
@@ -37,7 +39,7 @@ class SiteKey:
 
     def derive(self, label: str, *context: str) -> bytes:
         """32 bytes for one use (`label`) in one context (such as a project); RFC 5869."""
-        info = "\x1f".join(("cohortium", label, *context)).encode()
+        info = json.dumps(["cohortium", label, *context]).encode()  # no two lists of texts are written alike
         return HKDF(algorithm=hashes.SHA256(), length=BYTES, salt=None, info=info).derive(self._key)
 
     def signer(self) -> Ed25519PrivateKey:
@@ -50,27 +52,22 @@ class SiteKey:
 
 
 def create(path: Path) -> SiteKey:
-    """Make a new key file with mode 0600, whole or not at all; refuse to touch one that exists."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Make a new key file with mode 0600, durable and whole or not at all; refuse to touch one that exists."""
     key = secrets.token_bytes(BYTES)
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(key.hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(part, path)
-    except FileExistsError:
-        raise Refused(f"{path} exists; a site key is made once and never overwritten") from None
-    finally:
-        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_once(path, key.hex() + "\n")
+    except OSError as error:
+        raise Unavailable(f"no site key could be made at {path}: {error.strerror}") from None
     return SiteKey(key)
 
 
 def load(path: Path, data: Path) -> SiteKey:
     """Read the key at `path`; refuse one inside the data root `data` or readable by others."""
     if path.resolve().is_relative_to(data.resolve()):
-        raise Refused(f"the site key {path} lies inside the data root {data}; move it outside, so backups never hold both")
+        raise Refused(
+            f"the site key {path} lies inside the data root {data}; move it outside, so backups never hold both"
+        )
     try:
         mode = path.stat().st_mode
         text = path.read_text("ascii").strip()
@@ -84,3 +81,18 @@ def load(path: Path, data: Path) -> SiteKey:
         return SiteKey(bytes.fromhex(text))
     except ValueError:
         raise ConfigError(f"{path} is not a site key: 64 hexadecimal characters are expected") from None
+
+
+def _write_once(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, path)  # unlike a rename, this never replaces what is there
+    except FileExistsError:
+        raise Refused(f"{path} exists; a site key is made once and never overwritten") from None
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(path.parent)

@@ -104,10 +104,13 @@ def _nonce(number: int, *, last: bool) -> bytes:
 
 
 def _chunks(slices: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
+    """Full chunks, then the rest; of a long slice no more than two chunks are ever copied at once."""
     held = bytearray()
     for piece in slices:
-        held += piece
-        while len(held) > CHUNK:
-            yield bytes(held[:CHUNK])
-            del held[:CHUNK]
+        view = memoryview(piece).cast("B")
+        for start in range(0, len(view), CHUNK):
+            held += view[start : start + CHUNK]
+            if len(held) > CHUNK:
+                yield bytes(held[:CHUNK])
+                del held[:CHUNK]
     yield bytes(held)
