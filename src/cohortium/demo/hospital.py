@@ -48,8 +48,8 @@ def _contents(slices: int) -> Iterator[tuple[Path, bytes]]:
             yield home / f"ST{study:06d}" / "SE000003" / f"IM{index + 1:06d}", content
             if (patient.number, study, index) == (1, 0, 0):
                 yield duplicate, content
-    for path, content in strays():
-        yield disk / path, content
+    for name, content in strays():
+        yield disk / name, content
     for path in _samples():
         yield Path("DISK_02") / path, (Path(pydicom.data.__file__).parent / path).read_bytes()
 

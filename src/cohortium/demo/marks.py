@@ -61,6 +61,7 @@ def overlays(dataset: Dataset, pixels: Samples, text: str, comment: str) -> Samp
             (0x0050, "SS", [1, 1]),
             (0x0100, "US", 16 if bit else 1),
             (0x0102, "US", bit or 0),
+            (0x1500, "LO", text),
         ):
             dataset.add_new(group + element, vr, value)
     dataset.add_new(0x60003000, "OW", np.packbits(drawn, bitorder="little").tobytes())

@@ -1,4 +1,4 @@
-"""What lies on an exported disk besides good series: objects of other patients, broken files, files that are no DICOM."""
+"""What lies on an exported disk besides good series: other patients' objects, broken files, files that are no DICOM."""
 
 from __future__ import annotations
 
