@@ -17,7 +17,7 @@ from cohortium.errors import Unavailable
 from cohortium.spool import Arrival, Spool
 from cohortium.values import Reason, SetAside, State
 
-__all__ = ["acquire", "count"]
+__all__ = ["acquire", "count", "walk"]
 
 HEAD = 256
 PIECE = 1 << 20
@@ -29,7 +29,7 @@ class _Unreadable(Exception):
 
 def count(source: Path) -> int:
     """How many files `acquire` will account for."""
-    return sum(1 for _ in _walk(source))
+    return sum(1 for _ in walk(source))
 
 
 def acquire(source: Path, spool: Spool, pipeline: str, limit: int) -> Iterator[None]:
@@ -37,7 +37,7 @@ def acquire(source: Path, spool: Spool, pipeline: str, limit: int) -> Iterator[N
 
     Files of more than `limit` bytes are set aside.
     """
-    for path, problem in _walk(source):
+    for path, problem in walk(source):
         if problem:
             spool.refuse(_stat(path), pipeline, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
         else:
@@ -45,7 +45,7 @@ def acquire(source: Path, spool: Spool, pipeline: str, limit: int) -> Iterator[N
         yield
 
 
-def _walk(source: Path) -> Iterator[tuple[Path, str]]:
+def walk(source: Path) -> Iterator[tuple[Path, str]]:
     """(path, what keeps it from being read) of every file, always in the same order."""
     root = source.resolve()
     if not root.is_dir():

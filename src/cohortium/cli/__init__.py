@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cohortium import __version__
-from cohortium.cli import gateway, people, serve, site
+from cohortium.cli import deidentify, gateway, people, serve, site
 from cohortium.errors import CohortiumError
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -75,6 +75,7 @@ user_commands = _group(help="People who may log in.")
 app.command()(site.init)
 app.add_typer(config_commands, name="config")
 config_commands.command("show")(site.show)
+app.command()(deidentify.deidentify)
 app.add_typer(gateway_commands, name="gateway")
 gateway_commands.command("run")(gateway.run)
 app.command()(serve.serve)

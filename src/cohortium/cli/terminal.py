@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.console import Console, Group, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from cohortium.spool import Summary
 from cohortium.values import State
 
-__all__ = ["account", "progress", "show"]
+__all__ = ["account", "deidentified", "progress", "rows", "show"]
 
 Advance = Callable[[str, int, int], None]
 MEGABYTE = 1_000_000
@@ -26,7 +38,9 @@ def progress() -> Iterator[Advance]:
         TextColumn("{task.description:<11}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
@@ -37,6 +51,13 @@ def progress() -> Iterator[Advance]:
             bars.update(tasks[stage], completed=done, total=total)
 
         yield advance
+
+
+class _Rate(ProgressColumn):
+    """Steps a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s", style="progress.data.speed")
 
 
 def show(*parts: RenderableType) -> None:
@@ -59,4 +80,33 @@ def account(summary: Summary) -> Table:
         table.add_section()
     for finding in summary.findings:
         table.add_row(f"{finding.severity}: {finding.rule}", str(finding.count))
+    return table
+
+
+def deidentified(result: Mapping[str, Any]) -> Group:
+    """The outcome of `cohortium deidentify`: where every file went, and each one set aside with its reason."""
+    rate = f"{result['files_per_second']} files/s, {result['bytes_in'] / MEGABYTE / result['seconds']:.1f} MB/s"
+    table = Table(title=f"{result['files']} files in {result['seconds']:.1f} s ({rate})", title_justify="left")
+    table.add_column("what")
+    table.add_column("files", justify="right")
+    for state, number in result["states"].items():
+        table.add_row(state, str(number))
+    for reason, number in result["quarantined"].items():
+        table.add_row(f"  {reason}", str(number))
+    for rule, number in result["findings"].items():
+        table.add_row(f"finding: {rule}", str(number))
+    aside = Table.grid(padding=(0, 2))
+    for each in result["set_aside"]:
+        why = each["reason"] + (f": {each['detail']}" if each["detail"] else "")
+        aside.add_row(f"file {each['file']}", each.get("path", ""), why)
+    return Group(table, aside)
+
+
+def rows(title: str, records: Sequence[Mapping[str, str]]) -> Table:
+    """Records with the same keys as a table."""
+    table = Table(title=title, title_justify="left")
+    for name in records[0]:
+        table.add_column(name)
+    for record in records:
+        table.add_row(*record.values())
     return table

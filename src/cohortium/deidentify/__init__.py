@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from cohortium.deidentify import standard
 from cohortium.deidentify.identifiers import Pseudonyms, Uids
-from cohortium.deidentify.plan import Aside, OtherClass, compile_plan
+from cohortium.deidentify.plan import Aside, Compiler, OtherClass
 from cohortium.deidentify.protocol import load as load_protocol
 from cohortium.dicom import filemeta, scan, slow
 from cohortium.dicom.filemeta import FileMeta
@@ -23,16 +23,25 @@ from cohortium.values import Finding, Protocol, Reason, SetAside
 
 __all__ = ["Deidentified", "Deidentifier", "load_protocol"]
 
+IDENTIFIERS = (0x00100020, 0x0020000D, 0x0020000E, 0x00080018)
+TRUNCATED = "truncated: "
 PLANS = 64  # one for each SOP class in use; bounded
 
 
 @dataclass(frozen=True, slots=True)
 class Deidentified:
-    """A de-identified file: slices to be written in order, some of them views of the input buffer."""
+    """A de-identified file: slices to be written in order, some of them views of the input buffer.
+
+    The identifiers are the new ones; `subject_mark` is a keyed digest of who the patient is.
+    """
 
     slices: list[bytes | memoryview]
     findings: tuple[Finding, ...]
     subject_mark: str
+    PatientID: str
+    StudyInstanceUID: str
+    SeriesInstanceUID: str
+    SOPInstanceUID: str
 
     def digest(self) -> str:
         """SHA-256 of the file, hex: its name ever after."""
@@ -50,14 +59,8 @@ class Deidentifier:
 
     def __init__(self, protocol: Protocol, key: SiteKey, project: str) -> None:
         self.protocol = protocol
-        uids = Uids(key, project)
         pseudonyms = Pseudonyms(key, project, protocol.subject.length)
-
-        @lru_cache(maxsize=PLANS)
-        def plan(sop_class: str) -> Plan:
-            return compile_plan(protocol, sop_class, pseudonyms, uids)
-
-        self._plan = plan
+        self._plan = lru_cache(maxsize=PLANS)(Compiler(protocol, pseudonyms, Uids(key, project)).plan)
 
     def __call__(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
         """De-identify a whole Part 10 file. `buffer` must live until the slices are written."""
@@ -66,8 +69,10 @@ class Deidentifier:
         except Aside as aside:
             return aside.aside
         except Malformed as error:
-            truncated = str(error).startswith("truncated")
-            return SetAside(Reason.TRUNCATED if truncated else Reason.MALFORMED, str(error))
+            text = str(error)
+            if text.startswith(TRUNCATED):
+                return SetAside(Reason.TRUNCATED, text.removeprefix(TRUNCATED))
+            return SetAside(Reason.MALFORMED, text)
 
     def _deidentified(self, buffer: bytes | memoryview) -> Deidentified:
         try:
@@ -80,8 +85,10 @@ class Deidentifier:
             rewritten = _rewritten(buffer, self._plan(_listed(meta.MediaStorageSOPClassUID)), meta)
         except OtherClass as other:
             rewritten = _rewritten(buffer, self._plan(_listed(str(other))), meta)
-        findings = tuple(dict.fromkeys(rewritten.findings))
-        return Deidentified(rewritten.slices, findings, rewritten.subject_mark)
+        context = rewritten.context
+        identifiers = (str(context.sets[tag], "ascii").rstrip("\0 ") for tag in IDENTIFIERS)  # type: ignore[arg-type]
+        findings = tuple(dict.fromkeys(context.findings))
+        return Deidentified(rewritten.slices, findings, context.subject_mark, *identifiers)
 
 
 def _rewritten(buffer: bytes | memoryview, plan: Plan, meta: FileMeta) -> Rewritten:

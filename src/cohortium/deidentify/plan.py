@@ -1,15 +1,15 @@
 """A protocol becomes a plan: for one SOP class, what happens to each element, as the rewriters carry it out.
 
-`protocol.action_for` is the policy; nothing is decided here that it does not say, except where bytes are not understood:
-there the answer is always to remove, to empty or to hold.
+`protocol.action_for` is the policy; nothing is decided here that it does not say, except where bytes are not
+understood: there the answer is always to remove, to empty or to hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 
-from pydicom.datadict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary
 
 from cohortium import __version__
 from cohortium.deidentify import actions, standard
@@ -36,7 +36,7 @@ from cohortium.dicom.plan import (
 from cohortium.errors import Malformed
 from cohortium.values import Action, Finding, Protocol, Reason, SetAside, Severity
 
-__all__ = ["Aside", "OtherClass", "compile_plan"]
+__all__ = ["Aside", "Compiler", "OtherClass"]
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID = 0x0020000D
@@ -60,7 +60,8 @@ SETS: Mapping[int, str] = {
     0x00280303: "CS",  # Longitudinal Temporal Information Modified
 }
 NOTED = frozenset({SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION}) | pixels.NEEDED
-UNTYPED: Path = (0xFFFFFFFF,)  # stands for every path on which the standard types nothing that matters here
+NESTED: Path = (0xFFFFFFFF,)  # any path on which the IOD types nothing that matters here
+ITEM_DELIMITATION = 0xFFFEE00D
 REMEMBERED = 4096
 PIXEL_TAGS = frozenset({pixels.PIXEL_DATA, pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA})
 BASIC_CODE, FULL_DATES = "113100", "Retain Longitudinal Temporal Information Full Dates"
@@ -74,39 +75,60 @@ class Aside(Exception):
         self.aside = SetAside(reason, detail)
 
 
-def compile_plan(protocol: Protocol, sop_class: str, pseudonyms: Pseudonyms, uids: Uids) -> Plan:
-    """The plan of `protocol` for objects of one SOP class."""
-    rules = _Rules(protocol, sop_class, uids)
-    prepare = _Preparation(protocol, sop_class, pseudonyms, uids)
-    return Plan(rules.table, rules.unusual, SETS, prepare)
+class Compiler:
+    """Compiles plans of one protocol; what they share is made once."""
+
+    def __init__(self, protocol: Protocol, pseudonyms: Pseudonyms, uids: Uids) -> None:
+        self.protocol = protocol
+        self.pseudonyms = pseudonyms
+        self.uids = uids
+        self.untyped = _Rules(protocol, "", uids)
+
+    def plan(self, sop_class: str) -> Plan:
+        """The plan for objects of one SOP class."""
+        rules = _Rules(self.protocol, sop_class, self.uids, self.untyped)
+        return Plan(
+            rules.table, rules.unusual, SETS, _Preparation(self.protocol, sop_class, self.pseudonyms, self.uids)
+        )
 
 
 class _Rules:
-    """Tables of rules, made when a path is first met."""
+    """Tables of rules, made when a path is first met.
 
-    def __init__(self, protocol: Protocol, sop_class: str, uids: Uids) -> None:
+    Those of `untyped` hold wherever the IOD of the SOP class gives no attribute a type: only the others are made anew.
+    """
+
+    def __init__(self, protocol: Protocol, sop_class: str, uids: Uids, untyped: _Rules | None = None) -> None:
         self.protocol = protocol
         self.sop_class = sop_class
         self.uids = uids
-        self.known_paths = standard.typed_paths(sop_class)
-        self.table = cache(self._table_at)
+        self.untyped = untyped
+        self.typed = standard.typed(sop_class)
+        self.table = cache(self._table)
         self.unusual = lru_cache(maxsize=REMEMBERED)(self._unusual)
 
-    def _table_at(self, path: Path, explicit: bool) -> Mapping[bytes, Rule]:
-        if path and path not in self.known_paths and path != UNTYPED:
-            return self.table(UNTYPED, explicit)
-        table = {}
-        for tag, vr in _dictionary():
-            rule = self.rule(tag, vr, path)
-            key = _little_endian(tag)
+    def _table(self, path: Path, explicit: bool) -> Mapping[bytes, Rule]:
+        if self.untyped is None:
+            table: dict[bytes, Rule] = {}
+            self._add(table, _dictionary(), path, explicit)
+            end = _little_endian(ITEM_DELIMITATION)
+            table[end + b"\0\0" if explicit else end] = Rule(ITEM_DELIMITATION, Do.END)
+            return table
+        shared = self.untyped.table(NESTED if path else (), explicit)
+        if path not in self.typed:
+            return shared
+        own = dict(shared)
+        self._add(own, [(tag, vr) for tag in self.typed[path] for vr in _vrs(tag)], path, explicit)
+        return own
+
+    def _add(self, table: dict[bytes, Rule], attributes: Iterable[tuple[int, str]], path: Path, explicit: bool) -> None:
+        for tag, vr in attributes:
+            rule, key = self.rule(tag, vr, path), _little_endian(tag)
             if explicit:
                 long = vr.encode() in LONG_VRS
                 table[key + vr.encode()] = rule._replace(do=rule.do + Do.KEEP_LONG) if long else rule
-            else:
-                table.setdefault(key, rule)
-        end = _little_endian(0xFFFEE00D)
-        table[end + b"\0\0" if explicit else end] = Rule(0xFFFEE00D, Do.END)
-        return table
+            elif vr == _vrs(tag)[0]:
+                table[key] = rule
 
     def rule(self, tag: int, vr: str, path: Path) -> Rule:
         """The rule for an element whose VR is as the dictionary has it."""
@@ -256,13 +278,7 @@ _pixel_risk = lru_cache(maxsize=1024)(standard.pixel_risk)
 @cache
 def _dictionary() -> tuple[tuple[int, str], ...]:
     """(tag, VR) of every attribute that a data set may hold, once for each VR it may have."""
-    return tuple(
-        (tag, vr)
-        for tag, entry in DicomDictionary.items()
-        if tag >> 16 >= 8 and tag & 0xFFFF
-        for vr in entry[0].split(" or ")
-        if len(vr) == 2
-    )
+    return tuple((tag, vr) for tag in DicomDictionary if tag >> 16 >= 8 and tag & 0xFFFF for vr in _vrs(tag))
 
 
 @cache

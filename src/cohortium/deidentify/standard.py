@@ -32,7 +32,7 @@ __all__ = [
     "resolve",
     "storage_sop_classes",
     "transfer_syntaxes",
-    "typed_paths",
+    "typed",
     "unlisted",
     "vr",
 ]
@@ -144,10 +144,13 @@ def attribute_type(sop_class_uid: str, attribute: str | int, path: tuple[str | i
 
 
 @lru_cache(64)
-def typed_paths(sop_class_uid: str) -> frozenset[tuple[int, ...]]:
-    """The paths, as tags of sequences, on which the IOD gives an attribute of Table E.1-1 a type."""
-    paths = {path for path, _ in _types(_iods().get(sop_class_uid, ""))}
-    return frozenset(tuple(tag_for_keyword(name) or 0 for name in path.split("/")) for path in paths if path)
+def typed(sop_class_uid: str) -> Mapping[tuple[int, ...], frozenset[int]]:
+    """By path, the tags of Table E.1-1 that the IOD of a SOP class gives a type there."""
+    found: dict[tuple[int, ...], set[int]] = {}
+    for path, name in _types(_iods().get(sop_class_uid, "")):
+        tags = tuple(tag_for_keyword(each) or 0 for each in path.split("/")) if path else ()
+        found.setdefault(tags, set()).add(tag_for_keyword(name) or 0)
+    return {path: frozenset(tags) for path, tags in found.items()}
 
 
 @cache

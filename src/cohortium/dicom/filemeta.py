@@ -41,13 +41,13 @@ def is_dicom(head: bytes | memoryview) -> bool:
     if group not in (2, 8) or element > 0x0100:
         return False
     explicit = vr.isalpha() and vr.isupper()
-    return explicit or _unpack_length(head, 4)[0] < 0x10000
+    return bool(explicit or _unpack_length(head, 4)[0] < 0x10000)
 
 
 def read(head: bytes | memoryview) -> FileMeta:
     """Parse the header; `Malformed` where there is none or it does not name a transfer syntax."""
     if bytes(head[PREAMBLE : PREAMBLE + 4]) != b"DICM":
-        raise Malformed("no file meta information: DICM is not at byte 128", PREAMBLE)
+        raise Malformed("DICM is not at byte 128, so there is no file header")
     position, found = PREAMBLE + 4, {}
     try:
         while position < len(head):
@@ -65,7 +65,7 @@ def read(head: bytes | memoryview) -> FileMeta:
     except struct.error:
         raise Malformed("file meta information is cut off", position) from None
     if not found.get(0x0010):
-        raise Malformed("file meta information names no transfer syntax (0002,0010)", position)
+        raise Malformed("it names no transfer syntax (0002,0010)", position)
     return FileMeta(found.get(0x0002, ""), found[0x0010], position)
 
 

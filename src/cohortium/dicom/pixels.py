@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def clean(
     """The pixel element that starts at `start` with its value at `value`: slices to write, and the offset behind it."""
     (length,) = struct.unpack_from("<I", view, value - 4)
     if length == UNDEFINED:
-        return _encapsulated(view, start, value, syntax, noted, findings)
+        return _encapsulated(view, start, value, syntax, findings)
     if value + length > len(view):
         raise Malformed(f"truncated: {value + length - len(view)} bytes of pixel data are missing", len(view))
     element = view[start], view[start + 2]
@@ -131,7 +132,7 @@ def _unused_bits_cleared(samples: memoryview, noted: Mapping[int, bytes], findin
     return out
 
 
-def _exceeds(chunk: np.ndarray, stored: int, mask: np.generic, *, signed: bool) -> bool:
+def _exceeds(chunk: np.ndarray, stored: int, mask: np.integer[Any], *, signed: bool) -> bool:
     if signed:
         limit = 1 << (stored - 1)
         return int(chunk.min()) < -limit or int(chunk.max()) >= limit
@@ -143,9 +144,7 @@ def _sign_extended(chunk: np.ndarray, stored: int) -> np.ndarray:
     return (chunk << shift) >> shift
 
 
-def _encapsulated(
-    view: memoryview, start: int, value: int, syntax: str, noted: Mapping[int, bytes], findings: list[Finding]
-) -> tuple[Slices, int]:
+def _encapsulated(view: memoryview, start: int, value: int, syntax: str, findings: list[Finding]) -> tuple[Slices, int]:
     table, fragments, behind = _fragments(view, value)
     edits = [] if _valid_offsets(view, table, fragments) else [(table[0] - 4, bytes(4)), (table[0], None)]
     blanked = 0

@@ -1,7 +1,7 @@
 """What is to be done with each element of a data set: the instructions that `scan` and `slow` both carry out.
 
-A plan is compiled once for a protocol and a SOP class (`deidentify.plan`), then used for any number of files. It decides
-everything about values; the two rewriters decide only about bytes.
+A plan is compiled once for a protocol and a SOP class (`deidentify.plan`), then used for any number of files. It
+decides everything about values; the two rewriters decide only about bytes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = [
     "UIDS",
     "Context",
     "Do",
-    "ElementAction",
     "Edit",
+    "ElementAction",
     "Path",
     "Plan",
     "Rewritten",
@@ -134,11 +134,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A whole Part 10 file as slices to be written in order, and what was noticed on the way."""
+    """A whole Part 10 file as slices to be written in order, and what its plan learned and noticed."""
 
     slices: list[bytes | memoryview]
-    findings: tuple[Finding, ...]
-    subject_mark: str
+    context: Context
 
 
 def padded(value: bytes, vr: str) -> bytes:

@@ -137,7 +137,7 @@ def _numbers(groups: Sequence[Dataset], keyword: str, count: int) -> tuple[float
 
 def _rescaled(dataset: Dataset, groups: Sequence[Dataset], stored: Array) -> Array:
     if "DoseGridScaling" in dataset:
-        return stored * np.float32(dataset.DoseGridScaling)
+        return np.asarray(stored * np.float32(dataset.DoseGridScaling))
     if "ModalityLUTSequence" in dataset:
         return np.asarray(apply_modality_lut(stored, dataset))
     slope, intercept = _find(groups, "RescaleSlope"), _find(groups, "RescaleIntercept")

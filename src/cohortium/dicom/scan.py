@@ -94,7 +94,7 @@ def _rewrite(view: memoryview, head: bytes, plan: Plan, meta: FileMeta) -> Rewri
     else:
         slices = [rewriter.apply(head, meta.end, end, edits, context, ())]
     slices.insert(0, file_header(noted, context, syntax))
-    return Rewritten([piece for piece in slices if piece], tuple(context.findings), context.subject_mark)
+    return Rewritten([piece for piece in slices if piece], context)
 
 
 def file_header(noted: View, context: Context, syntax: str) -> bytes:
@@ -102,7 +102,11 @@ def file_header(noted: View, context: Context, syntax: str) -> bytes:
     instance = context.sets[SOP_INSTANCE_UID]
     assert isinstance(instance, bytes)
     sop_class = noted.get(SOP_CLASS_UID, b"")
-    return filemeta.build(*(value.rstrip(b"\0 ").decode("ascii", "replace") for value in (sop_class, instance)), syntax)
+    return filemeta.build(_text(sop_class), _text(instance), syntax)
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0 ").decode("ascii", "replace")
 
 
 def _tail(rewriter: _Rewriter, view: memoryview, start: int, context: Context) -> list[bytes | memoryview]:
@@ -188,11 +192,8 @@ class _Rewriter:
                     return edits, end
                 if do == END:
                     return edits, position
-                if length == UNDEFINED:
-                    after = self.skip(head, key, value, do, len(path))
-                else:
-                    after = value + length
-                if do == NOTE or do == TAKE:
+                after = value + length if length != UNDEFINED else self.skip(head, key, value, do, len(path))
+                if do in (NOTE, TAKE):
                     if after > len(head):
                         raise _Longer
                     noted[tag] = head[value:after]

@@ -21,7 +21,7 @@ from pydicom.filereader import data_element_generator, read_dataset, read_partia
 
 from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
-from cohortium.dicom.plan import LONG_VRS, Context, Do, ElementAction, Path, Plan, Rewritten, Rule
+from cohortium.dicom.plan import Context, Do, Path, Plan, Rewritten, Rule
 from cohortium.dicom.scan import MAXIMUM_DEPTH, UNPARSEABLE, element, file_header, set_element
 from cohortium.errors import Malformed
 
@@ -37,8 +37,10 @@ PIXEL_TAGS = (pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA, pixels.PIXEL_DA
 WORDS = {"OW": 2, "US": 2, "SS": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4}
 WORDS |= {"FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8}
 
-UNREADABLE = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RecursionError)
-UNREADABLE += (TypeError, ValueError, struct.error)  # what pydicom raises where bytes make no sense
+UNREADABLE: tuple[type[Exception], ...] = (  # what pydicom raises where bytes make no sense
+    *(ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RecursionError),
+    *(TypeError, ValueError, struct.error, zlib.error),
+)
 
 
 class _Element(NamedTuple):
@@ -66,7 +68,7 @@ def peek(buffer: bytes | memoryview) -> Peek:
     try:
         dataset = read_partial(BytesIO(buffer), stop_when=lambda tag, _vr, _length: tag > MODALITY)
         sop_class, modality = (str(dataset.get(keyword, "")) for keyword in ("SOPClassUID", "Modality"))
-    except (*UNREADABLE, zlib.error) as error:
+    except UNREADABLE as error:
         raise Malformed(f"the data set cannot be read ({type(error).__name__})") from None
     return Peek(meta.TransferSyntaxUID, sop_class, modality)
 
@@ -98,7 +100,7 @@ def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
             slices += samples
     slices.append(writer.dataset(after, (), sets=False))
     slices.insert(0, file_header(noted, context, out_syntax))
-    return Rewritten([piece for piece in slices if piece], tuple(context.findings), context.subject_mark)
+    return Rewritten([piece for piece in slices if piece], context)
 
 
 def _inflated(content: bytes) -> bytes:
@@ -165,8 +167,8 @@ class _Reader:
             items = list(item.value)
             return _Element(tag, "SQ", b"", items, undefined=True)
         vr = item.VR
-        if vr in (None, "UN"):
-            vr = known if len(known) == 2 else _unambiguous(tag, known)
+        if vr is None or vr == "UN":
+            vr = known if len(known) == 2 else _unambiguous(known)
         value = item.value or b""
         if item.length not in (len(value), 0xFFFFFFFF):
             raise Malformed(f"truncated: element {item.tag} reaches beyond the end of the file")
@@ -180,7 +182,7 @@ class _Reader:
         return _Element(tag, vr, value, None, undefined=item.length == 0xFFFFFFFF)
 
 
-def _unambiguous(tag: int, known: str) -> str:
+def _unambiguous(known: str) -> str:
     """One of several VRs that the dictionary allows where the file names none."""
     return "OW" if "OW" in known else "US"
 
@@ -229,12 +231,9 @@ class _Writer:
         if each.items is not None and do != Do.EDIT:
             return None
         if do == Do.EDIT:
-            value = argument(each.value, context)  # type: ignore[operator]
+            value = argument(each.value, context)
             return None if value is None else self.encode(each, value)
-        good = not (
-            (do == Do.FIXED and len(each.value) & argument)  # type: ignore[operator]
-            or (do == Do.CHECK and not argument(each.value))  # type: ignore[operator]
-        )
+        good = not ((do == Do.FIXED and len(each.value) & argument) or (do == Do.CHECK and not argument(each.value)))
         if not good:
             context.findings.append(UNPARSEABLE)
         return self.encode(each, each.value if good else b"")

@@ -1,0 +1,148 @@
+"""De-identifying a folder into another, and explaining what a protocol does."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cohortium import config
+from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
+from cohortium.errors import ConfigError
+
+__all__ = ["deidentify"]
+
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def deidentify(
+    source: Annotated[Path | None, typer.Argument(metavar="SRC", help="Folder to read; never changed.")] = None,
+    destination: Annotated[Path | None, typer.Argument(metavar="DST", help="Folder to write.")] = None,
+    protocol: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A shipped protocol (basic, dragon), or the path of one.")
+    ] = "basic",
+    project: Annotated[
+        str, typer.Option(metavar="NAME", help="Pseudonyms and UIDs agree within a project and with no other.")
+    ] = "default",
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes to work with.")] = os.cpu_count() or 1,
+    manifest: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write SHA-256 of each output, as `sha256sum -c` reads it.")
+    ] = None,
+    show_names: Annotated[
+        bool, typer.Option("--show-names", help="Name files set aside by path, which may identify patients.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what the protocol does to each attribute, and why; read nothing.")
+    ] = False,
+    sop_class: Annotated[
+        str, typer.Option(metavar="UID", help="SOP class to explain the protocol for; CT Image by default.")
+    ] = CT_IMAGE,
+    file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """De-identify the DICOM files of SRC into DST, as PatientID/study/series/instance.dcm."""
+    from cohortium.deidentify import load_protocol
+
+    chosen = load_protocol(protocol)
+    if explain:
+        _explain(chosen, sop_class, as_json)
+        return
+    if source is None or destination is None:
+        raise ConfigError("SRC and DST are missing; see `cohortium deidentify --help`")
+
+    from cohortium import keys
+    from cohortium.acquire import folder
+    from cohortium.cli import terminal
+    from cohortium.deidentify import tree
+
+    settings = config.load(file)
+    tree.refuse_overlap(source, destination)
+    key = keys.load(settings.site.key, settings.site.data)
+    task = tree.Task(chosen, key, project, destination, digests=manifest is not None)
+    tally = _Tally(show_names)
+    started = time.monotonic()
+    total = folder.count(source)
+    pool = ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext(None)
+    with pool as executor, terminal.progress() as progress:
+        for number, outcome in enumerate(tree.run(task, folder.walk(source), executor), 1):
+            tally.add(number, outcome)
+            progress("deidentify", number, total)
+    if manifest is not None:
+        tally.write(manifest)
+    result = tally.as_dict(time.monotonic() - started)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+    else:
+        terminal.show(terminal.deidentified(result))
+
+
+def _explain(protocol: Any, sop_class: str, as_json: bool) -> None:
+    from cohortium.cli import terminal
+    from cohortium.deidentify.explain import explain
+    from cohortium.deidentify.standard import storage_sop_classes
+
+    if sop_class not in storage_sop_classes():
+        raise ConfigError(f"{sop_class} is not on the list of SOP classes")
+    rows = [asdict(row) for row in explain(protocol, sop_class)]
+    if as_json:
+        head = {"protocol": protocol.name, "version": protocol.version, "digest": protocol.digest}
+        typer.echo(json.dumps({**head, "sop_class": sop_class, "attributes": rows}, indent=2))
+    else:
+        title = f"{protocol.title}\n{protocol.name} {protocol.version}, sha256:{protocol.digest}"
+        terminal.show(terminal.rows(f"{title}\n{storage_sop_classes()[sop_class]}", rows))
+
+
+class _Tally:
+    """Counts outcomes; keeps what is needed to account for every file, and no identifying name unless asked."""
+
+    def __init__(self, show_names: bool) -> None:
+        self.show_names = show_names
+        self.states: dict[str, int] = {}
+        self.quarantined: dict[str, int] = {}
+        self.findings: dict[str, int] = {}
+        self.set_aside: list[dict[str, object]] = []
+        self.digests: list[tuple[str, str]] = []
+        self.read = self.written = 0
+
+    def add(self, number: int, outcome: Any) -> None:
+        _count(self.states, outcome.state)
+        self.read += outcome.size
+        self.written += outcome.written
+        for finding in outcome.findings:
+            _count(self.findings, finding.rule)
+        if outcome.digest:
+            self.digests.append((outcome.digest, outcome.output))
+        if outcome.aside:
+            _count(self.quarantined, outcome.aside.reason)
+            name = {"path": str(outcome.path)} if self.show_names else {}
+            self.set_aside.append(
+                {"file": number, **name, "reason": outcome.aside.reason, "detail": outcome.aside.detail}
+            )
+
+    def write(self, manifest: Path) -> None:
+        manifest.write_text("".join(f"{digest}  {output}\n" for digest, output in sorted(set(self.digests))), "ascii")
+
+    def as_dict(self, seconds: float) -> dict[str, Any]:
+        files = sum(self.states.values())
+        return {
+            "files": files,
+            "states": self.states,
+            "quarantined": self.quarantined,
+            "findings": self.findings,
+            "set_aside": self.set_aside,
+            "bytes_in": self.read,
+            "bytes_out": self.written,
+            "seconds": round(seconds, 3),
+            "files_per_second": round(files / seconds, 1),
+        }
+
+
+def _count(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1

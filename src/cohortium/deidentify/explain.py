@@ -1,0 +1,50 @@
+"""What a protocol does to each attribute of one kind of object, and why: the policy as a person approves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydicom._dicom_dict import DicomDictionary
+
+from cohortium.deidentify import standard
+from cohortium.deidentify.protocol import action_for
+from cohortium.values import Action, Protocol
+
+__all__ = ["WORDS", "Explained", "explain"]
+
+WORDS = {
+    Action.KEEP: "keep",
+    Action.REMOVE: "remove",
+    Action.EMPTY: "empty",
+    Action.DUMMY: "dummy",
+    Action.CLEAN: "clean",
+    Action.UID: "map UID",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One attribute: `tag` as (gggg,eeee), its keyword and VR, the action in a word, and the reason."""
+
+    tag: str
+    keyword: str
+    vr: str
+    action: str
+    why: str
+
+
+def explain(protocol: Protocol, sop_class: str) -> Iterator[Explained]:
+    """Every attribute of the data dictionary at the top level of an object of `sop_class`, in order of tag.
+
+    Private attributes and whatever the dictionary does not know are the last row.
+    """
+    for tag in sorted(DicomDictionary):
+        if tag >> 16 < 8 or not standard.keyword(tag):
+            continue
+        action, why = action_for(protocol, tag, sop_class)
+        yield Explained(
+            f"({tag >> 16:04X},{tag & 0xFFFF:04X})", standard.keyword(tag), standard.vr(tag), WORDS[action], why
+        )
+    yield Explained("(odd,xxxx)", "", "", "remove", action_for(protocol, 0x00091001, sop_class)[1])
+    yield Explained("(other)", "", "", "remove", "unknown attribute: not understood, does not leave")

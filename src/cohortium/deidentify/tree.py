@@ -1,0 +1,252 @@
+"""A folder tree de-identified into another: PatientID/StudyInstanceUID/SeriesInstanceUID/SOPInstanceUID.dcm.
+
+Every file has one outcome. An output appears whole or not at all and is never replaced; running again writes nothing
+twice. Work goes to any `concurrent.futures.Executor` in batches, a bounded number ahead, so memory does not grow with
+the tree.
+"""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import mmap
+import os
+import shutil
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+from cohortium.deidentify import Deidentified, Deidentifier
+from cohortium.dicom.filemeta import is_dicom
+from cohortium.errors import Refused, Unavailable
+from cohortium.keys import SiteKey
+from cohortium.values import Finding, Protocol, Reason, SetAside, State
+
+__all__ = ["Outcome", "Task", "run"]
+
+BATCH = 32
+AHEAD = 8  # batches in flight
+MAPPED = 1 << 26  # larger files are mapped instead of read
+STAGING = ".cohortium-part"
+VECTORS = 1024  # IOV_MAX of Linux
+
+File = tuple[Path, str]
+"""A file and what keeps it from being read (empty: nothing)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one input: `state` is de-identified, duplicate, quarantined (with `aside`) or not DICOM.
+
+    `output` is below the destination; `size` and `written` are bytes.
+    """
+
+    path: Path
+    state: State
+    size: int = 0
+    written: int = 0
+    output: str = ""
+    digest: str = ""
+    aside: SetAside | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Task:
+    """What every worker needs to know. Tasks with the same rules, key and project share one compiled plan."""
+
+    protocol: Protocol
+    key: SiteKey
+    project: str
+    destination: Path
+    digests: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Task) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[str, str, str]:
+        return self.protocol.digest, self.protocol.name + self.protocol.version + self.project, self.key.fingerprint()
+
+
+def run(task: Task, files: Iterable[File], executor: Executor | None = None) -> Iterator[Outcome]:
+    """De-identify `files`; one outcome each, in their order. Without an executor the work is done here."""
+    staging = task.destination / STAGING
+    try:
+        shutil.rmtree(staging, ignore_errors=True)  # a killed run's half files
+        staging.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(f"the destination cannot be written: {error.strerror}") from None
+    batches = _batches(files)
+    try:
+        if executor is None:
+            for batch in batches:
+                yield from _batch(task, batch)
+        else:
+            yield from _ahead(executor, task, batches)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _batches(files: Iterable[File]) -> Iterator[list[File]]:
+    source = iter(files)
+    while batch := list(islice(source, BATCH)):
+        yield batch
+
+
+def refuse_overlap(source: Path, destination: Path) -> None:
+    """Identifiable and de-identified files must not lie in each other's folders."""
+    inner, outer = source.resolve(), destination.resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise Refused("the destination and the source lie in one another; choose a folder apart")
+
+
+def _ahead(executor: Executor, task: Task, batches: Iterator[list[File]]) -> Iterator[Outcome]:
+    pending: deque[Future[list[Outcome]]] = deque()
+    try:
+        for batch in batches:
+            pending.append(executor.submit(_batch, task, batch))
+            if len(pending) > AHEAD:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+@lru_cache(maxsize=4)
+def _deidentifier(task: Task) -> Deidentifier:
+    return Deidentifier(task.protocol, task.key, task.project)
+
+
+def _batch(task: Task, files: list[File]) -> list[Outcome]:
+    deidentifier, buffer = _deidentifier(task), _Buffer()
+    return [
+        Outcome(path, State.QUARANTINED, aside=SetAside(Reason.UNREADABLE, problem))
+        if problem
+        else _file(task, deidentifier, buffer, path)
+        for path, problem in files
+    ]
+
+
+def _file(task: Task, deidentifier: Deidentifier, buffer: _Buffer, path: Path) -> Outcome:
+    try:
+        with buffer.reading(path) as content:
+            size = len(content)
+            if not size:
+                return Outcome(path, State.QUARANTINED, aside=SetAside(Reason.EMPTY))
+            if not is_dicom(content[:256]):
+                return Outcome(path, State.NOT_DICOM, size)
+            result = deidentifier(content)
+            if isinstance(result, SetAside):
+                return Outcome(path, State.QUARANTINED, size, aside=result)
+            return _written(task, path, size, result)
+    except OSError as error:
+        aside = SetAside(Reason.UNREADABLE, error.strerror or type(error).__name__)
+        return Outcome(path, State.QUARANTINED, aside=aside)
+
+
+def _written(task: Task, path: Path, size: int, result: Deidentified) -> Outcome:
+    output = f"{result.PatientID}/{result.StudyInstanceUID}/{result.SeriesInstanceUID}/{result.SOPInstanceUID}.dcm"
+    try:
+        new = _place(task.destination, output, result.slices)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        action = "make room" if full else "mend it"
+        raise Unavailable(
+            f"the destination cannot be written ({error.strerror}); {action} and run again, nothing is lost"
+        ) from None
+    if new is None:
+        return Outcome(path, State.QUARANTINED, size, aside=SetAside(Reason.OTHER_BYTES))
+    digest = result.digest() if task.digests else ""
+    state = State.DEIDENTIFIED if new else State.DUPLICATE
+    return Outcome(path, state, size, result.size() if new else 0, output, digest, findings=result.findings)
+
+
+def _place(destination: Path, output: str, slices: list[bytes | memoryview]) -> bool | None:
+    """Write the slices to `output`: True if it is new, False if it was there, None if it was there with other bytes."""
+    part = f"{destination}/{STAGING}/{os.getpid()}"
+    final = f"{destination}/{output}"
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        _write(descriptor, slices)
+    finally:
+        os.close(descriptor)
+    try:
+        _link(part, final)
+    except FileExistsError:
+        return False if filecmp.cmp(part, final, shallow=False) else None
+    finally:
+        os.unlink(part)  # noqa: PTH108 - a hot path
+    return True
+
+
+def _link(part: str, final: str) -> None:
+    try:
+        os.link(part, final)
+    except FileNotFoundError:
+        Path(final).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.link(part, final)
+
+
+def _write(descriptor: int, slices: list[bytes | memoryview]) -> None:
+    """All of the slices: `writev` may write less than it is given and takes a limited number."""
+    if not hasattr(os, "writev"):  # Windows
+        for piece in slices:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        return
+    pending = deque(slices)
+    while pending:
+        count = os.writev(descriptor, list(islice(pending, VECTORS)))
+        while pending and count >= len(pending[0]):
+            count -= len(pending.popleft())
+        if count:
+            pending[0] = memoryview(pending[0])[count:]
+
+
+class _Buffer:
+    """Hands out a file's bytes: small files in memory that is used again for the next, large ones mapped."""
+
+    def __init__(self) -> None:
+        self.memory = bytearray(1 << 20)
+
+    def reading(self, path: Path) -> _Reading:
+        return _Reading(self, path)
+
+
+class _Reading:
+    """A context in which a file's bytes are at hand."""
+
+    def __init__(self, buffer: _Buffer, path: Path) -> None:
+        self.buffer = buffer
+        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        self.map: mmap.mmap | None = None
+
+    def __enter__(self) -> memoryview:
+        size = os.fstat(self.descriptor).st_size
+        if size > MAPPED:
+            self.map = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
+            return memoryview(self.map)
+        if size > len(self.buffer.memory):
+            self.buffer.memory = bytearray(size)
+        view = memoryview(self.buffer.memory)
+        filled = 0
+        with open(self.descriptor, "rb", buffering=0, closefd=False) as file:
+            while filled < size:
+                count = file.readinto(view[filled:size])
+                if not count:
+                    break
+                filled += count
+        return view[:filled]
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
