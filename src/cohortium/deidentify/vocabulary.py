@@ -93,7 +93,7 @@ def _join(gap: str) -> str:
 def _token() -> re.Pattern[str]:
     """Phrases, then numbers with a unit, then any run of letters and digits; no token begins or ends inside a run."""
     longest_first = sorted(phrases(), key=len, reverse=True)
-    phrase = "|".join(re.escape(each).replace(r"\ ", r"[ _/-]") for each in longest_first)
+    phrase = "|".join(re.escape(each).replace(r"\ ", r"[ _/.-]") for each in longest_first)
     spaced, attached = "|".join(sorted(UNITS, key=len, reverse=True)), "|".join(ATTACHED_UNITS)
     thickness = "|".join(each.replace(".", "[.,]") for each in THICKNESSES)
     begin, finish = r"(?<![^\W_])", r"(?![^\W_])"
