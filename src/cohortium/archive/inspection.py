@@ -11,7 +11,7 @@ from io import BytesIO
 from struct import error as StructError
 
 import pydicom
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
@@ -26,6 +26,7 @@ IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanc
 EXPLICIT, IMPLICIT = (False, True), (True, True)  # (implicit VR, little endian), as pydicom has it
 ENCODINGS = {ImplicitVRLittleEndian: IMPLICIT, ExplicitVRBigEndian: None, DeflatedExplicitVRLittleEndian: None}
 UNDEFINED = 0xFFFFFFFF
+SEQUENCE_END = b"\xfe\xff\xdd\xe0" + bytes(4)
 META = frozenset(
     [
         "FileMetaInformationGroupLength",
@@ -69,7 +70,7 @@ def _objections(content: bytes | memoryview, dataset: FileDataset, protocol_dige
         yield "its file meta information is of another instance"
     if dataset.original_encoding != ENCODINGS.get(dataset.file_meta.get("TransferSyntaxUID", ""), EXPLICIT):
         yield "its data set is not encoded as its transfer syntax says, or is deflated or big endian"
-    if _end(dataset) != len(content):
+    if not _ends_with_its_last_element(content, dataset):
         yield "it is cut, or something follows its last element"
     for keyword in IDENTIFIERS:
         if not isinstance(dataset.get(keyword), str) or not dataset.get(keyword):
@@ -85,13 +86,12 @@ def _objections(content: bytes | memoryview, dataset: FileDataset, protocol_dige
             yield f"it holds the private element {element.tag}"
 
 
-def _end(dataset: FileDataset) -> int:
-    """Offset behind the last element, before anything was decoded; -1 where that cannot be told."""
-    last = dataset.get_item(max(dataset.keys()))
+def _ends_with_its_last_element(content: bytes | memoryview, dataset: FileDataset) -> bool:
+    last: RawDataElement | DataElement = dataset.get_item(max(dataset.keys()), keep_deferred=True)
     if not isinstance(last, RawDataElement):  # a sequence of undefined length
-        return -1
-    length = len(last.value or b"") + 8 if last.length == UNDEFINED else last.length
-    return last.value_tell + length
+        return bytes(content[-8:]) == SEQUENCE_END
+    length = len(last.value or b"") + len(SEQUENCE_END) if last.length == UNDEFINED else last.length
+    return last.value_tell + length == len(content)
 
 
 def _values(value: object) -> list[str]:

@@ -1,0 +1,91 @@
+"""What became of everything that ever arrived, counted so that nothing can be missing from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from cohortium.store.schema import arrival, finding, item
+from cohortium.values import State
+
+__all__ = ["Aside", "FindingCount", "Summary", "summarise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """An item that did not go on, by its short name."""
+
+    item: str
+    state: State
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCount:
+    rule: str
+    severity: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts per arrival: `files` is the sum of `states`, in which a copy of a file counts as a duplicate.
+
+    `de_identified` counts those that left de-identification, whatever came of them; `bytes` is what arrived;
+    `seconds` what this run took.
+    """
+
+    files: int
+    bytes: int
+    seconds: float
+    de_identified: int
+    states: Mapping[str, int]
+    quarantined: Mapping[str, int]
+    findings: tuple[FindingCount, ...]
+    set_aside: tuple[Aside, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return asdict(self)
+
+
+def summarise(connection: Connection, seconds: float) -> Summary:
+    """The account of the whole spool, whichever run brought what."""
+    states = {state.value: 0 for state in State}
+    quarantined: dict[str, int] = {}
+    files = size = 0
+    counts = (
+        select(item.c.state, item.c.reason, arrival.c.duplicate, func.count(), func.sum(arrival.c.size))
+        .join(item, arrival.c.item_id == item.c.id)
+        .group_by(item.c.state, item.c.reason, arrival.c.duplicate)
+        .order_by(item.c.state, item.c.reason)
+    )
+    for state, reason, duplicate, number, total in connection.execute(counts):
+        states[State.DUPLICATE if duplicate else state] += number
+        files, size = files + number, size + total
+        if state == State.QUARANTINED and not duplicate:
+            quarantined[reason] = number
+    de_identified = connection.scalar(select(func.count()).where(item.c.digest != "")) or 0
+    return Summary(files, size, seconds, de_identified, states, quarantined, _findings(connection), _asides(connection))
+
+
+def _findings(connection: Connection) -> tuple[FindingCount, ...]:
+    counts = (
+        select(finding.c.rule, finding.c.severity, func.count())
+        .group_by(finding.c.rule, finding.c.severity)
+        .order_by(finding.c.rule, finding.c.severity)
+    )
+    return tuple(FindingCount(*row) for row in connection.execute(counts))
+
+
+def _asides(connection: Connection) -> tuple[Aside, ...]:
+    rows = (
+        select(item.c.id, item.c.state, item.c.reason, item.c.detail)
+        .where(item.c.state.in_((State.QUARANTINED, State.HELD)))
+        .order_by(item.c.number)
+    )
+    return tuple(Aside(id[:12], State(state), reason, detail) for id, state, reason, detail in connection.execute(rows))
