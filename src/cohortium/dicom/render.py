@@ -25,7 +25,7 @@ __all__ = ["Geometry", "Picture", "Window", "picture", "png", "presets"]
 
 Array = np.ndarray[Any, Any]
 
-FROM_ZERO = ("PT", "NM", "RTDOSE")  # what is not there is 0, so a window starts there; PET's own windows mean little
+FROM_ZERO = ("PT", "NM", "RTDOSE")  # what is not there is 0, so a window starts there
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _picture(dataset: Dataset, groups: Sequence[Dataset], stored: Array, interpr
     modality = str(dataset.get("Modality", ""))
     return Picture(
         samples=samples,
-        window=(modality != "PT" and _own_window(groups)) or _robust_window(dataset, samples, stored, modality),
+        window=_window(dataset, groups, samples, stored, modality),
         inverted=interpretation == "MONOCHROME1",
         unit=_unit(dataset, groups, modality),
         geometry=geometry,
@@ -160,6 +160,13 @@ def _eight_bits(samples: Array, dataset: Dataset) -> Array:
         return np.ascontiguousarray(samples[..., :3])
     bits = 16 if "RedPaletteColorLookupTableData" in dataset else int(dataset.BitsStored)
     return np.ascontiguousarray((samples[..., :3] >> max(0, bits - 8)).astype(np.uint8))
+
+
+def _window(dataset: Dataset, groups: Sequence[Dataset], samples: Array, stored: Array, modality: str) -> Window:
+    """The object's own window, else the first that its modality is read in, else one from the values."""
+    own = None if modality == "PT" else _own_window(groups)  # those of PET mean little
+    usual = presets(modality)
+    return own or (usual[0] if usual else _robust_window(dataset, samples, stored, modality))
 
 
 def _own_window(groups: Sequence[Dataset]) -> Window | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from cohortium.govern.grants import visible_projects
 from cohortium.govern.users import User
@@ -122,11 +123,23 @@ def _sessions(connection: Connection, *where: ColumnElement[bool]) -> dict[int, 
     for _, group in groupby(rows, key=lambda row: row.session_id):
         of_session = list(group)
         first = of_session[0]
-        scans = tuple(ScanRow(*tuple(row)[4:], findings.get(row.id, {})) for row in of_session)
+        scans = tuple(_scan(row, findings) for row in of_session)
         found.setdefault(first.subject_id, []).append(
             SessionRow(first.session_id, first.StudyDate, first.StudyDescription, scans)
         )
     return found
+
+
+def _scan(row: Row[Any], findings: Mapping[int, Mapping[str, int]]) -> ScanRow:
+    return ScanRow(
+        id=row.id,
+        Modality=row.Modality,
+        SeriesNumber=row.SeriesNumber,
+        SeriesDescription=row.SeriesDescription,
+        instances=row.instances,
+        frames=row.frames,
+        findings=findings.get(row.id, {}),
+    )
 
 
 def _findings(connection: Connection, scans: Sequence[int]) -> dict[int, dict[str, int]]:

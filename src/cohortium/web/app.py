@@ -1,0 +1,45 @@
+"""Puts the web application together from a configuration. It holds no state but what `app.state` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import BoundedSemaphore
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.staticfiles import StaticFiles
+
+from cohortium import __version__
+from cohortium.archive import Archive
+from cohortium.config import Config
+from cohortium.govern.attempts import Attempts
+from cohortium.store import open_store
+from cohortium.web import errors, routes
+from cohortium.web.pictures import Pictures
+from cohortium.web.protect import Protect
+
+__all__ = ["create"]
+
+STATIC = Path(__file__).parent / "portal" / "static"
+HASHING = 2  # passwords at once: each takes 64 MiB
+
+
+def create(config: Config) -> FastAPI:
+    """The application over the store and the archive of this site."""
+    app = FastAPI(
+        title="Cohortium",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[Middleware(Protect)],
+    )
+    app.state.config = config
+    app.state.engine = open_store(config.site.data)
+    app.state.pictures = Pictures(Archive(app.state.engine, config.site.data).objects)
+    app.state.attempts = Attempts()
+    app.state.hashing = BoundedSemaphore(HASHING)
+    routes.install(app)
+    errors.install(app)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app

@@ -1,0 +1,80 @@
+"""What a caller sees when something is wrong: RFC 9457 for programs, a page for people, a traceback for nobody."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from cohortium.errors import Corrupt, Malformed, Unavailable
+from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale
+from cohortium.web.portal.pages import error_page
+
+__all__ = ["answer", "install"]
+
+TITLES: Mapping[int, str] = {
+    400: "That request cannot be understood",
+    401: "Please log in",
+    403: "This is not allowed",
+    404: "There is nothing here",
+    405: "This address does not take that",
+    409: "This form is out of date",
+    413: "That is too much",
+    422: "This image cannot be shown",
+    429: "Too many tries",
+    500: "Something went wrong here",
+    503: "Just now this is not possible",
+}
+ADVICE: Mapping[int, str] = {
+    404: "The address may be mistyped, or it belongs to a project that you have no role in. Ask its owner for one.",
+    409: "Go back, load the page again and send it once more.",
+    500: "Nothing was changed. The administrator finds the time of this in the log.",
+}
+
+log = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the application become an answer."""
+    app.add_exception_handler(LoginNeeded, _login)
+    app.add_exception_handler(PasswordNeeded, _password)
+    app.add_exception_handler(Stale, lambda request, _: answer(request, 409))
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, lambda request, _: answer(request, 404))
+    app.add_exception_handler(Malformed, lambda request, error: answer(request, 422, str(error)))
+    app.add_exception_handler(Unavailable, lambda request, error: answer(request, 503, str(error)))
+    app.add_exception_handler(Corrupt, _corrupt)
+
+
+def answer(request: Request, status: int, detail: str = "") -> Response:
+    """The answer for `status`, as the caller reads it."""
+    title, detail = TITLES.get(status, "This did not work"), detail or ADVICE.get(status, "")
+    if _is_program(request):
+        body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        return JSONResponse(body, status, media_type="application/problem+json")
+    return error_page(request, status, title, detail)
+
+
+def _is_program(request: Request) -> bool:
+    return request.url.path.startswith("/api/")
+
+
+def _login(request: Request, _error: Exception) -> Response:
+    return answer(request, 401) if _is_program(request) else RedirectResponse("/login", 303)
+
+
+def _password(request: Request, _error: Exception) -> Response:
+    return answer(request, 403) if _is_program(request) else RedirectResponse("/password", 303)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    return answer(request, error.status_code if isinstance(error, HTTPException) else 500)
+
+
+def _corrupt(request: Request, error: Exception) -> Response:
+    log.error("%s", error)
+    return answer(request, 500, str(error))

@@ -1,0 +1,105 @@
+"""Frames and thumbnails out of stored objects. Nothing that was decoded is written anywhere.
+
+An object with many frames stays in memory, parsed, for as long as it is being leafed through.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from pydicom import Dataset
+
+from cohortium.archive import Objects
+from cohortium.dicom import codecs, render
+
+__all__ = ["Frame", "Pictures"]
+
+THUMBNAIL = 112  # pixels, at twice the size it is shown
+SMALL = 4 << 20  # bytes: an object below is cheaper to read again than to keep
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Samples, little-endian, row by row; `about` says in JSON what they mean."""
+
+    samples: bytes
+    about: str
+
+
+class Pictures:
+    """Draws from the objects of one archive."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._large: _Recent[Dataset] = _Recent(2)
+        self._thumbnails: _Recent[bytes] = _Recent(4096)
+
+    def frame(self, digest: str, index: int) -> Frame:
+        """One frame for the viewer; `Malformed` where it cannot be shown."""
+        shown = render.picture(self._dataset(digest), index)
+        return Frame(shown.samples.tobytes(), json.dumps(_about(shown)))
+
+    def thumbnail(self, digest: str, index: int) -> bytes:
+        """A small PNG of one frame; `Malformed` where it cannot be shown."""
+        return self._thumbnails.get(
+            f"{digest}/{index}", lambda: render.png(render.picture(self._dataset(digest), index), THUMBNAIL)
+        )
+
+    def _dataset(self, digest: str) -> Dataset:
+        kept = self._large.find(digest)
+        if kept is not None:
+            return kept
+        content = self._objects.get(digest)
+        dataset = codecs.read(content)
+        if len(content) > SMALL and codecs.frames(dataset) > 1:
+            self._large.keep(digest, dataset)
+        return dataset
+
+
+class _Recent(Generic[Value]):
+    """The last few values, by name."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[str, Value] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, name: str, make: Callable[[], Value]) -> Value:
+        value = self.find(name)
+        return self.keep(name, make()) if value is None else value
+
+    def find(self, name: str) -> Value | None:
+        with self._lock:
+            if name in self._values:
+                self._values.move_to_end(name)
+            return self._values.get(name)
+
+    def keep(self, name: str, value: Value) -> Value:
+        with self._lock:
+            self._values[name] = value
+            if len(self._values) > self._most:
+                self._values.popitem(last=False)
+        return value
+
+
+def _about(shown: render.Picture) -> dict[str, Any]:
+    geometry = shown.geometry
+    return {
+        "rows": shown.samples.shape[0],
+        "columns": shown.samples.shape[1],
+        "samples": "rgb8" if shown.is_colour else shown.samples.dtype.name,
+        "window": asdict(shown.window),
+        "inverted": shown.inverted,
+        "unit": shown.unit,
+        "orientation": geometry.orientation,
+        "position": geometry.position,
+        "spacing": geometry.spacing,
+        "aspect": geometry.aspect,
+    }

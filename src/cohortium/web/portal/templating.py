@@ -1,0 +1,74 @@
+"""Templates, and the few ways in which values are written for people."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from cohortium import __version__
+from cohortium.web.auth import form_token
+
+__all__ = ["render"]
+
+FOLDER = Path(__file__).parent / "templates"
+
+
+def render(request: Request, template: str, code: int = 200, **values: Any) -> Response:
+    """The page; it always knows who is logged in and the token for its forms."""
+    page = _environment.get_template(template).render(
+        who=getattr(request.state, "user", None), form=form_token(request), version=__version__, **values
+    )
+    return HTMLResponse(page, code)
+
+
+def date(value: str) -> str:
+    """20240131 as 2024-01-31; anything else as it stands."""
+    return f"{value[:4]}-{value[4:6]}-{value[6:]}" if re.fullmatch(r"\d{8}", value) else value
+
+
+def size(value: int) -> str:
+    """Bytes as a person reads them."""
+    number = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def count(number: int, noun: str) -> str:
+    """1 scan, 2 scans."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def words(keyword: str) -> str:
+    """SliceThickness as Slice Thickness, PatientID as Patient ID."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", keyword)
+
+
+def value(content: Any) -> str:
+    """An attribute's value: numbers without noise, several of them with a stroke between."""
+    if isinstance(content, list):
+        shown = " \\ ".join(value(each) for each in content[:24])
+        return shown + (" …" if len(content) > 24 else "")
+    return f"{content:.6g}" if isinstance(content, float) else str(content)
+
+
+def _environment_() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"date": date, "size": size, "count": count, "words": words, "value": value}
+    return made
+
+
+_environment = _environment_()

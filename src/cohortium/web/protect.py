@@ -1,0 +1,86 @@
+"""What surrounds every answer: strict headers, a bound on what is sent to us, and no traceback whatever happens."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cohortium.web.errors import answer
+
+__all__ = ["Protect"]
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+BROKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cohortium</title>
+<link rel="stylesheet" href="/static/portal.css"><body class="door"><main><div class="door-card">
+<h1>Something went wrong here</h1><p class="lead">Nothing was changed. The server's log names the place.</p>
+</div></main></body></html>"""  # of no template: that may be what is broken
+LARGEST_BODY = 1 << 16  # bytes: nothing but forms is sent here
+
+log = logging.getLogger(__name__)
+
+
+class Protect:
+    """ASGI middleware, outermost."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _set_headers(scope, MutableHeaders(scope=message))
+            await send(message)
+
+        request = Request(scope)
+        if not _is_small(request):
+            await answer(request, 413)(scope, receive, guarded)
+            return
+        try:
+            await self._app(scope, receive, guarded)
+        except Exception as error:  # noqa: BLE001  the last line: the message may quote data, so only its type is kept
+            log.error("%s in %s", type(error).__name__, _where(error))
+            if not started:
+                await HTMLResponse(BROKEN, 500)(scope, receive, guarded)
+
+
+def _set_headers(scope: Scope, headers: MutableHeaders) -> None:
+    headers.update(HEADERS)
+    static = scope["path"].startswith("/static/")
+    headers["Cache-Control"] = "no-cache" if static else "no-store"
+
+
+def _is_small(request: Request) -> bool:
+    """Whether the body is bounded by its own word; one of unknown length is not taken."""
+    if request.method in ("GET", "HEAD"):
+        return True
+    length = request.headers.get("content-length", "")
+    return length.isascii() and length.isdigit() and int(length) <= LARGEST_BODY
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "?" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"

@@ -1,0 +1,53 @@
+"""Every address, and who may call it. There are no others: default deny."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Depends, FastAPI
+
+from cohortium.web.api import scans
+from cohortium.web.auth import Access, guard
+from cohortium.web.portal import login, pages
+
+__all__ = ["ROUTES", "Route", "install"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    path: str
+    endpoint: Callable[..., Any]
+    access: Access
+
+
+ROUTES = (
+    Route("GET", "/login", login.login_page, Access.ANYONE),
+    Route("POST", "/login", login.log_in, Access.ANYONE),
+    Route("GET", "/password", login.password_page, Access.CHOOSING),
+    Route("POST", "/password", login.choose_password, Access.CHOOSING),
+    Route("POST", "/logout", login.log_out, Access.ANYONE),
+    Route("GET", "/", pages.home, Access.LOGGED_IN),
+    Route("GET", "/projects/{name}", pages.project, Access.LOGGED_IN),
+    Route("GET", "/scans/{scan_id}", pages.scan, Access.LOGGED_IN),
+    Route("GET", "/api/v1/projects", scans.list_projects, Access.LOGGED_IN),
+    Route("GET", "/api/v1/projects/{name}", scans.project, Access.LOGGED_IN),
+    Route("GET", "/api/v1/scans/{scan_id}", scans.scan, Access.LOGGED_IN),
+    Route("GET", "/api/v1/scans/{scan_id}/thumbnail.png", scans.thumbnail, Access.LOGGED_IN),
+    Route("GET", "/api/v1/instances/{instance_id}/frames/{number}", scans.frame, Access.LOGGED_IN),
+)
+
+
+def install(app: FastAPI) -> None:
+    """Give the application its routes, each behind its guard."""
+    for route in ROUTES:
+        app.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=[route.method],
+            dependencies=[Depends(guard(route.access))],
+            include_in_schema=route.path.startswith("/api/"),
+            response_model=None,
+        )

@@ -1,0 +1,142 @@
+"""A site with images in its archive, and its web application on a real port: what the tests of the portal share."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import numpy as np
+import uvicorn
+from fastapi import FastAPI
+from pydicom import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from sqlalchemy import Engine
+
+from cohortium import config
+from cohortium.archive import Archive, index
+from cohortium.archive.projects import open_project
+from cohortium.dicom import meta
+from cohortium.errors import Malformed
+from cohortium.values import Finding, Severity
+from cohortium.web.app import create
+
+PASSWORD = "four slow green turtles"
+EDGE = 64
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running application."""
+
+    url: str
+    app: FastAPI
+
+    @property
+    def engine(self) -> Engine:
+        return self.app.state.engine
+
+
+def configuration(folder: Path) -> config.Config:
+    file = folder / "cohortium.toml"
+    file.write_text('[[project]]\nname = "lung"\ntitle = "Lung study"\n', "utf-8")
+    return config.load(file, {})
+
+
+def fill(engine: Engine, data: Path, project: str, title: str, contents: Iterable[bytes]) -> list[str]:
+    """Store and index objects as admission would, without asking who vouches for them; returns their series."""
+    archive = Archive(engine, data)
+    series: dict[str, None] = {}
+    with engine.begin() as connection:
+        project_id = open_project(
+            connection, name=project, title=title, admit="check", protocol="dragon 1", digest="ab" * 32
+        )
+        for content in contents:
+            try:
+                instance = meta.describe(content, archive.objects.put(content))
+            except Malformed:
+                continue
+            if index.find_instance(connection, project_id, instance.SOPInstanceUID) is None:
+                index.add(connection, project_id, instance)
+                series[instance.SeriesInstanceUID] = None
+        for number, uid in enumerate(series):
+            if number % 3 == 1:
+                gap = Finding("geometry.gap", Severity.WARNING, "One slice is missing at 12.5 mm.", uid)
+                index.replace_findings(connection, project_id, uid, [gap])
+    return list(series)
+
+
+def slices(count: int, *, subject: str = "S-0001", series: str | None = None, shuffle: bool = True) -> list[bytes]:
+    """A CT series; slice n (from 0, feet first) is n * 10 everywhere. Its files come in no order."""
+    study, series = generate_uid(), series or generate_uid()
+    order = np.random.default_rng(1).permutation(count) if shuffle else range(count)
+    return [encode(ct_slice(int(n), subject, study, series)) for n in order]
+
+
+def ct_slice(n: int, subject: str, study: str, series: str) -> Dataset:
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, generate_uid()
+    dataset.StudyDate, dataset.Modality = "20240131", "CT"
+    dataset.StudyDescription, dataset.SeriesDescription = "CT thorax", "Thorax 1.5 B31f"
+    dataset.PatientID = dataset.PatientName = subject
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
+    dataset.SeriesNumber, dataset.InstanceNumber = 3, 1000 - n
+    dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [-80, -80, 2.5 * n], [1, 0, 0, 0, 1, 0]
+    dataset.PixelSpacing, dataset.SliceThickness = [2.5, 2.5], 2.5
+    dataset.Rows = dataset.Columns = EDGE
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.RescaleSlope, dataset.RescaleIntercept = 1, -1024
+    dataset.WindowCenter, dataset.WindowWidth = 128, 512
+    dataset.PixelData = np.full((EDGE, EDGE), n * 10 + 1024, "<u2").tobytes()
+    return dataset
+
+
+def encode(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    out = BytesIO()
+    dataset.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+@contextmanager
+def served(settings: config.Config) -> Iterator[Served]:
+    """The application on a free port of the loopback, until the block ends."""
+    app = create(settings)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning", server_header=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
+        finally:
+            server.should_exit = True
+            thread.join()
+            app.state.engine.dispose()
+
+
+def form_of(page: httpx.Response) -> str:
+    """The token that the page's form carries."""
+    return page.text.split('name="form" value="')[1].split('"')[0]
+
+
+def log_in(client: httpx.Client, name: str, password: str) -> httpx.Response:
+    token = form_of(client.get("/login"))
+    return client.post("/login", data={"name": name, "password": password, "form": token})
+
+
+def become(client: httpx.Client, name: str, one_time: str) -> httpx.Response:
+    """Log in for the first time, and choose `PASSWORD`."""
+    log_in(client, name, one_time)
+    token = form_of(client.get("/password"))
+    return client.post("/password", data={"password": PASSWORD, "again": PASSWORD, "form": token})
