@@ -11,10 +11,10 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: .venv/.core ## run the main job on a made-up hospital, or on your own files: make demo DICOM=/folder
-	@.venv/bin/cohortium demo $(if $(DICOM),--dicom "$(DICOM)")
+	@.venv/bin/cohortium demo $(if $(DICOM),-- "$(DICOM)")
 
-serve: .venv/.core ## open the demo's archive in a browser
-	@.venv/bin/cohortium serve --config cohortium-demo/cohortium.toml
+serve: .venv/.core ## open the archive of the demo in a browser (the one of DICOM=/folder, if given)
+	@.venv/bin/cohortium serve --config $(if $(DICOM),cohortium-demo-own,cohortium-demo)/cohortium.toml
 
 test: .venv/.all ## run every test on small samples
 	@tools/system.sh
