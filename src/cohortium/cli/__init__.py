@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cohortium import __version__
-from cohortium.cli import deidentify, gateway, people, serve, site
+from cohortium.cli import deidentify, demo, gateway, people, serve, site
 from cohortium.errors import CohortiumError
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -72,6 +72,7 @@ config_commands = _group(help="Look at the configuration.")
 gateway_commands = _group(help="The hospital's side: from folders of DICOM into the archive.")
 user_commands = _group(help="People who may log in.")
 
+app.command()(demo.demo)
 app.command()(site.init)
 app.add_typer(config_commands, name="config")
 config_commands.command("show")(site.show)

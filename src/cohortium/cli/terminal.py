@@ -21,10 +21,11 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from cohortium.demo.run import Demo
 from cohortium.spool import Summary
 from cohortium.values import State
 
-__all__ = ["account", "deidentified", "progress", "rows", "show"]
+__all__ = ["account", "deidentified", "progress", "proof", "rows", "show"]
 
 Advance = Callable[[str, int, int], None]
 MEGABYTE = 1_000_000
@@ -81,6 +82,22 @@ def account(summary: Summary) -> Table:
     for finding in summary.findings:
         table.add_row(f"{finding.severity}: {finding.rule}", str(finding.count))
     return table
+
+
+def proof(demo: Demo) -> Iterator[RenderableType]:
+    """What the search for identifying values found, how fast it all went, and what to do next."""
+    found, searched = demo.search, demo.as_dict()
+    style = "bold red" if found.hits else "bold green"
+    yield Text(f"identifying values found in what left the hospital: {len(found.hits)}", style=style)
+    yield Text(f"  ({found.values} values searched for in {found.bytes / MEGABYTE:.1f} MB of {found.outputs} outputs)")
+    for hit in found.hits:
+        yield Text(f"  {hit.where}: {hit.at}: {hit.kind} {hit.number}", style="red")
+    yield Text(f"{searched['files_per_second']} files/s, {searched['megabytes_per_second']} MB/s")
+    yield Text(f"\nNext: cohortium serve --config {demo.configuration}", style="bold")
+    if demo.password:
+        yield Text(f"then open {demo.address} and log in as admin with the one-time password {demo.password}")
+    else:
+        yield Text(f"then open {demo.address} and log in as admin with the password that you chose")
 
 
 def deidentified(result: Mapping[str, Any]) -> Group:

@@ -70,7 +70,7 @@ def _cleaned(value: bytes, character_sets: tuple[str, ...]) -> bytes | None:
         text = decode(value, character_sets)
     except Malformed:
         return None
-    kept = vocabulary.clean(text)
+    kept = "\\".join(vocabulary.clean(each) for each in text.split("\\"))
     if kept == text:
         return value
     return padded(encode(kept, character_sets), "LO")

@@ -143,12 +143,15 @@ class _Rules:
             return _kept(tag, vr)
         if tag == PATIENT_ID and action is not Action.REMOVE:
             return Rule(tag, Do.EDIT, _pseudonym)
-        return self.changed(tag, vr, action)
+        required = standard.attribute_type(self.sop_class, tag, path) in ("1", "1C")
+        return self.changed(tag, vr, action, required=required)
 
-    def changed(self, tag: int, vr: str, action: Action) -> Rule:
+    def changed(self, tag: int, vr: str, action: Action, *, required: bool) -> Rule:
         match action:
             case Action.UID if vr == "UI":
                 return Rule(tag, Do.EDIT, lambda value, _context: self.uids(value))
+            case Action.CLEAN if vr in TEXT_VRS and required:
+                return Rule(tag, Do.EDIT, lambda value, context: actions.cleaned(value, context) or actions.dummy(vr))
             case Action.CLEAN if vr in TEXT_VRS:
                 return Rule(tag, Do.EDIT, actions.cleaned)
             case Action.EMPTY:

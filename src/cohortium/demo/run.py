@@ -1,0 +1,181 @@
+"""The main job once through: a hospital's folder into an archive to look at, and the search for names that left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from sqlalchemy import Connection, Engine, select
+
+from cohortium import config, gateway, keys
+from cohortium.acquire import folder
+from cohortium.archive import Archive
+from cohortium.demo import hospital
+from cohortium.govern import users
+from cohortium.store import open_store, schema
+from cohortium.verify import Report, search
+
+__all__ = ["Demo", "run"]
+
+Progress = Callable[[str, int, int], None]
+MAKERS = frozenset({"Manufacturer", "ManufacturerModelName"})
+NUMERIC = frozenset({"AS", "DA", "DS", "DT", "IS", "TM", "UI", "US"})
+BOOKKEEPING = frozenset({"id", "digest", "size", "position"})
+
+HOSPITAL = """\
+# Two pipelines on one folder: CT under the protocol and checks of IMI DRAGON, all else under the Basic Profile.
+[site]
+name = "demo-hospital"
+
+[[project]]
+name = "lung-ct"
+title = "Lung CT (IMI DRAGON)"
+
+[[project]]
+name = "all-else"
+title = "Everything else (Basic Profile)"
+
+[[pipeline]]
+name = "ct"
+source = {source}
+project = "lung-ct"
+protocol = "dragon"
+modalities = ["CT"]
+
+[[pipeline]]
+name = "rest"
+source = {source}
+project = "all-else"
+protocol = "basic"
+specification = "basic"
+gate = false
+"""
+OWN = """\
+# One pipeline on your own folder: the Basic Profile; what the checks find is shown and holds nothing back.
+[site]
+name = "demo-hospital"
+
+[[project]]
+name = "own-images"
+title = "Your own images (Basic Profile)"
+
+[[pipeline]]
+name = "own"
+source = {source}
+project = "own-images"
+protocol = "basic"
+specification = "basic"
+gate = false
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What came of it: where every file went, what the search found, and how to log in.
+
+    `password` is None once the administrator has chosen one.
+    """
+
+    summary: gateway.Summary
+    search: Report
+    configuration: Path
+    address: str
+    password: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        seconds = self.summary.seconds
+        return {
+            **self.summary.as_dict(),
+            "files_per_second": round(self.summary.files / seconds, 1),
+            "megabytes_per_second": round(self.summary.bytes / seconds / 1e6, 1),
+            "identifying_values": {
+                "found": len(self.search.hits),
+                "searched_for": self.search.values,
+                "outputs": self.search.outputs,
+                "bytes": self.search.bytes,
+                "hits": [{"where": hit.where, "at": hit.at, "kind": hit.kind} for hit in self.search.hits],
+            },
+            "next": {
+                "command": f"cohortium serve --config {self.configuration}",
+                "address": self.address,
+                "user": "admin",
+                "one_time_password": self.password,
+            },
+        }
+
+
+def run(root: Path, own: Path | None, progress: Progress) -> Demo:
+    """Run the demo below `root`, on a made-up hospital or on the folder `own`. Running again does nothing twice."""
+    file = root / "cohortium.toml"
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    planted: tuple[str, ...] = ()
+    if own is None:
+        progress("make", 0, 1)
+        planted = hospital.make(root / "hospital")
+        progress("make", 1, 1)
+    _write(file, HOSPITAL if own is None else OWN, own.resolve() if own else Path("hospital"))
+    settings = config.load(file)
+    if not settings.site.key.exists():
+        keys.create(settings.site.key)
+    summary = gateway.run(settings, progress)
+    engine = open_store(settings.site.data)
+    try:
+        report = _searched(settings, engine, planted, progress)
+        password = users.ensure_administrator(engine)
+    finally:
+        engine.dispose()
+    return Demo(summary, report, file, f"http://{settings.serve.host}:{settings.serve.port}/", password)
+
+
+def _write(file: Path, template: str, source: Path) -> None:
+    """The configuration, whole or not at all; the same input gives the same file."""
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(template.format(source=json.dumps(str(source), ensure_ascii=False)), "utf-8")
+    part.replace(file)
+
+
+def _searched(settings: config.Config, engine: Engine, planted: tuple[str, ...], progress: Progress) -> Report:
+    """Search all that left: every object in the archive, and every row of its index."""
+    source = settings.pipelines[0].source
+    inputs = [path for path, problem in folder.walk(source) if not problem]
+    objects = Archive(engine, settings.site.data).objects
+    with engine.execution_options(reading=True).connect() as connection:
+        digests = connection.scalars(
+            select(schema.instance.c.digest).distinct().order_by(schema.instance.c.digest)
+        ).all()
+
+    def outputs() -> Iterator[tuple[str, bytes]]:
+        for done, digest in enumerate(digests, start=1):
+            yield digest, objects.get(digest)
+            progress("search", done, len(digests))
+        with engine.execution_options(reading=True).connect() as connection:
+            yield from _index(connection)
+
+    return search(inputs, outputs(), planted)
+
+
+def _index(connection: Connection) -> Iterator[tuple[str, bytes]]:
+    """What the archive's index says, row by row, without its own numbers and digests."""
+    for table in (schema.subject, schema.session, schema.scan, schema.instance, schema.finding):
+        columns = [column for column in table.c if column.name not in BOOKKEEPING and not column.foreign_keys]
+        for row in connection.execute(select(*columns)).mappings():
+            yield f"index: {table.name}", "\n".join(_texts(dict(row))).encode()
+
+
+def _texts(row: Mapping[str, Any]) -> Iterator[str]:
+    """The texts in a row, by keyword. Numbers, times and UIDs hold any four digits by chance, and makers bear names."""
+    for keyword, value in row.items():
+        if isinstance(value, Mapping):
+            yield from _texts(value)
+        elif keyword not in MAKERS and _vr(keyword) not in NUMERIC:
+            yield from (str(each) for each in (value if isinstance(value, list) else [value]))
+
+
+def _vr(keyword: str) -> str:
+    tag = tag_for_keyword(keyword)
+    return dictionary_VR(tag) if tag is not None else ""
