@@ -5,7 +5,6 @@ The same bytes every time, and identity planted in every place where hospitals h
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,17 +24,13 @@ def make(folder: Path, slices: int = 60) -> tuple[str, ...]:
     The folder appears whole or not at all. Below four slices a series lacks some of the planted places.
     """
     if not folder.exists():
-        part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            for path, content in _contents(slices):
-                target = part / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
-            part.rename(folder)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)  # what a killed run left
+        for path, content in _contents(slices):
+            target = part / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        part.rename(folder)
     return planted()
 
 

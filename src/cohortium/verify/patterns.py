@@ -17,7 +17,7 @@ WORD = re.compile(r"[^\W_]+")
 YEAR = re.compile(r"(19|20)\d\d")
 LETTERS, IDEOGRAPHS, DIGITS = 3, 2, 4
 GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
-ESCAPE_TO_ASCII = b"\x1b(B"
+ESCAPE_TO_ASCII = b"\x1b(B"  # after a word in another set; the next word may go on without it
 
 
 @dataclass(frozen=True, slots=True)

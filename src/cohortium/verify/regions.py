@@ -75,21 +75,23 @@ def places(content: bytes) -> list[Place]:
     """Every attribute of the file, by where its value begins."""
     try:
         dataset = dcmread(BytesIO(content))
-        return sorted([*_walk(dataset.file_meta, ""), *_walk(dataset, "")])
+        return sorted([*_walk(dataset.file_meta), *_walk(dataset)])
     except UNREADABLE:
         return []
 
 
-def _walk(dataset: Dataset, above: str) -> Iterator[Place]:
+def _walk(dataset: Dataset, above: str = "", base: int = 0) -> Iterator[Place]:
+    """Places of a data set; pydicom counts offsets inside a sequence of defined length from its value, `base`."""
     for tag in dataset.keys():  # noqa: SIM118  (iterating a data set gives elements)
         raw = dataset.get_item(tag)
         element = dataset[tag]
-        offset = raw.value_tell if isinstance(raw, RawDataElement) else element.file_tell
+        lazy = isinstance(raw, RawDataElement)
+        offset = base + ((raw.value_tell if isinstance(raw, RawDataElement) else element.file_tell) or 0)
         name = above + _name(tag, element.keyword)
-        yield Place(offset or 0, name, element.VR)
+        yield Place(offset, name, element.VR)
         if element.VR == "SQ":
             for item in element.value or ():
-                yield from _walk(item, f"{name}/")
+                yield from _walk(item, f"{name}/", offset if lazy else base)
 
 
 def where(places: list[Place], offset: int) -> Place:

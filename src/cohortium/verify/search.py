@@ -54,7 +54,7 @@ class Report:
     bytes: int
     values: int
     stopped: Mapping[str, int]  # words of the stop list that inputs use as names or IDs: how often outputs hold them
-    coincidences: int  # digits found inside numbers, dates or UIDs that identify nobody
+    coincidences: int  # digits inside numbers, dates or UIDs that identify nobody, and makers where the maker is told
     public: int  # values not searched for, because public attributes of the inputs hold them too
 
 

@@ -145,8 +145,11 @@ def _collect_file(path: Path, values: Values) -> None:
         dataset = dcmread(BytesIO(content), force=content[:1] in (b"\2", b"\10"))
         _collect_dataset(dataset.file_meta, values)
         _collect_dataset(dataset, values)
+        if "PixelData" in dataset:  # the reader came to the end of the header
+            return
     except UNREADABLE:
-        _collect_bytes(content, values)
+        pass
+    _collect_bytes(content, values)
 
 
 def _collect_dataset(dataset: Dataset, values: Values) -> None:
@@ -210,7 +213,7 @@ def _tags() -> tuple[list[tuple[str, str]], BytesAhoCorasick]:
 
 
 def _collect_bytes(content: bytes, values: Values) -> None:
-    """Values of a file that no reader understands: whatever follows an identifying tag and is text."""
+    """Values of a file that may not have been understood to its end: what follows an identifying tag and is text."""
     kinds, automaton = _tags()
     for which, _, end in automaton.find_matches_as_indexes(content, overlapping=True):
         vr, keyword = kinds[which]
