@@ -1,0 +1,158 @@
+"""A small hospital: a folder of identifiable slices, a site that takes them, and everything it remembers afterwards."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from sqlalchemy import select
+
+from cohortium import config, gateway, keys
+from cohortium.prove import audit
+from cohortium.store import open_store, schema
+
+PLANTED = ("Grünwald^Ottilie", "HOSP-778899", "Dr. Zwiebelkopf", "Lindenallee 17", "WARD-SEVEN", "TULIPAN")
+"""Values that identify; the last two are names of a folder and of a file."""
+
+CONFIGURATION = """
+[[project]]
+name = "study"
+[[pipeline]]
+name = "all"
+source = "{source}"
+project = "study"
+specification = "strict.toml"
+"""
+STRICT = """
+name = "strict"
+version = "1"
+title = "Missing slices hold a series"
+[completeness.missing]
+severity = "error"
+explanation = "No slice is missing."
+mend = "send it again"
+"""
+
+
+def slice_of(number: int, change: Callable[[Dataset], None] = lambda dataset: None, *, series: int = 1) -> bytes:
+    """An identifiable CT slice, after `change` had its way with it."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, f"1.2.826.0.1.{series}.{number}"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.826.0.2", f"1.2.826.0.3.{series}"
+    dataset.PatientName, dataset.PatientID, dataset.ReferringPhysicianName, dataset.PatientAddress = PLANTED[:4]
+    dataset.StudyDate, dataset.Modality, dataset.InstanceNumber = "20200102", "CT", number
+    dataset.SeriesNumber = series
+    dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 2.5 * number], [1, 0, 0, 0, 1, 0]
+    dataset.PixelSpacing, dataset.SliceThickness, dataset.KVP = [0.7, 0.7], 2.5, 120
+    dataset.Rows = dataset.Columns = 16
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.SamplesPerPixel, dataset.PixelRepresentation = 15, 1, 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.RescaleIntercept, dataset.RescaleSlope = -1024, 1
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    dataset.PixelData = bytes([number]) * 512
+    change(dataset)
+    file = BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """Its source folder, and a site whose data root is `root / "data"`."""
+
+    source: Path
+    root: Path
+
+    @property
+    def file(self) -> Path:
+        return self.root / "cohortium.toml"
+
+    def put(self, name: str, content: bytes) -> Path:
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def run(self) -> gateway.Summary:
+        return gateway.run(config.load(self.file), lambda stage, done, total: None)
+
+    def another(self, root: Path) -> Hospital:
+        """A site of its own on the same source and with the same key, so that both must come to the same end."""
+        other = replace(self, root=root)
+        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns("data"))
+        return other
+
+    def rows(self, table: Any, *leave_out: str) -> list[dict[str, Any]]:
+        with open_store(self.root / "data").begin() as connection:
+            found = [dict(row) for row in connection.execute(select(table)).mappings()]
+        return [{key: value for key, value in row.items() if key not in leave_out} for row in found]
+
+    def memory(self) -> dict[str, Any]:
+        """All that the site remembers, but for random salts and the time of day."""
+        data = self.root / "data"
+        with open_store(data).begin() as connection:
+            entries = audit.verify_chain(connection)
+        return {
+            "items": sorted(self.rows(schema.item), key=str),
+            "arrivals": sorted(self.rows(schema.arrival, "path"), key=str),
+            "subjects": sorted(self.rows(schema.subject, "id"), key=str),
+            "instances": sorted(self.rows(schema.instance, "id"), key=str),
+            "findings": sorted(self.rows(schema.finding, "id"), key=str),
+            "audit entries": entries,
+            "provenance": sorted(row["output"] for row in self.rows(schema.provenance)),
+            "objects": sorted(path.name for path in (data / "objects").rglob("*") if path.is_file()),
+            "spool": sorted(str(path.relative_to(data)) for path in (data / "spool").rglob("*") if path.is_file()),
+        }
+
+
+@pytest.fixture
+def hospital(tmp_path: Path) -> Iterator[Hospital]:
+    root, source = tmp_path / "site", tmp_path / "WARD-SEVEN"
+    root.mkdir()
+    source.mkdir()
+    (root / "cohortium.toml").write_text(CONFIGURATION.format(source=source))
+    (root / "strict.toml").write_text(STRICT)
+    keys.create(root / "keys" / "site.key")
+    return Hospital(source, root)
+
+
+@pytest.fixture
+def make() -> Callable[..., bytes]:
+    return slice_of
+
+
+@pytest.fixture
+def planted() -> tuple[str, ...]:
+    return PLANTED
+
+
+@pytest.fixture
+def crowded(hospital: Hospital) -> Hospital:
+    """The same with something of everything: good, held, twice, in conflict, broken, and not DICOM at all."""
+
+    def other_pixels(dataset: Dataset) -> None:
+        dataset.PixelData = b"\7" * 512
+
+    for number in range(1, 7):
+        hospital.put(f"good/TULIPAN-{number}.dcm", slice_of(number))
+    for number in (1, 2, 3, 5, 6):  # the fourth is missing
+        hospital.put(f"gap/{number}.dcm", slice_of(number, series=2))
+    hospital.put("copy.dcm", slice_of(3))
+    hospital.put("conflict/1.dcm", slice_of(1, series=3))
+    hospital.put("conflict/2.dcm", slice_of(1, other_pixels, series=3))
+    hospital.put("same-but-for-the-ward.dcm", slice_of(2, lambda d: setattr(d, "PatientAddress", ""), series=1))
+    hospital.put("cut.dcm", slice_of(9)[:-100])
+    hospital.put("empty.dcm", b"")
+    hospital.put("letter.txt", b"Dear colleague, Ottilie ...")
+    return hospital
