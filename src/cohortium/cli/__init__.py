@@ -34,7 +34,7 @@ def main() -> None:
     """The entry point: runs a command and turns what it raised into an exit code."""
     try:
         try:
-            app()
+            app(prog_name="cohortium")
         finally:
             sys.stdout.flush()
     except CohortiumError as error:

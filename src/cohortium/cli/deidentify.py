@@ -31,7 +31,9 @@ def deidentify(
     project: Annotated[
         str, typer.Option(metavar="NAME", help="Pseudonyms and UIDs agree within a project and with no other.")
     ] = "default",
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes to work with.")] = os.cpu_count() or 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, metavar="N", show_default="one per core", help="Processes to work with.")
+    ] = os.cpu_count() or 1,
     manifest: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write SHA-256 of each output, as `sha256sum -c` reads it.")
     ] = None,

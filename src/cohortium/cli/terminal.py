@@ -29,6 +29,7 @@ __all__ = ["account", "deidentified", "progress", "proof", "rows", "show"]
 
 Advance = Callable[[str, int, int], None]
 MEGABYTE = 1_000_000
+WIDE = 200
 
 
 @contextmanager
@@ -62,8 +63,11 @@ class _Rate(ProgressColumn):
 
 
 def show(*parts: RenderableType) -> None:
-    """Print on standard output."""
-    Console(markup=False, highlight=False).print(*parts, sep="\n")
+    """Print on standard output; where that is no terminal, wide enough for nothing to be cut."""
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    console.print(*parts, sep="\n")
 
 
 def account(summary: Summary) -> Table:
