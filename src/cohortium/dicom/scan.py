@@ -22,7 +22,16 @@ from cohortium.dicom.plan import LONG_VRS, SHORT_VRS, Context, Do, Edit, Path, P
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
 
-__all__ = ["MAXIMUM_DEPTH", "UNPARSEABLE", "NotScannable", "element", "file_header", "rewrite", "set_element"]
+__all__ = [
+    "MAXIMUM_DEPTH",
+    "UNPARSEABLE",
+    "NotScannable",
+    "element",
+    "file_header",
+    "note_trailing",
+    "rewrite",
+    "set_element",
+]
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
@@ -84,16 +93,17 @@ def _rewrite(view: memoryview, head: bytes, plan: Plan, meta: FileMeta) -> Rewri
     noted: dict[int, bytes] = {}
     edits, end = rewriter.scan(head, meta.end, len(view), (), noted)
     context = plan.prepare(noted)
-    slices: list[bytes | memoryview] = []
+    slices: list[bytes | memoryview] = [file_header(noted, context, syntax)]
     if edits and edits[-1][3] == PIXELS:
         start, value, *_ = edits.pop()
-        header = rewriter.apply(head, meta.end, start, edits, context, ())
+        slices.append(rewriter.apply(head, meta.end, start, edits, context, ()))
         samples, behind = pixels.clean(view, start, value, syntax, noted, context.findings)
-        tail = _tail(rewriter, view, behind, context)
-        slices = [header, *samples, *tail]
+        slices += samples
+        note_trailing(len(view) - behind, context)
+    elif end != len(view):
+        raise Malformed("the end of an item stands outside a sequence", end)
     else:
-        slices = [rewriter.apply(head, meta.end, end, edits, context, ())]
-    slices.insert(0, file_header(noted, context, syntax))
+        slices.append(rewriter.apply(head, meta.end, end, edits, context, ()))
     return Rewritten([piece for piece in slices if piece], context)
 
 
@@ -106,26 +116,14 @@ def file_header(noted: View, context: Context, syntax: str) -> bytes:
 
 
 def _text(value: bytes) -> str:
-    return value.rstrip(b"\0 ").decode("ascii", "replace")
+    return value.strip(b"\0 ").decode("ascii", "replace")
 
 
-def _tail(rewriter: _Rewriter, view: memoryview, start: int, context: Context) -> list[bytes | memoryview]:
-    """Elements behind the samples; what does not parse there is cut off, for nothing of use can follow."""
-    tail = bytes(view[start:])
-    if not tail:
-        return []
-    try:
-        edits, end = rewriter.scan(tail, 0, len(tail), (), {}, behind_pixels=True)
-        return [rewriter.apply(tail, 0, end, edits, context, ())]
-    except (Malformed, _Longer):
-        context.findings.append(
-            Finding(
-                "structure.trailing-bytes",
-                Severity.INFO,
-                f"{len(tail)} bytes behind the pixel data are no DICOM elements; they were cut off",
-            )
-        )
-        return []
+def note_trailing(size: int, context: Context) -> None:
+    """Nothing that could stay comes behind the pixel data: signatures, padding, or bytes that are no elements at all."""
+    if size:
+        text = f"{size} bytes behind the pixel data were cut off"
+        context.findings.append(Finding("structure.trailing-bytes", Severity.INFO, text))
 
 
 class _Rewriter:
@@ -137,7 +135,7 @@ class _Rewriter:
         self.unpack = _explicit if explicit else _implicit
 
     def scan(
-        self, head: bytes, start: int, end: int, path: Path, noted: dict[int, bytes], *, behind_pixels: bool = False
+        self, head: bytes, start: int, end: int, path: Path, noted: dict[int, bytes]
     ) -> tuple[list[Edit], int]:
         """Find every element of one data set between `start` and `end` that does not simply stay.
 
@@ -149,7 +147,7 @@ class _Rewriter:
         unpack, get = self.unpack, rules.get
         edits: list[Edit] = []
         append = edits.append
-        sets = [*self.plan.sets, UNDEFINED] if not path and not behind_pixels else [UNDEFINED]
+        sets = [UNDEFINED] if path else [*self.plan.sets, UNDEFINED]
         next_set, position, last, short = sets[0], start, -1, 8
         try:
             while position < end:
@@ -165,8 +163,10 @@ class _Rewriter:
                     while tag >= next_set:
                         append((position, position, position, SET, next_set, key))
                         next_set = sets[sets.index(next_set) + 1]
-                if do == KEEP:
-                    position += short + length
+                if do == DROP and length != UNDEFINED:
+                    after = position + short + length
+                    append((position, after, after, DROP, None, key))
+                    position = after
                     continue
                 if do == CHECK:
                     value = position + short
@@ -181,8 +181,13 @@ class _Rewriter:
                         append((position, position + short, after, EDIT, _emptied, key))
                     position = after
                     continue
+                if do == KEEP:
+                    position += short + length
+                    continue
                 if do >= KEEP_LONG:
                     do -= _LONG
+                    if length and do != DROP:
+                        raise NotScannable("reserved bytes are not zero")
                     value = position + 12
                     (length,) = _length(head, position + 8)
                 else:
@@ -199,6 +204,9 @@ class _Rewriter:
                     noted[tag] = head[value:after]
                     if do == TAKE:
                         append((position, value, after, DROP, None, key))
+                    elif argument is not None and not argument(noted[tag]):
+                        noted[tag] = b""
+                        append((position, value, after, EDIT, _emptied, key))
                 elif do != KEEP:
                     append((position, value, after, do, argument, key))
                 position = after
@@ -219,8 +227,11 @@ class _Rewriter:
         run = start
         for edit_start, value, after, do, argument, key in edits:
             if do == DROP:
-                new = b""
-            elif do == SET:
+                if edit_start > run:
+                    out.append(head[run:edit_start])
+                run = after
+                continue
+            if do == SET:
                 new = self.set_element(argument, context)
             elif do == EDIT:
                 old = head[value:after]
@@ -247,34 +258,35 @@ class _Rewriter:
         out: list[bytes] = []
         changed = False
         while position < end:
+            if end - position < 8:
+                raise Malformed("a sequence ends within an item's header", position)
             tag, (length,) = head[position : position + 4], _length(head, position + 4)
-            if tag == SEQUENCE_END:
-                out.append(head[position : position + 8])
+            start = position + 8
+            if tag == SEQUENCE_END and start == end:
+                changed |= length != 0
+                out.append(SEQUENCE_END + bytes(4))
                 break
             if tag != ITEM:
                 raise Malformed("an item was expected in a sequence", position)
-            start = position + 8
-            noted: dict[int, bytes] = {}
             limit = end if length == UNDEFINED else start + length
             if limit > end:
                 raise Malformed("an item reaches beyond the end of its sequence", position)
+            noted: dict[int, bytes] = {}
             edits, stop = self.scan(head, start, limit, path, noted)
-            inner = self.apply(head, start, stop, edits, _within(context, noted), path) if edits else None
-            if length == UNDEFINED:
+            context_here = _within(context, noted)
+            inner = self.apply(head, start, stop, edits, context_here, path) if edits else head[start:stop]
+            changed |= len(inner) != stop - start or inner != head[start:stop]
+            if length != UNDEFINED:
+                if stop != limit:
+                    raise Malformed("an item of defined length holds an end of its own", stop)
+                out += (ITEM, len(inner).to_bytes(4, "little"), inner)
+                position = stop
+            else:
                 if head[stop : stop + 4] != ITEM_END:
                     raise Malformed("an item of undefined length has no end", position)
-                after = stop + 8
-            else:
-                after = limit
-            if inner is None or (len(inner) == stop - start and inner == head[start:stop]):
-                out.append(head[position:after])
-            else:
-                changed = True
-                size = length if length == UNDEFINED else len(inner)
-                out += (ITEM, size.to_bytes(4, "little"), inner)
-                if length == UNDEFINED:
-                    out.append(head[stop:after])
-            position = after
+                changed |= head[stop + 4 : stop + 8] != bytes(4)
+                out += (ITEM, b"\xff\xff\xff\xff", inner, ITEM_END, bytes(4))
+                position = stop + 8
         return b"".join(out) if changed else None
 
     def unusual(self, key: bytes, path: Path, position: int) -> Rule:
@@ -301,7 +313,7 @@ class _Rewriter:
     def skip(self, head: bytes, key: bytes, position: int, do: int, depth: int) -> int:
         """The offset behind a value of undefined length that starts at `position`."""
         vr = key[4:]
-        if vr not in (b"", b"SQ", b"UN") and do != DROP:
+        if do != DROP and (vr not in (b"", b"SQ", b"UN") or do in (NOTE, TAKE)):
             raise Malformed("an element that is no sequence has undefined length", position)
         return _skip_items(head, position, explicit=self.explicit and vr != b"UN", depth=depth)
 
@@ -334,7 +346,10 @@ def element(key: bytes, value: bytes, *, undefined: bool = False) -> bytes:
         return key + length.to_bytes(4, "little") + value
     if key[4:] in LONG_VRS:
         return key + b"\0\0" + length.to_bytes(4, "little") + value
-    return key + length.to_bytes(2, "little") + value
+    try:
+        return key + length.to_bytes(2, "little") + value
+    except OverflowError:
+        raise Malformed("a value has grown beyond what its value representation can hold") from None
 
 
 def _emptied(_value: bytes, context: Context) -> bytes:
