@@ -35,7 +35,7 @@ format: .venv/.all ## rewrite the code in the project's style
 	@.venv/bin/ruff format --quiet
 
 bench: .venv/.all ## measure speed and memory, as ratios within one run
-	@.venv/bin/python bench/run.py
+	@.venv/bin/python bench/deidentify.py
 
 docs: .venv/.all ## write the generated parts of docs/ anew
 	@.venv/bin/python tools/reference.py
