@@ -32,6 +32,7 @@ ACTIONS = {
     "uid": Action.UID,
 }
 TEXT = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
+FREE_TEXT = frozenset(("LT", "ST", "UT"))
 SHORTEST, LONGEST = 8, 64  # of a pseudonym: 8 characters are 40 bits, PatientID (LO) takes 64
 KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list}
 TABLES = {"subject": {"kind", "length"}, "elements": None}
@@ -102,6 +103,10 @@ def action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, ..
         return action, "; ".join([why, *fallbacks])
     if rule:
         return rule.action, f"not in Table E.1-1; {rule.reason}"
+    if standard.vr(tag) in FREE_TEXT:
+        if "Clean Descriptors" in protocol.options:
+            return Action.CLEAN, "free text that Table E.1-1 does not list; Clean Descriptors"
+        return Action.REMOVE, "free text that Table E.1-1 does not list: nobody has judged it"
     if standard.is_known(tag):
         return Action.KEEP, "not in Table E.1-1"
     return Action.REMOVE, "unknown attribute: not understood, does not leave"
