@@ -73,4 +73,7 @@ def _cleaned(value: bytes, character_sets: tuple[str, ...]) -> bytes | None:
     kept = "\\".join(vocabulary.clean(each) for each in text.split("\\"))
     if kept == text:
         return value
-    return padded(encode(kept, character_sets), "LO")
+    try:
+        return padded(encode(kept, character_sets), "LO")
+    except ValueError:  # a recomposed letter that these sets lack
+        return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from functools import lru_cache
 
 from cohortium.dicom.charset import normalised
@@ -15,7 +16,7 @@ from cohortium.keys import SiteKey
 
 __all__ = ["Pseudonyms", "Uids"]
 
-STANDARD = b"1.2.840.10008."
+STANDARD = re.compile(rb"1\.2\.840\.10008(?:\.[0-9]{1,12})+").fullmatch
 REMEMBERED = 4096  # bounded, so that memory does not grow with the number of files
 SEPARATOR = "\x1f"
 
@@ -42,7 +43,7 @@ class Uids:
 
 
 def _mapped(secret: bytes, uid: bytes) -> bytes:
-    if not uid or uid.startswith(STANDARD):
+    if not uid or STANDARD(uid):
         return uid
     number = int.from_bytes(hmac.digest(secret, uid, "sha256")[:16], "big")
     number = number & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62

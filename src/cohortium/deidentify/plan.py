@@ -6,22 +6,25 @@ understood: there the answer is always to remove, to empty or to hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
 
 from pydicom._dicom_dict import DicomDictionary
+from pydicom.datadict import dictionary_VM
 
 from cohortium import __version__
 from cohortium.deidentify import actions, standard
 from cohortium.deidentify.identifiers import Pseudonyms, Uids
 from cohortium.deidentify.protocol import action_for
 from cohortium.dicom import pixels
-from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets, decode
+from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets, decode, normalised
 from cohortium.dicom.plan import (
     AGE,
     BINARY_SIZES,
+    CODES,
     LONG_VRS,
     NUMERIC,
+    TEXT,
     TEXT_VRS,
     UIDS,
     Context,
@@ -65,7 +68,13 @@ ITEM_DELIMITATION = 0xFFFEE00D
 REMEMBERED = 4096
 PIXEL_TAGS = frozenset({pixels.PIXEL_DATA, pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA})
 BASIC_CODE, FULL_DATES = "113100", "Retain Longitudinal Temporal Information Full Dates"
-GRAMMARS = {**dict.fromkeys(("DA", "DS", "DT", "IS", "TM"), NUMERIC), "AS": AGE, "UI": UIDS}
+GRAMMARS = {
+    **dict.fromkeys(("DA", "DS", "DT", "IS", "TM"), NUMERIC),
+    **dict.fromkeys(("AE", "CS", "UR"), CODES),
+    **dict.fromkeys(("LO", "LT", "PN", "SH", "ST", "UC", "UT"), TEXT),
+    "AS": AGE,
+    "UI": UIDS,
+}
 
 
 class Aside(Exception):
@@ -115,10 +124,11 @@ class _Rules:
             table[end + b"\0\0" if explicit else end] = Rule(ITEM_DELIMITATION, Do.END)
             return table
         shared = self.untyped.table(NESTED if path else (), explicit)
-        if path not in self.typed:
+        tags = (*self.typed.get(path, ()), *(() if path else PIXEL_TAGS))
+        if not tags:
             return shared
         own = dict(shared)
-        self._add(own, [(tag, vr) for tag in self.typed[path] for vr in _vrs(tag)], path, explicit)
+        self._add(own, [(tag, vr) for tag in tags for vr in _vrs(tag)], path, explicit)
         return own
 
     def _add(self, table: dict[bytes, Rule], attributes: Iterable[tuple[int, str]], path: Path, explicit: bool) -> None:
@@ -135,10 +145,10 @@ class _Rules:
         if not path and (tag in SETS or tag == ISSUER):
             return Rule(tag, Do.TAKE)
         if tag in PIXEL_TAGS:
-            return Rule(tag, Do.DROP if path else Do.PIXELS)
+            return Rule(tag, Do.PIXELS if not path and standard.has_plain_pixels(self.sop_class) else Do.DROP)
         action, _ = action_for(self.protocol, tag, self.sop_class, path)
         if action is Action.KEEP and (tag in NOTED if not path else tag == SPECIFIC_CHARACTER_SET):
-            return Rule(tag, Do.NOTE)
+            return Rule(tag, Do.NOTE, None if tag == SPECIFIC_CHARACTER_SET else _acceptable(tag, vr))
         if action is Action.KEEP or (action is Action.UID and vr == "SQ"):
             return _kept(tag, vr)
         if tag == PATIENT_ID and action is not Action.REMOVE:
@@ -181,7 +191,8 @@ class _Preparation:
     def __init__(self, protocol: Protocol, sop_class: str, pseudonyms: Pseudonyms, uids: Uids) -> None:
         self.sop_class = sop_class
         self.pseudonyms = pseudonyms
-        self.uids = _same if action_for(protocol, SOP_INSTANCE_UID, sop_class)[0] is Action.KEEP else uids
+        kept = {tag for tag in HIERARCHY if action_for(protocol, tag, sop_class)[0] is Action.KEEP}
+        self.uids = {tag: _same if tag in kept else uids for tag in HIERARCHY}
         self.stamps = _stamps(protocol)
         self.subject = lru_cache(maxsize=256)(self._subject)
 
@@ -192,14 +203,13 @@ class _Preparation:
         risk = _pixel_risk(self.sop_class, modality, burned_in, _text(noted, IMAGE_TYPE))
         if risk:
             raise Aside(Reason.PIXELS_NOT_REVIEWED, risk)
-        sets: dict[int, SetValue] = {tag: self.uids(noted.get(tag, b"")) for tag in HIERARCHY}
+        sets: dict[int, SetValue] = {tag: uids(noted.get(tag, b"")) for tag, uids in self.uids.items()}
         for tag, keyword in HIERARCHY.items():
-            if not sets[tag]:
-                raise Malformed(f"{keyword} is missing or empty")
+            if not sets[tag] or b"\\" in noted[tag]:
+                raise Malformed(f"{keyword} is missing, or is not one UID")
         charset = noted.get(SPECIFIC_CHARACTER_SET, b"")
         patient = noted.get(PATIENT_ID, b""), noted.get(ISSUER, b""), charset
-        study = b"" if patient[0].strip(b"\0 ") else noted[STUDY_INSTANCE_UID]
-        pseudonym, mark, findings = self.subject(*patient, study)
+        pseudonym, mark, findings = self.subject(*patient, noted[STUDY_INSTANCE_UID].strip(b"\0 "))
         sets |= self.stamps
         sets[PATIENT_NAME] = sets[PATIENT_ID] = pseudonym
         return Context(sets, character_sets(charset), list(findings), mark)
@@ -211,7 +221,7 @@ class _Preparation:
         sets = character_sets(charset)
         identity = (decode(patient_id, sets), decode(issuer, sets))
         findings: tuple[Finding, ...] = ()
-        if study:
+        if not normalised(identity[0]):
             identity, findings = (study.decode("ascii", "replace"), "StudyInstanceUID"), (NO_PATIENT_ID,)
         pseudonym = self.pseudonyms.pseudonym(*identity).encode("ascii")
         return padded(pseudonym, "LO"), self.pseudonyms.mark(*identity), findings
@@ -233,9 +243,23 @@ def _kept(tag: int, vr: str) -> Rule:
         return Rule(tag, Do.ENTER)
     if vr in GRAMMARS:
         return Rule(tag, Do.CHECK, GRAMMARS[vr])
-    if vr in BINARY_SIZES and vr.encode() not in LONG_VRS:
-        return Rule(tag, Do.FIXED, BINARY_SIZES[vr] - 1)
+    if vr in BINARY_SIZES:
+        return Rule(tag, Do.FIXED, _excess(vr, dictionary_VM(tag)))
     return Rule(tag, Do.KEEP)
+
+
+def _excess(vr: str, vm: str) -> int:
+    """The bits that the length of a binary value must not have: a multiple of its size, and no more values than `vm`.
+
+    A length within the bits of the longest is never greater, and a multiple; so it is one operation for the scan.
+    """
+    return ~(int(vm) * BINARY_SIZES[vr]) if vm.isdigit() else BINARY_SIZES[vr] - 1
+
+
+def _acceptable(tag: int, vr: str) -> Callable[[bytes], object]:
+    """Whether a value that is kept and noted may stay."""
+    _, do, argument = _kept(tag, vr)
+    return (lambda value: not len(value) & argument) if do == Do.FIXED else argument
 
 
 def _pseudonym(_value: bytes, context: Context) -> bytes:
@@ -246,7 +270,8 @@ def _pseudonym(_value: bytes, context: Context) -> bytes:
 
 
 def _same(value: bytes) -> bytes:
-    return padded(value.strip(b"\0 "), "UI")
+    """A UID that stays, if it is one."""
+    return padded(value.strip(b"\0 "), "UI") if UIDS(value) else b""
 
 
 def _stamps(protocol: Protocol) -> dict[int, SetValue]:

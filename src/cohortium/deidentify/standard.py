@@ -24,6 +24,7 @@ __all__ = [
     "Unlisted",
     "attribute_type",
     "basic",
+    "has_plain_pixels",
     "is_known",
     "keyword",
     "option",
@@ -186,6 +187,11 @@ def pixel_risk(sop_class_uid: str, modality: str, burned_in: str, image_type: st
     if attribute_type(sop_class_uid, "BurnedInAnnotation") == "1" and burned_in.strip().upper() != "NO":
         return "BurnedInAnnotation is required and is not NO"
     return None
+
+
+def has_plain_pixels(sop_class_uid: str) -> bool:
+    """Whether objects of the class have pictures that need no look first; pixels in any other do not belong there."""
+    return _iods().get(sop_class_uid, "") in _pixel_rules()["plain"]
 
 
 @cache

@@ -17,9 +17,11 @@ from cohortium.values import Finding
 __all__ = [
     "AGE",
     "BINARY_SIZES",
+    "CODES",
     "LONG_VRS",
     "NUMERIC",
     "SHORT_VRS",
+    "TEXT",
     "TEXT_VRS",
     "UIDS",
     "Context",
@@ -54,15 +56,17 @@ BINARY_SIZES: Mapping[str, int] = {
 NUMERIC = re.compile(rb"[0-9+\-.:eE \\\0]*").fullmatch
 AGE = re.compile(rb"(?:[0-9]{3}[DWMY][ \\\0]*)*").fullmatch
 UIDS = re.compile(rb"[0-9. \\\0]*").fullmatch
+CODES = re.compile(rb"[ -~]*\0*").fullmatch
+TEXT = re.compile(rb"[^\0]*\0*").fullmatch  # behind a null, readers show nothing, and anything could stand
 
 
 class Do(IntEnum):
     """What to do with one element. Those from `KEEP_LONG` on stand behind a header of 12 bytes in explicit VR."""
 
     KEEP = 0  # leave every byte
-    FIXED = 1  # keep if the length is a multiple of the value's size (argument: size - 1), else empty
+    FIXED = 1  # keep if the length has none of the argument's bits, else empty
     CHECK = 2  # keep if the argument matches the value, else empty
-    NOTE = 3  # keep, and show to `Plan.prepare`
+    NOTE = 3  # keep if the argument, where there is one, accepts the value, else empty; show it to `Plan.prepare`
     TAKE = 4  # remove, and show to `Plan.prepare`
     DROP = 5  # remove
     EDIT = 6  # replace by what the argument makes of it

@@ -207,6 +207,10 @@ class _Rewriter:
                     elif argument is not None and not argument(noted[tag]):
                         noted[tag] = b""
                         append((position, value, after, EDIT, _emptied, key))
+                elif do == CHECK or do == FIXED:
+                    good = argument(head, value, after) if do == CHECK else not length & argument
+                    if not good:
+                        append((position, value, after, EDIT, _emptied, key))
                 elif do != KEEP:
                     append((position, value, after, do, argument, key))
                 position = after
