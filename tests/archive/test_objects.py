@@ -75,7 +75,7 @@ def test_an_object_is_flushed_to_disk_before_put_returns(tmp_path: Path) -> None
     )
     trace = tmp_path / "trace"
     command = ["strace", "-f", "-y", "-e", "trace=fsync,rename,renameat,renameat2", "-o", trace, sys.executable, "-c"]
-    subprocess.run([*command, program], check=True)
+    subprocess.run([*command, program], check=True, cwd=tmp_path)
     calls, digest = trace.read_text(), sha256(b"x").hexdigest()
     order = [f'{digest}")', f"{digest}>)", f"/{digest[:2]}>)", f"{tmp_path}>)"]  # renamed, file, its folder, the root
     assert [calls.index(text) for text in order] == sorted(calls.index(text) for text in order)

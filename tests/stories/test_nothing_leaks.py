@@ -1,4 +1,4 @@
-"""After a run, no value that identifies stands in the clear in any file of the data root, not even for what was set aside."""
+"""After a run, nothing that identifies stands in the clear in any file of the data root, whatever was set aside."""
 
 from __future__ import annotations
 

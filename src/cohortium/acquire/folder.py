@@ -37,6 +37,7 @@ def acquire(source: Path, spool: Spool, pipeline: str, limit: int) -> Iterator[N
 
     Files of more than `limit` bytes are set aside.
     """
+    spool.forget_unread(pipeline)
     for path, problem in walk(source):
         if problem:
             spool.refuse(_stat(path), pipeline, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))

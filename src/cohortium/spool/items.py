@@ -29,6 +29,7 @@ __all__ = [
     "columns",
     "count",
     "forget",
+    "forget_unread",
     "ids_in",
     "in_state",
     "is_known",
@@ -91,12 +92,9 @@ class Item:
 
 
 def is_known(connection: Connection, path_mark: str, found: Arrival) -> bool:
-    """Whether the path brought a file of this size and time before, and reading it again could show nothing new."""
-    known = (
-        select(item.c.id)
-        .join(arrival, arrival.c.item_id == item.c.id)
-        .where(arrival.c.path_mark == path_mark, arrival.c.size == found.size, arrival.c.changed == found.changed)
-        .where(item.c.reason.not_in(TRY_AGAIN))
+    """Whether the path brought a file of this size and time before."""
+    known = select(arrival.c.item_id).where(
+        arrival.c.path_mark == path_mark, arrival.c.size == found.size, arrival.c.changed == found.changed
     )
     return connection.execute(known).first() is not None
 
@@ -130,6 +128,13 @@ def forget(connection: Connection, id: str) -> None:
     """Remove an item that stood for a file without bytes, and its arrival; nothing where there is none."""
     connection.execute(delete(arrival).where(arrival.c.item_id == id))
     connection.execute(delete(item).where(item.c.id == id))
+
+
+def forget_unread(connection: Connection, pipeline: str) -> None:
+    """Remove what this pipeline's source could not be read of, with its arrivals."""
+    unread = select(item.c.id).where(item.c.pipeline == pipeline, item.c.reason.in_(TRY_AGAIN))
+    connection.execute(delete(arrival).where(arrival.c.item_id.in_(unread)))
+    connection.execute(delete(item).where(item.c.id.in_(unread)))
 
 
 def change(connection: Connection, id: str, state: State, set_aside: SetAside | None = None, **more: Any) -> None:

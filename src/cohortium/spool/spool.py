@@ -71,6 +71,11 @@ class Spool:
         with self.engine.execution_options(reading=True).begin() as connection:
             yield connection
 
+    def forget_unread(self, pipeline: str) -> None:
+        """Let everything that could not be read be tried afresh, or have vanished."""
+        with room(), self.engine.begin() as connection:
+            items.forget_unread(connection, pipeline)
+
     def knows(self, found: Arrival) -> bool:
         """Whether this file was read before and looks unchanged."""
         with self.reading() as connection:

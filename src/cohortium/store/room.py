@@ -26,6 +26,6 @@ def room() -> Iterator[None]:
             raise Unavailable(FULL) from None
         raise
     except OperationalError as error:
-        if getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"):
+        if getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_WRITE"):
             raise Unavailable(FULL) from None
         raise

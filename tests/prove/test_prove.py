@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, delete, update
+
+from cohortium.errors import Corrupt, Refused
+from cohortium.prove import audit, provenance, receipts
+from cohortium.prove.canonical import canonical
+from cohortium.prove.provenance import Provenance
+from cohortium.store import open_store, schema
+from cohortium.values import Receipt
+
+MADE = Provenance(
+    "ab" * 32, "cd" * 32, "basic 1", "ef" * 32, "Cohortium 0.1.0", "north", "study", "2026-01-02T03:04:05"
+)
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    with open_store(tmp_path).begin() as connection:
+        yield connection
+
+
+def test_equal_records_have_one_spelling() -> None:
+    assert canonical({"b": "ü", "a": 1}) == canonical({"a": 1, "b": "ü"}) == r'{"a":1,"b":"\u00fc"}'
+
+
+# --- audit ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_chain_holds_what_was_recorded_in_order(connection: Connection) -> None:
+    digests = [audit.record(connection, "anna", "admit", f"study/{n}") for n in range(5)]
+    assert audit.head(connection) == digests[-1]
+    assert audit.verify_chain(connection) == 5
+
+
+def test_an_empty_chain_is_whole(connection: Connection) -> None:
+    assert audit.verify_chain(connection) == 0
+
+
+@pytest.mark.parametrize("column", ["time", "who", "what", "object", "previous", "digest"])
+def test_a_changed_row_breaks_the_chain(connection: Connection, column: str) -> None:
+    for n in range(5):
+        audit.record(connection, "anna", "admit", f"study/{n}")
+    connection.execute(update(schema.audit).where(schema.audit.c.id == 3).values({column: "x"}))
+    with pytest.raises(Corrupt, match="row 3"):
+        audit.verify_chain(connection)
+
+
+@pytest.mark.parametrize("row", [1, 2, 4])
+def test_a_row_cut_out_breaks_the_chain(connection: Connection, row: int) -> None:
+    for n in range(5):
+        audit.record(connection, "anna", "admit", f"study/{n}")
+    connection.execute(delete(schema.audit).where(schema.audit.c.id == row))
+    with pytest.raises(Corrupt, match=f"row {row + 1}"):
+        audit.verify_chain(connection)
+
+
+def test_rows_cut_off_at_the_end_show_to_who_noted_the_head(connection: Connection) -> None:
+    for n in range(5):
+        audit.record(connection, "anna", "admit", f"study/{n}")
+    noted = audit.head(connection)
+    connection.execute(delete(schema.audit).where(schema.audit.c.id == 5))
+    assert audit.verify_chain(connection) == 4
+    assert audit.head(connection) != noted
+
+
+# --- receipts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signer() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+def receipt(signer: Ed25519PrivateKey) -> Receipt:
+    return receipts.sign(signer, site="north", project="study", digest="ab" * 32, protocol="cd" * 32)
+
+
+def test_a_signed_receipt_is_verified(signer: Ed25519PrivateKey, receipt: Receipt) -> None:
+    receipts.verify(receipt, signer.public_key().public_bytes_raw().hex())
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Receipt)])
+def test_no_field_can_be_changed(signer: Ed25519PrivateKey, receipt: Receipt, field: str) -> None:
+    with pytest.raises(Refused):
+        receipts.verify(replace(receipt, **{field: "00" * 64}), signer.public_key().public_bytes_raw().hex())
+
+
+@pytest.mark.parametrize("key", ["", "00" * 32, "no key"])
+def test_another_key_does_not_verify_it(receipt: Receipt, key: str) -> None:
+    with pytest.raises(Refused):
+        receipts.verify(receipt, key)
+
+
+# --- provenance ------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_is_written_once_and_found_by_its_output(connection: Connection) -> None:
+    later = replace(MADE, created="2026-02-03T03:04:05")
+    for made in (later, MADE, MADE):
+        provenance.record(connection, made)
+    provenance.record(connection, replace(MADE, output="00" * 32))
+    assert provenance.of(connection, MADE.output) == [MADE, later]
+
+
+def test_a_changed_record_is_noticed(connection: Connection) -> None:
+    provenance.record(connection, MADE)
+    connection.execute(update(schema.provenance).values(record=canonical({"output": MADE.output})))
+    with pytest.raises(Corrupt):
+        provenance.of(connection, MADE.output)

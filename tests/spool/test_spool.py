@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from cohortium import sealed
+from cohortium.errors import Corrupt
+from cohortium.keys import SiteKey
+from cohortium.prove.provenance import Provenance
+from cohortium.spool import Arrival, Item, Made, Spool, summarise
+from cohortium.store import open_store, schema
+from cohortium.values import Instance, Reason, SetAside, State
+
+KEY = SiteKey(bytes(range(32)))
+FOUND = Arrival(Path("/in/Müller.dcm"), 5, 17)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with Spool(open_store(tmp_path), tmp_path / "spool", KEY) as spool:
+        yield spool
+
+
+def files(spool: Spool) -> set[str]:
+    return {str(path.relative_to(spool._folder)) for path in spool._folder.rglob("*") if path.is_file()} - {".lock"}
+
+
+def received(spool: Spool, content: bytes = b"bytes", path: str = "/in/1.dcm") -> Item:
+    id = spool.receive(Arrival(Path(path), len(content), 17), "ct", [content])
+    return next(item for item in spool.waiting(State.RECEIVED) if item.id == id)
+
+
+def made(digest: str, uid: str = "2.25.4", PatientID: str = "S1", mark: str = "m") -> Made:
+    instance = Instance(digest, 3, PatientID, "2.25.2", "2.25.3", uid, "1.2", "1.2.840.10008.1.2.1", "CT", {"Rows": 4})
+    origin = Provenance(digest, "id", "basic 1", "p", "Cohortium", "north", "study", "now")
+    return Made("ct", instance, (), mark, origin)
+
+
+def state_of(spool: Spool, item: Item) -> str:
+    with spool.reading() as connection:
+        return str(connection.scalar(select(schema.item.c.state).where(schema.item.c.id == item.id)))
+
+
+def test_an_item_is_named_by_its_bytes_under_the_sites_key(spool: Spool) -> None:
+    assert received(spool).id == hmac.digest(KEY.derive("spool items"), b"bytes", "sha256").hex()
+
+
+def test_bytes_come_back_and_lie_sealed(spool: Spool, tmp_path: Path) -> None:
+    item = received(spool, b"Ottilie " * 200_000)
+    assert spool.incoming(item) == b"Ottilie " * 200_000
+    assert files(spool) == {f"incoming/{item.id}"}
+    assert b"Ottilie" not in (tmp_path / "spool/incoming" / item.id).read_bytes()
+
+
+def test_a_path_is_stored_sealed(spool: Spool) -> None:
+    spool.receive(FOUND, "ct", [b"bytes"])
+    with spool.reading() as connection:
+        (row,) = connection.execute(select(schema.arrival)).mappings()
+    assert "Müller".encode() not in row["path"]
+    part = spool._folder / "sealed-path"
+    part.write_bytes(row["path"])
+    assert sealed.read(part, KEY.derive("spool files")).decode() == "/in/Müller.dcm"
+
+
+def test_a_known_file_is_one_of_the_same_path_size_and_time(spool: Spool) -> None:
+    spool.receive(FOUND, "ct", [b"bytes"])
+    assert spool.knows(FOUND)
+    for other in (replace(FOUND, path=Path("/in/2")), replace(FOUND, size=6), replace(FOUND, changed=18)):
+        assert not spool.knows(other)
+
+
+def test_what_the_source_raises_passes_through_and_nothing_remains(spool: Spool) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise EOFError
+
+    with pytest.raises(EOFError):
+        spool.receive(FOUND, "ct", broken())
+    assert files(spool) == set()
+    assert not spool.knows(FOUND)
+
+
+def test_a_missing_file_is_corrupt_and_names_the_item(spool: Spool) -> None:
+    item = received(spool)
+    (spool._folder / "incoming" / item.id).unlink()
+    with pytest.raises(Corrupt, match=item.name):
+        spool.incoming(item)
+
+
+@pytest.mark.parametrize("kind", ["incoming", "outgoing"])
+def test_opening_removes_what_nobody_needs_and_keeps_the_rest(tmp_path: Path, kind: str) -> None:
+    engine = open_store(tmp_path)
+    with Spool(engine, tmp_path / "spool", KEY) as spool:
+        item = received(spool)
+        for name in ("ab" * 32, "half.part", f".{'cd' * 32}.1.part"):
+            (spool._folder / kind / name).write_bytes(b"x")
+    with Spool(engine, tmp_path / "spool", KEY) as spool:
+        assert files(spool) == {f"incoming/{item.id}"}
+
+
+def test_from_arrival_to_deposit_the_files_follow_the_state(spool: Spool) -> None:
+    item = received(spool)
+    incoming, outgoing = f"incoming/{item.id}", f"outgoing/{item.id}"
+    assert spool.keep(item, made("ab"), b"out", ["ct"]) is State.DEIDENTIFIED
+    assert files(spool) == {incoming, outgoing}
+    assert spool.unchecked() == [("ct", "2.25.3")]
+    spool.settle(item, State.HELD, SetAside(Reason.CHECK, "geometry.uneven"))
+    spool.settle(item, State.OUTBOX)
+    assert spool.outgoing(item) == b"out"
+    spool.settle(item, State.DEPOSITED)
+    assert files(spool) == set()
+    assert [each.instance for each in spool.series(["ct"], "2.25.3")] == [made("ab").instance]
+
+
+def test_a_step_that_the_table_does_not_allow_is_corrupt(spool: Spool) -> None:
+    with pytest.raises(Corrupt):
+        spool.settle(received(spool), State.DEPOSITED)
+
+
+def test_the_same_output_twice_is_a_duplicate(spool: Spool) -> None:
+    first, second = received(spool, b"1", "/1"), received(spool, b"2", "/2")
+    spool.keep(first, made("ab"), b"out", ["ct"])
+    assert spool.keep(second, made("ab"), b"out", ["ct"]) is State.DUPLICATE
+    assert files(spool) == {f"incoming/{first.id}", f"outgoing/{first.id}"}
+
+
+@pytest.mark.parametrize(
+    ("rival", "reason"),
+    [
+        (made("cd"), Reason.OTHER_BYTES),
+        (made("cd", uid="2.25.5", mark="of somebody else"), Reason.SUBJECT_COLLISION),
+    ],
+)
+def test_who_came_first_keeps_what_two_claim(spool: Spool, rival: Made, reason: Reason) -> None:
+    first, second = received(spool, b"1", "/1"), received(spool, b"2", "/2")
+    spool.keep(first, made("ab"), b"out", ["ct"])
+    assert spool.keep(second, rival, b"other", ["ct"]) is State.QUARANTINED
+    with spool.reading() as connection:
+        (aside,) = summarise(connection, 0.0).set_aside
+    assert (aside.item, aside.reason) == (second.name, reason)
+    assert first.name in aside.detail
+    assert f"outgoing/{second.id}" not in files(spool)
+
+
+def test_pipelines_into_other_projects_are_no_rivals(spool: Spool) -> None:
+    first, second = received(spool, b"1", "/1"), received(spool, b"2", "/2")
+    spool.keep(first, made("ab"), b"out", ["ct"])
+    assert spool.keep(second, made("cd"), b"other", ["other"]) is State.DEIDENTIFIED
+
+
+def test_waiting_items_come_in_order_of_arrival_beyond_a_page(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cohortium.spool.items.PAGE", 3)
+    for number in range(8):
+        received(spool, bytes([number]), f"/{number}")
+    seen = []
+    for item in spool.waiting(State.RECEIVED):
+        seen.append(spool.incoming(item)[0])
+        if item.number % 2:
+            spool.settle(item, State.QUARANTINED, SetAside(Reason.MALFORMED))
+    assert seen == list(range(8))
+
+
+def test_a_placeholder_gives_way_to_the_bytes(spool: Spool) -> None:
+    spool.refuse(replace(FOUND, size=0), "ct", State.QUARANTINED, SetAside(Reason.EMPTY))
+    spool.receive(FOUND, "ct", [b"bytes"])
+    with spool.reading() as connection:
+        assert summarise(connection, 0.0).states["received"] == summarise(connection, 0.0).files == 1
+
+
+def test_what_could_not_be_read_is_forgotten_when_it_is_tried_afresh(spool: Spool) -> None:
+    spool.refuse(FOUND, "ct", State.QUARANTINED, SetAside(Reason.UNREADABLE))
+    spool.refuse(replace(FOUND, path=Path("/2")), "ct", State.QUARANTINED, SetAside(Reason.EMPTY))
+    spool.forget_unread("another pipeline")
+    assert spool.knows(FOUND)
+    spool.forget_unread("ct")
+    assert not spool.knows(FOUND)
+    assert spool.knows(replace(FOUND, path=Path("/2")))
+
+
+def test_in_is_the_sum_of_what_became_of_it(spool: Spool) -> None:
+    first = received(spool, b"1", "/1")
+    received(spool, b"1", "/copy")
+    spool.keep(first, made("ab"), b"out", ["ct"])
+    spool.refuse(FOUND, "ct", State.NOT_DICOM, None)
+    with spool.reading() as connection:
+        summary = summarise(connection, 1.5)
+    assert (summary.files, sum(summary.states.values()), summary.de_identified) == (3, 3, 1)
+    assert {state: number for state, number in summary.states.items() if number} == {
+        "de-identified": 1,
+        "duplicate": 1,
+        "not DICOM": 1,
+    }
+    assert summary.as_dict()["seconds"] == 1.5
