@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE0
 UNDEFINED = 0xFFFFFFFF
 JPEG = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70))
 JPEG_LS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81))
-JPEG_2000 = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 92, 93, 201, 202, 203))
+JPEG_2000 = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91))
+RLE = "1.2.840.10008.1.2.5"
 CHUNK = 1 << 22  # samples looked at in one go
 
 Slices = list[bytes | memoryview]
@@ -45,8 +47,11 @@ def clean(
 ) -> tuple[Slices, int]:
     """The pixel element that starts at `start` with its value at `value`: slices to write, and the offset behind it."""
     (length,) = struct.unpack_from("<I", view, value - 4)
-    if length == UNDEFINED:
-        return _encapsulated(view, start, value, syntax, findings)
+    compressed = syntax == RLE or syntax in JPEG | JPEG_LS | JPEG_2000
+    if compressed != (length == UNDEFINED):
+        raise Malformed("the pixel data are not encoded as the transfer syntax says", start)
+    if compressed:
+        return _encapsulated(view, start, value, syntax, noted, findings)
     if value + length > len(view):
         raise Malformed(f"truncated: {value + length - len(view)} bytes of pixel data are missing", len(view))
     element = view[start], view[start + 2]
@@ -100,9 +105,9 @@ def _unused_bits_cleared(samples: memoryview, noted: Mapping[int, bytes], findin
     allocated = _number(noted, BITS_ALLOCATED)
     stored = _number(noted, BITS_STORED, allocated)
     high = _number(noted, HIGH_BIT, stored - 1)
-    if allocated not in (8, 16, 32) or stored >= allocated:
+    if stored >= allocated:
         return [samples]
-    if not 0 < stored <= high + 1 <= allocated:
+    if allocated not in (8, 16, 32, 64) or not 0 < stored <= high + 1 <= allocated:
         raise Malformed("Bits Stored (0028,0101) and High Bit (0028,0102) contradict Bits Allocated (0028,0100)")
     signed = bool(_number(noted, REPRESENTATION, 0)) and high == stored - 1
     dtype = np.dtype(f"<{'i' if signed else 'u'}{allocated // 8}")
@@ -144,11 +149,13 @@ def _sign_extended(chunk: np.ndarray, stored: int) -> np.ndarray:
     return (chunk << shift) >> shift
 
 
-def _encapsulated(view: memoryview, start: int, value: int, syntax: str, findings: list[Finding]) -> tuple[Slices, int]:
+def _encapsulated(
+    view: memoryview, start: int, value: int, syntax: str, noted: Mapping[int, bytes], findings: list[Finding]
+) -> tuple[Slices, int]:
     table, fragments, behind = _fragments(view, value)
     edits = [] if _valid_offsets(view, table, fragments) else [(table[0] - 4, bytes(4)), (table[0], None)]
     blanked = 0
-    for at, size in _blanks(view, fragments, syntax):
+    for at, size in _blanks(view, fragments, syntax, noted):
         if any(view[at : at + size]):
             edits.append((at, bytes(size)))
             blanked += size
@@ -164,7 +171,7 @@ def _encapsulated(view: memoryview, start: int, value: int, syntax: str, finding
         else:
             out.append(new)
             run = at + len(new)
-    out.append(view[run:behind])
+    out += (view[run : behind - 4], bytes(4))  # the delimiter's length, which nobody reads
     return out, behind
 
 
@@ -190,22 +197,61 @@ def _fragments(view: memoryview, position: int) -> tuple[tuple[int, int], list[t
 
 
 def _valid_offsets(view: memoryview, table: tuple[int, int], fragments: list[tuple[int, int]]) -> bool:
-    """Whether the basic offset table points at fragments and at nothing else (it could hold any text)."""
+    """Whether the basic offset table points at fragments, in order, and at nothing else (it could hold any text)."""
     at, size = table
     if size % 4:
         return False
-    starts = {offset - 8 - (fragments[0][0] - 8) for offset, _ in fragments}
-    return starts.issuperset(struct.unpack_from(f"<{size // 4}I", view, at))
+    starts = {offset - fragments[0][0] for offset, _ in fragments}
+    offsets = struct.unpack_from(f"<{size // 4}I", view, at)
+    return starts.issuperset(offsets) and all(a < b for a, b in pairwise(offsets))
 
 
-def _blanks(view: memoryview, fragments: list[tuple[int, int]], syntax: str) -> Iterator[tuple[int, int]]:
+def _blanks(
+    view: memoryview, fragments: list[tuple[int, int]], syntax: str, noted: Mapping[int, bytes]
+) -> Iterator[tuple[int, int]]:
     """(offset, length) of bytes in compressed frames that are no part of the picture."""
-    if syntax in JPEG | JPEG_LS:
-        for frame in _frames_of(view, fragments, b"\xff\xd8"):
-            yield from _jpeg_blanks(view, frame, stuffed_bit=syntax in JPEG_LS)
-    elif syntax in JPEG_2000:
-        for frame in _frames_of(view, fragments, b"\xff\x4f"):
+    if syntax == RLE:
+        frames = [[fragment] for fragment in fragments]
+    else:
+        frames = list(_frames_of(view, fragments, b"\xff\x4f" if syntax in JPEG_2000 else b"\xff\xd8"))
+    if len(frames) != _frames(noted):
+        short = "truncated: " if len(frames) < _frames(noted) else ""
+        raise Malformed(f"{short}{len(frames)} frames of compressed pixel data, {_frames(noted)} are announced")
+    for frame in frames:
+        if syntax == RLE:
+            yield from _rle_blanks(view, *frame[0], _number(noted, ROWS) * _number(noted, COLUMNS))
+        elif syntax in JPEG_2000:
             yield from _jpeg_2000_blanks(view, frame)
+        else:
+            yield from _jpeg_blanks(view, frame, JPEG_LS_PICTURE if syntax in JPEG_LS else JPEG_PICTURE)
+
+
+def _rle_blanks(view: memoryview, at: int, size: int, pixels: int) -> Iterator[tuple[int, int]]:
+    """The unused rest of the header, and what stands in a segment behind its last pixel (PS3.5 G)."""
+    if size < 64:
+        raise Malformed("truncated: an RLE frame ends within its header", at)
+    count, *offsets = struct.unpack_from("<16I", view, at)
+    ends = [*offsets[1:count], size]
+    if not 1 <= count <= 15 or offsets[0] != 64 or any(a > b for a, b in zip(offsets, ends, strict=False)):
+        raise Malformed("an RLE frame has impossible segments", at)
+    yield at + 4 + 4 * count, 60 - 4 * count
+    for start, end in zip(offsets, ends, strict=False):
+        used = start + _rle_length(view[at + start : at + end], pixels)
+        yield at + used, end - used
+
+
+def _rle_length(segment: memoryview, pixels: int) -> int:
+    """Bytes of the segment that its first `pixels` bytes take up."""
+    position = made = 0
+    while made < pixels:
+        if position >= len(segment):
+            raise Malformed("truncated: an RLE segment ends before its last pixel")
+        code = segment[position]
+        if code < 128:
+            made, position = made + code + 1, position + code + 2
+        else:
+            made, position = made + (257 - code if code > 128 else 0), position + (2 if code > 128 else 1)
+    return position
 
 
 def _frames_of(view: memoryview, fragments: list[tuple[int, int]], start: bytes) -> Iterator[list[tuple[int, int]]]:
@@ -247,33 +293,42 @@ class _Stream:
         return self.data[position] << 8 | self.data[position + 1]
 
 
-_JPEG_MARKER = re.compile(rb"\xff+[\x02-\xcf\xd8-\xfe]")
-_JPEG_LS_MARKER = re.compile(rb"\xff+[\x80-\xcf\xd8-\xfe]")
+_JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+_JPEG_LS_MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
+_END_OF_CODESTREAM = re.compile(rb"\xff\xd9")
+SOS, EOI = 0xDA, 0xD9
+JPEG_PICTURE = frozenset({*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD} - {0xC8})
+JPEG_LS_PICTURE = frozenset({0xDA, 0xDC, 0xDD, 0xF7, 0xF8})
+"""Segments that are part of the picture; the payload of any other is none of a reader's business."""
+JPEG_2000_PICTURE = frozenset({*range(0x51, 0x54), 0x55, *range(0x57, 0x59), *range(0x5C, 0x64), 0x64, 0x90})
 JPEG_HARMLESS = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12), 0xE8: (b"mrfx", 5)}
 """Application segments that tell a decoder the colours, with the length at which they carry nothing more."""
 
 
-def _jpeg_blanks(view: memoryview, frame: list[tuple[int, int]], *, stuffed_bit: bool) -> Iterator[tuple[int, int]]:
-    """Payloads of COM and APPn segments and everything behind the end of the image (ISO 10918-1 B, ISO 14495-1 C)."""
+def _jpeg_blanks(view: memoryview, frame: list[tuple[int, int]], picture: frozenset[int]) -> Iterator[tuple[int, int]]:
+    """Payloads of COM, APPn and odd segments and all behind the end of the image (ISO 10918-1 B, ISO 14495-1 C)."""
     stream = _Stream(view, frame)
     data = stream.data
-    marker = _JPEG_LS_MARKER if stuffed_bit else _JPEG_MARKER
-    position = 2
+    marker = _JPEG_LS_MARKER if picture is JPEG_LS_PICTURE else _JPEG_MARKER
+    position, within_scan = 2, False
     while True:
         found = marker.search(data, position)
+        if not within_scan and (found is None or bytes(data[position : found.start()]).strip(b"\xff")):
+            raise Malformed("bytes stand between the segments of a compressed frame", frame[0][0])
         if found is None:
             return  # decoders accept a frame without its end marker
         code, position = data[found.end() - 1], found.end()
-        if code == 0xD9:
+        if code == EOI:
             yield from stream.places(position, len(data))
             return
         length = stream.short(position)
         if length < 2 or position + length > len(data):
             raise Malformed("truncated: a compressed frame ends within a segment", frame[0][0])
         payload = position + 2, position + length
-        if (0xE0 <= code <= 0xEF or code == 0xFE) and not _harmless(data, code, *payload):
+        if code not in picture and not _harmless(data, code, *payload):
             yield from stream.places(*payload)
         position += length
+        within_scan = code == SOS
 
 
 def _harmless(data: memoryview, code: int, start: int, end: int) -> bool:
@@ -291,16 +346,22 @@ def _jpeg_2000_blanks(view: memoryview, frame: list[tuple[int, int]]) -> Iterato
         if code == 0xFFD9:
             yield from stream.places(position + 2, len(data))
             return
-        if code == 0xFF93:  # start of data: on to the next tile-part
-            if tile is None:
+        if code == 0xFF93:  # start of data, in which the end cannot occur by chance; then on to the next tile-part
+            end = _END_OF_CODESTREAM.search(data, position, len(data) if tile is None else tile)
+            if end is not None:
+                yield from stream.places(end.end(), len(data))
                 return
+            if tile is None:
+                return  # decoders accept a frame without its end marker
             if tile <= position:
                 raise Malformed("a tile-part of a compressed frame has an impossible length", frame[0][0])
             position, tile = tile, None
             continue
         length = stream.short(position + 2)
         shortest = 10 if code == 0xFF90 else 2
-        if code < 0xFF00 or length < shortest or position + 2 + length > len(data):
+        if code & 0xFF not in JPEG_2000_PICTURE or code < 0xFF00:
+            raise Malformed("a compressed frame holds a segment that is not known", frame[0][0])
+        if length < shortest or position + 2 + length > len(data):
             raise Malformed("truncated: a compressed frame ends within a segment", frame[0][0])
         if code == 0xFF90:  # start of tile-part: its length counts from this marker
             (size,) = struct.unpack_from(">I", data, position + 6)

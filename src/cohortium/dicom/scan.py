@@ -120,7 +120,7 @@ def _text(value: bytes) -> str:
 
 
 def note_trailing(size: int, context: Context) -> None:
-    """Nothing that could stay comes behind the pixel data: signatures, padding, or bytes that are no elements at all."""
+    """Behind the pixel data comes nothing that could stay: signatures, padding, or bytes that are no elements."""
     if size:
         text = f"{size} bytes behind the pixel data were cut off"
         context.findings.append(Finding("structure.trailing-bytes", Severity.INFO, text))
@@ -134,9 +134,7 @@ class _Rewriter:
         self.explicit = explicit
         self.unpack = _explicit if explicit else _implicit
 
-    def scan(
-        self, head: bytes, start: int, end: int, path: Path, noted: dict[int, bytes]
-    ) -> tuple[list[Edit], int]:
+    def scan(self, head: bytes, start: int, end: int, path: Path, noted: dict[int, bytes]) -> tuple[list[Edit], int]:
         """Find every element of one data set between `start` and `end` that does not simply stay.
 
         Returns the edits and where the data set ends: at `end`, or at its item delimiter. `head` may end before
@@ -207,7 +205,7 @@ class _Rewriter:
                     elif argument is not None and not argument(noted[tag]):
                         noted[tag] = b""
                         append((position, value, after, EDIT, _emptied, key))
-                elif do == CHECK or do == FIXED:
+                elif do in (CHECK, FIXED):
                     good = argument(head, value, after) if do == CHECK else not length & argument
                     if not good:
                         append((position, value, after, EDIT, _emptied, key))
@@ -317,7 +315,7 @@ class _Rewriter:
     def skip(self, head: bytes, key: bytes, position: int, do: int, depth: int) -> int:
         """The offset behind a value of undefined length that starts at `position`."""
         vr = key[4:]
-        if do != DROP and (vr not in (b"", b"SQ", b"UN") or do in (NOTE, TAKE)):
+        if do == NOTE or (do != DROP and vr not in (b"", b"SQ", b"UN")):
             raise Malformed("an element that is no sequence has undefined length", position)
         return _skip_items(head, position, explicit=self.explicit and vr != b"UN", depth=depth)
 

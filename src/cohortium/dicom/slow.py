@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
@@ -22,7 +21,7 @@ from pydicom.filereader import data_element_generator, read_dataset, read_partia
 from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
 from cohortium.dicom.plan import Context, Do, Path, Plan, Rewritten, Rule
-from cohortium.dicom.scan import MAXIMUM_DEPTH, UNPARSEABLE, element, file_header, set_element
+from cohortium.dicom.scan import MAXIMUM_DEPTH, UNPARSEABLE, element, file_header, note_trailing, set_element
 from cohortium.errors import Malformed
 
 __all__ = ["Peek", "peek", "rewrite"]
@@ -49,8 +48,8 @@ class _Element(NamedTuple):
     tag: int
     vr: str
     value: bytes
-    items: list[Dataset] | None
-    undefined: bool
+    items: list[list[_Element]] | None = None
+    undefined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +82,23 @@ def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
     reader = _Reader(implicit=syntax == IMPLICIT, little=syntax != BIG_ENDIAN)
     out_syntax = EXPLICIT if syntax in (DEFLATED, BIG_ENDIAN) else syntax
     try:
-        top = list(reader.elements(reader.dataset(content)))
+        dataset, trailing = reader.dataset(content)
+        top = reader.elements(dataset)
     except UNREADABLE as error:
         raise Malformed(f"the data set cannot be read ({type(error).__name__})") from None
     noted = _noted(top, plan)
     context = plan.prepare(noted)
-    writer = _Writer(plan, reader, context)
-    main = [each for each in top if each.tag < min(PIXEL_TAGS)]
-    after = [each for each in top if each.tag > max(PIXEL_TAGS)]
-    slices: list[bytes | memoryview] = [writer.dataset(main, (), sets=True)]
+    writer = _Writer(plan, context, implicit=reader.implicit)
+    main = [each for each in top if each.tag not in PIXEL_TAGS]
+    header = file_header(noted, context, out_syntax)
+    slices: list[bytes | memoryview] = [header, writer.dataset(main, (), sets=True)]
     for each in top:
-        if each.tag in PIXEL_TAGS:
+        if each.tag in PIXEL_TAGS and _rule(plan, each, ()).do == Do.PIXELS:
             encoded = memoryview(writer.encode(each, each.value, undefined=each.undefined))
-            header = len(encoded) - len(each.value) - (8 if each.undefined else 0)
-            samples, _ = pixels.clean(encoded, 0, header, syntax, noted, context.findings)
+            value = len(encoded) - len(each.value) - (8 if each.undefined else 0)
+            samples, _ = pixels.clean(encoded, 0, value, syntax, noted, context.findings)
             slices += samples
-    slices.append(writer.dataset(after, (), sets=False))
-    slices.insert(0, file_header(noted, context, out_syntax))
+            note_trailing(trailing, context)
     return Rewritten([piece for piece in slices if piece], context)
 
 
@@ -117,8 +116,9 @@ def _inflated(content: bytes) -> bytes:
 def _noted(top: list[_Element], plan: Plan) -> dict[int, bytes]:
     noted = {}
     for each in top:
-        if each.items is None and _rule(plan, each, ()).do in (Do.NOTE, Do.TAKE):
-            noted[each.tag] = each.value
+        _, do, accepts = _rule(plan, each, ())
+        if each.items is None and do in (Do.NOTE, Do.TAKE):
+            noted[each.tag] = each.value if accepts is None or accepts(each.value) else b""
     return noted
 
 
@@ -137,49 +137,59 @@ class _Reader:
         self.implicit = implicit
         self.little = little
 
-    def dataset(self, content: bytes) -> Dataset:
-        seen: set[int] = set()
-        for raw in data_element_generator(BytesIO(content), self.implicit, self.little):
+    def dataset(self, content: bytes) -> tuple[Dataset, int]:
+        """The data set up to its pixel data, and how many bytes stand behind them."""
+        stream, seen, end = BytesIO(content), set[int](), 0
+        for raw in data_element_generator(stream, self.implicit, self.little):
             if raw.tag in seen:
                 raise Malformed(f"element {raw.tag} stands twice")
             seen.add(raw.tag)
-        return read_dataset(BytesIO(content), self.implicit, self.little)
+            end = stream.tell()
+            if raw.tag in PIXEL_TAGS:
+                break
+        else:
+            if end != len(content):
+                raise Malformed("truncated: the data set ends within an element, or goes on behind its end")
+        return read_dataset(BytesIO(content[:end]), self.implicit, self.little), len(content) - end
 
-    def elements(self, dataset: Dataset, depth: int = 0) -> Iterator[_Element]:
+    def elements(self, dataset: Dataset, depth: int = 0) -> list[_Element]:
         if depth > MAXIMUM_DEPTH:
             raise Malformed(f"sequences are nested more than {MAXIMUM_DEPTH} deep")
         bits = self._bits(dataset)
+        found = []
         for tag in sorted(dataset.keys()):
             item = dataset.get_item(tag, keep_deferred=True)  # else an empty value comes back converted
             if tag.is_private or tag.element == 0 or not dictionary_has_tag(tag):
-                yield _Element(int(tag), item.VR or "UN", b"", None, undefined=False)
+                found.append(_Element(int(tag), item.VR or "UN", b""))
             else:
-                yield self._element(item, bits)
+                found.append(self._element(item, bits, depth))
+        return found
 
     def _bits(self, dataset: Dataset) -> int:
         item = dataset.get_item(pixels.BITS_ALLOCATED) if pixels.BITS_ALLOCATED in dataset else None
         value = item.value if isinstance(item, RawDataElement) else None
         return int.from_bytes(value[:2], "little" if self.little else "big") if value else 8
 
-    def _element(self, item: RawDataElement | DataElement, bits: int) -> _Element:
+    def _element(self, item: RawDataElement | DataElement, bits: int, depth: int) -> _Element:
         tag, known = int(item.tag), dictionary_VR(item.tag)
         if not isinstance(item, RawDataElement):  # pydicom has parsed it already: a sequence of undefined length
-            items = list(item.value)
-            return _Element(tag, "SQ", b"", items, undefined=True)
+            return _Element(tag, "SQ", b"", [self.elements(each, depth + 1) for each in item.value], undefined=True)
         vr = item.VR
         if vr is None or vr == "UN":
             vr = known if len(known) == 2 else _unambiguous(known)
         value = item.value or b""
-        if item.length not in (len(value), 0xFFFFFFFF):
+        undefined = item.length == 0xFFFFFFFF
+        if not undefined and item.length != len(value):
             raise Malformed(f"truncated: element {item.tag} reaches beyond the end of the file")
+        if undefined and tag != pixels.PIXEL_DATA:
+            raise Malformed("an element that is no sequence has undefined length")
+        implicit, little = item.is_implicit_VR or item.VR == "UN", item.is_little_endian or item.VR == "UN"
         if vr == "SQ":
-            implicit = self.implicit or item.VR == "UN"
-            little = self.little or item.VR == "UN"
             sequence = read_sequence(BytesIO(value), implicit, little, len(value), "iso8859")
-            return _Element(tag, vr, b"", list(sequence), undefined=False)
-        if not self.little:
+            return _Element(tag, vr, b"", [self.elements(each, depth + 1) for each in sequence])
+        if not little:
             value = _swapped(value, _word(tag, vr, bits))
-        return _Element(tag, vr, value, None, undefined=item.length == 0xFFFFFFFF)
+        return _Element(tag, vr, value, undefined=undefined)
 
 
 def _unambiguous(known: str) -> str:
@@ -205,10 +215,10 @@ def _swapped(value: bytes, word: int) -> bytes:
 class _Writer:
     """Carries out the plan on elements and encodes what remains."""
 
-    def __init__(self, plan: Plan, reader: _Reader, context: Context) -> None:
+    def __init__(self, plan: Plan, context: Context, *, implicit: bool) -> None:
         self.plan = plan
-        self.reader = reader
         self.context = context
+        self.implicit = implicit
 
     def dataset(self, elements: list[_Element], path: Path, *, sets: bool, context: Context | None = None) -> bytes:
         context = context or self.context
@@ -219,7 +229,7 @@ class _Writer:
                 out[each.tag] = encoded
         if sets:
             for tag, vr in self.plan.sets.items():
-                out[tag] = set_element(tag, vr, context.sets[tag], not self.reader.implicit)
+                out[tag] = set_element(tag, vr, context.sets[tag], not self.implicit)
         return b"".join(out[tag] for tag in sorted(out))
 
     def element(self, each: _Element, path: Path, context: Context) -> bytes | None:
@@ -233,15 +243,14 @@ class _Writer:
         if do == Do.EDIT:
             value = argument(each.value, context)
             return None if value is None else self.encode(each, value)
-        good = not ((do == Do.FIXED and len(each.value) & argument) or (do == Do.CHECK and not argument(each.value)))
-        if not good:
-            context.findings.append(UNPARSEABLE)
-        return self.encode(each, each.value if good else b"")
+        if _good(do, argument, each.value):
+            return self.encode(each, each.value)
+        context.findings.append(UNPARSEABLE)
+        return self.encode(each, b"")
 
     def items(self, each: _Element, path: Path, context: Context) -> bytes:
         out = []
-        for dataset in each.items or []:
-            elements = list(self.reader.elements(dataset, len(path)))
+        for elements in each.items or []:
             inner = context
             for element_ in elements:
                 if element_.tag == SPECIFIC_CHARACTER_SET:
@@ -252,7 +261,18 @@ class _Writer:
 
     def encode(self, each: _Element, value: bytes, *, undefined: bool = False) -> bytes:
         key = struct.pack("<HH", each.tag >> 16, each.tag & 0xFFFF)
-        if not self.reader.implicit:
+        if not self.implicit:
             key += each.vr.encode()
         ended = value + b"\xfe\xff\xdd\xe0\0\0\0\0" if undefined else value
         return element(key, ended, undefined=undefined)
+
+
+def _good(do: int, argument: Any, value: bytes) -> bool:
+    """Whether a value that is kept is what its value representation allows."""
+    match do:
+        case Do.FIXED:
+            return not len(value) & argument
+        case Do.CHECK | Do.NOTE:
+            return argument is None or bool(argument(value))
+        case _:
+            return True
