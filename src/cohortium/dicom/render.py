@@ -144,15 +144,15 @@ def _rescaled(dataset: Dataset, groups: Sequence[Dataset], stored: Array) -> Arr
     if slope is None or intercept is None or (slope, intercept) == (1, 0):
         return stored
     if float(slope).is_integer() and float(intercept).is_integer():
-        return stored.astype(np.int64) * int(slope) + int(intercept)
-    return stored.astype(np.float64) * float(slope) + float(intercept)
+        return np.asarray(stored.astype(np.int64) * int(slope) + int(intercept))
+    return np.asarray(stored.astype(np.float64) * float(slope) + float(intercept))
 
 
 def _smallest(samples: Array) -> Array:
     """int16 where nothing is lost by it, float32 else."""
     if samples.dtype.kind in "iub" and samples.min() >= -(1 << 15) and samples.max() < 1 << 15:
         return np.ascontiguousarray(samples, dtype="<i2")
-    return np.nan_to_num(np.ascontiguousarray(samples, dtype="<f4"), posinf=0, neginf=0)
+    return np.asarray(np.nan_to_num(np.ascontiguousarray(samples, dtype="<f4"), posinf=0, neginf=0))
 
 
 def _eight_bits(samples: Array, dataset: Dataset) -> Array:

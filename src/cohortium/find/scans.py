@@ -22,11 +22,12 @@ MOST_FRAMES = 20_000  # of one instance; a header may claim any number
 
 @dataclass(frozen=True, slots=True)
 class FrameAt:
-    """A frame to look at: of which instance, which of its frames (from 0), where in mm along the normal."""
+    """A frame to look at: of which instance, which of its frames (from 0), where it lies in mm along the normal."""
 
     instance: int
     digest: str
     frame: int
+    of: int  # frames in that instance
     number: int | None  # InstanceNumber
     position: float | None
 
@@ -134,7 +135,7 @@ def _frames(row: RowMapping) -> list[FrameAt]:
     count = min(row["NumberOfFrames"], MOST_FRAMES)
     along = row["attributes"].get("SliceLocationVector")
     positions = along if isinstance(along, list) and len(along) == count else [row["position"]] * count
-    return [FrameAt(row["id"], row["digest"], n, row["InstanceNumber"], positions[n]) for n in range(count)]
+    return [FrameAt(row["id"], row["digest"], n, count, row["InstanceNumber"], positions[n]) for n in range(count)]
 
 
 def _findings(connection: Connection, project_id: int, SeriesInstanceUID: str) -> list[Finding]:

@@ -1,13 +1,13 @@
 """Frames and thumbnails out of stored objects. Nothing that was decoded is written anywhere.
 
-An object with many frames stays in memory, parsed, for as long as it is being leafed through.
+An object with many frames stays in memory, parsed, for as long as it is being leafed through: its header alone may take
+longer to read than all its pixels.
 """
 
 from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -20,7 +20,6 @@ from cohortium.dicom import codecs, render
 __all__ = ["Frame", "Pictures"]
 
 THUMBNAIL = 112  # pixels, at twice the size it is shown
-SMALL = 4 << 20  # bytes: an object below is cheaper to read again than to keep
 
 Value = TypeVar("Value")
 
@@ -34,33 +33,32 @@ class Frame:
 
 
 class Pictures:
-    """Draws from the objects of one archive."""
+    """Draws from the objects of one archive; `of` says how many frames the object has, as the index knows it."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._large: _Recent[Dataset] = _Recent(2)
+        self._parsed: _Recent[Dataset] = _Recent(4)
         self._thumbnails: _Recent[bytes] = _Recent(4096)
+        self._parsing = Lock()
 
-    def frame(self, digest: str, index: int) -> Frame:
+    def frame(self, digest: str, index: int, of: int) -> Frame:
         """One frame for the viewer; `Malformed` where it cannot be shown."""
-        shown = render.picture(self._dataset(digest), index)
+        shown = render.picture(self._dataset(digest, of), index)
         return Frame(shown.samples.tobytes(), json.dumps(_about(shown)))
 
-    def thumbnail(self, digest: str, index: int) -> bytes:
+    def thumbnail(self, digest: str, index: int, of: int) -> bytes:
         """A small PNG of one frame; `Malformed` where it cannot be shown."""
-        return self._thumbnails.get(
-            f"{digest}/{index}", lambda: render.png(render.picture(self._dataset(digest), index), THUMBNAIL)
+        name = f"{digest}/{index}"
+        kept = self._thumbnails.find(name)
+        return kept or self._thumbnails.keep(
+            name, render.png(render.picture(self._dataset(digest, of), index), THUMBNAIL)
         )
 
-    def _dataset(self, digest: str) -> Dataset:
-        kept = self._large.find(digest)
-        if kept is not None:
-            return kept
-        content = self._objects.get(digest)
-        dataset = codecs.read(content)
-        if len(content) > SMALL and codecs.frames(dataset) > 1:
-            self._large.keep(digest, dataset)
-        return dataset
+    def _dataset(self, digest: str, of: int) -> Dataset:
+        if of <= 1:
+            return codecs.read(self._objects.get(digest))
+        with self._parsing:  # so that requests for neighbouring frames parse it once
+            return self._parsed.find(digest) or self._parsed.keep(digest, codecs.read(self._objects.get(digest)))
 
 
 class _Recent(Generic[Value]):
@@ -70,10 +68,6 @@ class _Recent(Generic[Value]):
         self._most = most
         self._values: OrderedDict[str, Value] = OrderedDict()
         self._lock = Lock()
-
-    def get(self, name: str, make: Callable[[], Value]) -> Value:
-        value = self.find(name)
-        return self.keep(name, make()) if value is None else value
 
     def find(self, name: str) -> Value | None:
         with self._lock:

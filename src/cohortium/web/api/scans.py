@@ -56,7 +56,7 @@ def frame(request: Request, instance_id: int, number: int) -> Response:
         place = find.instance(connection, user(request), instance_id)
     if place is None or not 0 <= number < place.NumberOfFrames:
         raise HTTPException(404)
-    shown = _pictures(request).frame(place.digest, number)
+    shown = _pictures(request).frame(place.digest, number, place.NumberOfFrames)
     return Response(shown.samples, media_type="application/octet-stream", headers={"Cohortium-Frame": shown.about})
 
 
@@ -67,7 +67,7 @@ def thumbnail(request: Request, scan_id: int) -> Response:
     if not frames:
         raise HTTPException(404)
     middle = frames[len(frames) // 2]
-    return Response(_pictures(request).thumbnail(middle.digest, middle.frame), media_type="image/png")
+    return Response(_pictures(request).thumbnail(middle.digest, middle.frame, middle.of), media_type="image/png")
 
 
 def _scan(connection: Connection, request: Request, scan_id: int) -> find.ScanPage:

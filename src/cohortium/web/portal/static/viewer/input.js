@@ -87,7 +87,7 @@ function keys(viewer) {
     Home: () => viewer.show(0), End: () => viewer.show(viewer.count - 1),
     "+": () => viewer.zoomIn(1.25), "=": () => viewer.zoomIn(1.25), "-": () => viewer.zoomIn(0.8),
     " ": () => viewer.play(), "?": () => viewer.help(),
-    i: () => viewer.invert(), r: () => viewer.reset(), c: () => viewer.nextColours(),
+    i: () => viewer.invert(), r: () => viewer.reset(), c: () => viewer.nextColours(), o: () => viewer.bare(),
     w: () => viewer.use("window"), p: () => viewer.use("pan"), z: () => viewer.use("zoom"),
     ...Object.fromEntries("0123456789".split("").map((digit) => [digit, () => viewer.preset(Number(digit))])),
   };

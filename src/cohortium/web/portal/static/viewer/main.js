@@ -51,6 +51,7 @@ class Viewer {
     // PET is read dark on white.
     this.opened = { ...own, inverted: frame.inverted !== (this.scan.Modality === "PT"), colours: "grey" };
     this.look = { ...this.opened };
+    this.page.coloursField.hidden = frame.type === "rgb8";
     this.page.offerPresets([{ name: frame.window.name, ...own }, ...(frame.type === "int16" ? this.scan.presets : [])]);
   }
 
@@ -145,6 +146,8 @@ class Viewer {
     this.page.showTool(tool);
   }
 
+  bare() { this.page.stage.classList.toggle("bare"); }
+
   help() { this.page.dialog.showModal(); }
 
   play() {
@@ -169,6 +172,7 @@ class Page {
     this.slider = $("[data-slider]");
     this.loaded = $("[data-loaded]");
     this.message = $("[data-message]");
+    this.coloursField = $("[data-colours]");
     this.presetField = $("[data-preset]");
     this.presets = [];
   }
@@ -213,7 +217,7 @@ class Page {
 
   showLook(look) {
     $("[data-invert]").setAttribute("aria-pressed", look.inverted);
-    $("[data-colours]").value = look.colours;
+    this.coloursField.value = look.colours;
   }
 
   showTool(tool) {
@@ -226,13 +230,15 @@ class Page {
   speed() { return Number($("[data-speed]").value); }
 }
 
-$(".strip [aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
+const here = $(".strip [aria-current]"); // brought into sight without moving the page
+$(".strip").scrollTop = here.offsetTop - $(".strip").offsetTop - 40;
+$(".strip ul").scrollLeft = here.offsetLeft - 20;
 const page = new Page();
 const viewer = new Viewer(JSON.parse($("#scan").textContent), page);
 listen(page.stage, viewer);
 page.slider.addEventListener("input", () => viewer.show(Number(page.slider.value) - 1));
 page.presetField.addEventListener("change", () => viewer.preset(Number(page.presetField.value)));
-$("[data-colours]").addEventListener("change", (event) => viewer.colours(event.target.value));
+page.coloursField.addEventListener("change", (event) => viewer.colours(event.target.value));
 $("[data-invert]").addEventListener("click", () => viewer.invert());
 $("[data-reset]").addEventListener("click", () => viewer.reset());
 $("[data-help]").addEventListener("click", () => viewer.help());

@@ -1,0 +1,135 @@
+"""Accounts, logins and roles, in a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from cohortium.archive.projects import open_project
+from cohortium.errors import Refused
+from cohortium.govern import logins, passwords, users
+from cohortium.govern.attempts import FREE, Attempts
+from cohortium.govern.grants import Role, give, visible_projects, withdraw
+from cohortium.store import open_store
+from cohortium.store.schema import login, user
+
+OWN = "four slow green turtles"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_store(tmp_path)
+    yield engine
+    engine.dispose()
+
+
+def test_the_administrator_gets_a_one_time_password_until_they_chose_their_own(engine: Engine) -> None:
+    first = users.ensure_administrator(engine)
+    second = users.ensure_administrator(engine)
+    assert first and second and first != second
+    assert users.authenticate(engine, "admin", first) is None  # replaced
+    who = users.authenticate(engine, "admin", second)
+    assert who is not None
+    assert who.must_choose
+    assert who.administrator
+    with engine.begin() as connection:
+        users.choose_password(connection, who, OWN)
+    assert users.ensure_administrator(engine) is None
+    again = users.authenticate(engine, "admin", OWN)
+    assert again is not None
+    assert not again.must_choose
+
+
+def test_a_one_time_password_opens_one_login(engine: Engine) -> None:
+    password = users.ensure_administrator(engine)
+    assert password is not None
+    assert users.authenticate(engine, "admin", password) is not None
+    assert users.authenticate(engine, "admin", password) is None
+
+
+def test_what_is_stored_is_an_argon2id_hash_and_nothing_of_the_password(engine: Engine) -> None:
+    password = users.ensure_administrator(engine)
+    assert password is not None
+    with engine.connect() as connection:
+        stored = connection.scalar(select(user.c.password_hash))
+    assert stored.startswith("$argon2id$")
+    assert password not in stored
+
+
+def test_an_unknown_account_costs_a_hash_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+    hasher = passwords._hasher
+    real = type(hasher).verify
+    monkeypatch.setattr(
+        type(hasher), "verify", lambda self, stored, given: checked.append(stored) or real(self, stored, given)
+    )
+    assert users.authenticate(engine, "nobody", "whatever it is") is None
+    assert len(checked) == 1
+    assert checked[0].startswith("$argon2id$")
+
+
+@pytest.mark.parametrize(
+    ("password", "again"),
+    [("short", "short"), (OWN, OWN + "x"), ("admin admin admin", "admin admin admin"), ("aaaaaaaaaaaaaaaa",) * 2],
+)
+def test_weak_or_mistyped_passwords_are_refused(password: str, again: str) -> None:
+    with pytest.raises(Refused):
+        passwords.demand(password, again, "admin")
+
+
+def test_a_login_is_known_by_its_digest_alone_and_ends(engine: Engine) -> None:
+    users.ensure_administrator(engine)
+    who = users.User(1, "admin", True, True)
+    with engine.begin() as connection:
+        token = logins.open_login(connection, who, 1)
+        assert logins.whose(connection, token) == who
+        assert token not in connection.scalars(select(login.c.token_digest)).all()
+        connection.execute(update(login).values(expires="2020-01-01T00:00:00.000000+00:00"))
+        assert logins.whose(connection, token) is None
+        other = logins.open_login(connection, who, 1)
+        logins.close(connection, other)
+        assert logins.whose(connection, other) is None
+
+
+def test_choosing_a_password_ends_every_other_login(engine: Engine) -> None:
+    users.ensure_administrator(engine)
+    who = users.User(1, "admin", True, True)
+    with engine.begin() as connection:
+        token = logins.open_login(connection, who, 1)
+        users.choose_password(connection, who, OWN)
+        assert logins.whose(connection, token) is None
+
+
+def test_visible_projects_are_those_granted_and_all_for_an_administrator(engine: Engine) -> None:
+    with engine.begin() as connection:
+        one, two = (
+            open_project(connection, name=name, title=name, admit="check", protocol="basic 1", digest="0" * 64)
+            for name in ("one", "two")
+        )
+        users.create(connection, "member")
+        users.create(connection, "root", administrator=True)
+        connection.execute(update(user).values(one_time=False))
+        rows = {
+            row.name: users.User(row.id, row.name, row.administrator, False) for row in connection.execute(select(user))
+        }
+        give(connection, rows["member"].id, two, Role.MEMBER)
+        assert connection.scalars(visible_projects(rows["member"])).all() == [two]
+        assert set(connection.scalars(visible_projects(rows["root"]))) == {one, two}
+        withdraw(connection, rows["member"].id, two)
+        assert connection.scalars(visible_projects(rows["member"])).all() == []
+
+
+def test_guessing_slows_down_and_success_forgets() -> None:
+    now = [0.0]
+    attempts = Attempts(clock=lambda: now[0])
+    assert [attempts.begin("anna") for _ in range(FREE)] == [0.0] * FREE
+    assert attempts.begin("anna") > 0
+    assert attempts.begin("bert") == 0
+    now[0] += 1.5
+    assert attempts.begin("anna") == 0
+    assert attempts.begin("anna") > 1.5  # twice as long
+    attempts.succeed("anna")
+    assert attempts.begin("anna") == 0
