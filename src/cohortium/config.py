@@ -90,7 +90,13 @@ LISTS: Mapping[str, type] = {"project": Project, "pipeline": Pipeline}
 
 EXAMPLE: Mapping[str, Mapping[str, str]] = {
     "project": {"name": "study", "title": "Our study"},
-    "pipeline": {"name": "incoming", "source": "incoming", "project": "study"},
+    "pipeline": {
+        "name": "incoming",
+        "source": "incoming",
+        "project": "study",
+        "protocol": "basic",
+        "specification": "basic",
+    },
 }
 
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from cohortium import __version__
-from cohortium.cli import deidentify, demo, gateway, people, serve, site
+from cohortium.cli import deidentify, demo, gateway, people, serve, site, verify
+from cohortium.cli.options import FOUND
 from cohortium.errors import CohortiumError
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -26,6 +27,7 @@ EXIT_CODES = {
     4: "The input cannot be understood.",
     5: "Something needed is not there just now (disk full, port taken); nothing is lost, try again.",
     6: "Stored bytes are not what was stored; stop and look.",
+    FOUND: "Identifying values were found in what was to hold none.",
     130: "Interrupted by Ctrl-C; what was done is kept.",
 }
 
@@ -77,6 +79,7 @@ app.command()(site.init)
 app.add_typer(config_commands, name="config")
 config_commands.command("show")(site.show)
 app.command()(deidentify.deidentify)
+app.command()(verify.verify)
 app.add_typer(gateway_commands, name="gateway")
 gateway_commands.command("run")(gateway.run)
 app.command()(serve.serve)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cohortium.cli.options import AsJson
+from cohortium.cli.options import FOUND, AsJson
 from cohortium.errors import ConfigError
 
 __all__ = ["demo"]
@@ -36,5 +36,6 @@ def demo(
         result = run(root, folder, progress)
     if as_json:
         typer.echo(json.dumps(result.as_dict(), indent=2))
-        return
-    terminal.show(terminal.account(result.summary), *terminal.proof(result))
+    else:
+        terminal.show(terminal.account(result.summary), *terminal.proof(result))
+    raise typer.Exit(FOUND if result.search.hits else 0)

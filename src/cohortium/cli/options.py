@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["DEFAULT", "AsJson", "ConfigFile"]
+__all__ = ["DEFAULT", "FOUND", "AsJson", "ConfigFile"]
 
 DEFAULT = Path("cohortium.toml")
+FOUND = 7  # the exit code for what must never be
 
 ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="The configuration to use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

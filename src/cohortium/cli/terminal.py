@@ -24,8 +24,9 @@ from rich.text import Text
 from cohortium.demo.run import Demo
 from cohortium.spool import Summary
 from cohortium.values import State
+from cohortium.verify import Report
 
-__all__ = ["account", "deidentified", "progress", "proof", "rows", "show"]
+__all__ = ["account", "deidentified", "progress", "proof", "rows", "searched", "show"]
 
 Advance = Callable[[str, int, int], None]
 MEGABYTE = 1_000_000
@@ -88,15 +89,22 @@ def account(summary: Summary) -> Table:
     return table
 
 
+def searched(report: Report) -> Iterator[RenderableType]:
+    """What the search for identifying values found."""
+    style = "bold red" if report.hits else "bold green"
+    yield Text(f"identifying values found in what left the hospital: {len(report.hits)}", style=style)
+    yield Text(
+        f"  ({report.values} values searched for in {report.bytes / MEGABYTE:.1f} MB of {report.outputs} outputs)"
+    )
+    for hit in report.hits:
+        yield Text(f"  {hit.where}: {hit.at}: {hit.kind} {hit.number}", style="red")
+
+
 def proof(demo: Demo) -> Iterator[RenderableType]:
     """What the search for identifying values found, how fast it all went, and what to do next."""
-    found, searched = demo.search, demo.as_dict()
-    style = "bold red" if found.hits else "bold green"
-    yield Text(f"identifying values found in what left the hospital: {len(found.hits)}", style=style)
-    yield Text(f"  ({found.values} values searched for in {found.bytes / MEGABYTE:.1f} MB of {found.outputs} outputs)")
-    for hit in found.hits:
-        yield Text(f"  {hit.where}: {hit.at}: {hit.kind} {hit.number}", style="red")
-    yield Text(f"{searched['files_per_second']} files/s, {searched['megabytes_per_second']} MB/s")
+    numbers = demo.as_dict()
+    yield from searched(demo.search)
+    yield Text(f"{numbers['files_per_second']} files/s, {numbers['megabytes_per_second']} MB/s")
     yield Text(f"\nNext: cohortium serve --config {demo.configuration}", style="bold")
     if demo.password:
         yield Text(f"then open {demo.address} and log in as admin with the one-time password {demo.password}")
