@@ -1,0 +1,128 @@
+"""The main job end to end, as `cohortium demo` runs it: on the made-up hospital, again, killed, and on real folders.
+
+Sample: the demo is killed 2 times at random moments; 20 with COHORTIUM_TEST_FULL=1.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cohortium.demo.people import planted
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+COMMAND = [sys.executable, "-c", "from cohortium.cli import main; main()", "demo", "--json", "--root"]
+
+
+def demo(root: Path, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run([*COMMAND, str(root), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    for value in planted():
+        assert value not in done.stdout + done.stderr
+    return result
+
+
+def memory(root: Path) -> dict[str, int]:
+    """What the demo leaves in its data folder: objects by name, with the time they were written."""
+    objects = root / "data" / "objects"
+    return {str(path.relative_to(objects)): path.stat().st_mtime_ns for path in objects.rglob("*") if path.is_file()}
+
+
+def account(result: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(result[key] for key in ("files", "bytes", "states", "quarantined", "findings", "set_aside"))
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    root = tmp_path_factory.mktemp("demo") / "site"
+    return root, demo(root)
+
+
+def test_every_input_file_is_accounted_for(first: tuple[Path, dict[str, Any]]) -> None:
+    root, result = first
+    files = sum(1 for path in (root / "hospital").rglob("*") if path.is_file())
+    states = result["states"]
+    kinds = ("deposited", "held", "quarantined", "duplicate", "not DICOM")
+    assert result["files"] == files == sum(states.values()) == sum(states[kind] for kind in kinds)
+    assert all(states[kind] for kind in kinds)
+    assert sum(result["quarantined"].values()) == states["quarantined"]
+    assert len(memory(root)) == states["deposited"]
+
+
+def test_nothing_identifying_left_the_hospital(first: tuple[Path, dict[str, Any]]) -> None:
+    found = first[1]["identifying_values"]
+    assert found["hits"] == []
+    assert found["found"] == 0
+    assert found["searched_for"] > 1000
+    assert found["bytes"] > 50_000_000
+
+
+def test_the_gate_holds_the_series_that_lacks_a_slice(first: tuple[Path, dict[str, Any]]) -> None:
+    rules = {finding["rule"] for finding in first[1]["findings"] if finding["severity"] == "error"}
+    assert "completeness.missing" in rules
+    assert first[1]["states"]["held"] >= 59
+
+
+def test_it_says_how_to_log_in_and_again_until_somebody_has(first: tuple[Path, dict[str, Any]]) -> None:
+    root, result = first
+    assert result["next"]["command"] == f"cohortium serve --config {root / 'cohortium.toml'}"
+    assert result["next"]["one_time_password"]
+
+
+def test_the_key_lies_outside_the_data_and_is_the_owners_alone(first: tuple[Path, dict[str, Any]]) -> None:
+    key = first[0] / "keys" / "site.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert not key.is_relative_to(first[0] / "data")
+
+
+def test_run_again_it_does_nothing_twice(first: tuple[Path, dict[str, Any]]) -> None:
+    root, result = first
+    before = memory(root)
+    again = demo(root)
+    assert account(again) == account(result)
+    assert memory(root) == before
+
+
+def test_killed_anywhere_and_run_again_it_ends_in_the_same_state(
+    first: tuple[Path, dict[str, Any]], tmp_path: Path, sample: Callable[[int, int], int]
+) -> None:
+    root, result = first
+    for seed in range(sample(2, 20)):
+        moments, site = random.Random(seed), tmp_path / f"site-{seed}"
+        shutil.copytree(root / "keys", site / "keys")
+        if seed % 2:  # every other time the hospital is there already, so the kill falls later
+            shutil.copytree(root / "hospital", site / "hospital")
+        process = subprocess.Popen([*COMMAND, str(site)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(moments.uniform(1.5, 8))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert account(demo(site))[:4] == account(result)[:4], f"seed {seed}"
+        assert memory(site).keys() == memory(root).keys(), f"seed {seed}"
+        shutil.rmtree(site)
+
+
+def test_a_folder_that_is_none_is_told(cohortium: Run, tmp_path: Path) -> None:
+    done = cohortium("demo", "nowhere", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not a folder" in done.stderr
+
+
+@pytest.mark.shared_data
+def test_real_images_of_many_makers_are_accounted_for(tmp_path: Path, shared_data: Path) -> None:
+    result = demo(tmp_path / "site", str(shared_data / "dicom"))
+    files = sum(1 for path in (shared_data / "dicom").rglob("*") if path.is_file())
+    assert result["files"] == files == sum(result["states"].values())
+    assert result["states"]["held"] == 0
+    assert result["states"]["deposited"] > 600
+    assert result["quarantined"]["pixels not reviewed"] == 2
