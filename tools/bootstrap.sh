@@ -35,4 +35,4 @@ if ! "$found" -c 'import ensurepip' 2>/dev/null; then
 fi
 
 "$found" -m venv --clear "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check uv
