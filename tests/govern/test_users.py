@@ -29,7 +29,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def test_the_administrator_gets_a_one_time_password_until_they_chose_their_own(engine: Engine) -> None:
     first = users.ensure_administrator(engine)
     second = users.ensure_administrator(engine)
-    assert first and second and first != second
+    assert first
+    assert second
+    assert first != second
     assert users.authenticate(engine, "admin", first) is None  # replaced
     who = users.authenticate(engine, "admin", second)
     assert who is not None

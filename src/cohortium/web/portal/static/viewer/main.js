@@ -231,7 +231,7 @@ class Page {
 }
 
 const here = $(".strip [aria-current]"); // brought into sight without moving the page
-$(".strip").scrollTop = here.offsetTop - $(".strip").offsetTop - 40;
+$(".strip").scrollTop = here.offsetTop - 40;
 $(".strip ul").scrollLeft = here.offsetLeft - 20;
 const page = new Page();
 const viewer = new Viewer(JSON.parse($("#scan").textContent), page);

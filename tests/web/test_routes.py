@@ -1,0 +1,87 @@
+"""Who may call what: every route, as nobody, with a one-time password, and as a person without any role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import portal_site
+import pytest
+from fastapi.routing import APIRoute
+from portal_site import Served
+from starlette.routing import Mount
+
+from cohortium.govern import users
+from cohortium.web.auth import Access
+from cohortium.web.routes import ROUTES, Route
+
+VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"))
+    with portal_site.served(settings) as served:
+        portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(3))
+        yield served
+
+
+def call(client: httpx.Client, route: Route) -> httpx.Response:
+    return client.request(route.method, route.path.format(**VALUES))
+
+
+def test_there_is_no_route_beside_the_table(site: Served) -> None:
+    mounted = {route.path for route in site.app.routes if isinstance(route, Mount)}
+    served = {(*route.methods, route.path) for route in site.app.routes if isinstance(route, APIRoute)}
+    assert mounted == {"/static"}
+    assert served == {(route.method, route.path) for route in ROUTES}
+    assert len(site.app.routes) == len(ROUTES) + 1
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_nobody_gets_nothing(site: Served, route: Route) -> None:
+    with httpx.Client(base_url=site.url) as client:
+        answer = call(client, route)
+    if route.access is Access.ANYONE:
+        assert answer.status_code in (200, 409)
+    elif route.path.startswith("/api/"):
+        assert answer.status_code == 401
+        assert answer.headers["content-type"] == "application/problem+json"
+    else:
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/login"
+    assert "Lung" not in answer.text
+
+
+@pytest.fixture(scope="module")
+def without_role(site: Served) -> Iterator[httpx.Client]:
+    with site.engine.begin() as connection:
+        password = users.create(connection, "guest")
+    with httpx.Client(base_url=site.url) as client:
+        portal_site.become(client, "guest", password)
+        yield client
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_a_person_without_a_role_sees_no_project(without_role: httpx.Client, route: Route) -> None:
+    answer = call(without_role, route)
+    assert "Lung" not in answer.text
+    if "{" in route.path:
+        assert answer.status_code == 404
+    else:
+        assert answer.status_code in (200, 303, 409)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_a_one_time_password_leads_to_the_choice_of_another_and_nowhere_else(site: Served, route: Route) -> None:
+    password = users.ensure_administrator(site.engine, "root")
+    assert password is not None
+    with httpx.Client(base_url=site.url) as client:
+        assert portal_site.log_in(client, "root", password).headers["location"] == "/password"
+        answer = call(client, route)
+    assert "Lung" not in answer.text
+    if route.access is Access.LOGGED_IN:
+        assert (
+            answer.status_code == 403 if route.path.startswith("/api/") else answer.headers["location"] == "/password"
+        )
