@@ -160,9 +160,9 @@ def test_text_behind_the_last_element_is_refused(archive: Archive, make: Make) -
 def test_a_file_cut_anywhere_is_refused(archive: Archive, make: Make) -> None:
     whole = make()
     dataset = dcmread(BytesIO(whole))
-    starts = {
+    starts = {  # there, a shorter file is whole too
         dataset.get_item(tag).value_tell - 8 for tag in list(dataset.keys())
-    }  # there, a shorter file is whole too
+    }
     for end in set(range(0, len(whole), 7)) - starts:
         with pytest.raises(Refused):
             archive.admit(whole[:end], "open", None, who="anna")
