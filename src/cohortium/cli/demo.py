@@ -38,5 +38,5 @@ def demo(
         typer.echo(json.dumps(result.as_dict(), indent=2))
     else:
         terminal.show(terminal.account(result.summary), *terminal.proof(result))
-    # A value found in the made-up hospital is a defect; one in people's own data may be chance, and is for them to judge.
+    # What is found in a made-up hospital is a defect; in people's own data it may be chance, and is for them to judge.
     raise typer.Exit(FOUND if result.search.hits and folder is None else 0)
