@@ -3,7 +3,8 @@
 set -u
 
 missing=
-command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing=chromium
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="chromium"
+command -v strace >/dev/null || missing="$missing strace"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -97,11 +97,12 @@ def test_a_chosen_python_is_taken(machine: Path, tmp_path: Path) -> None:
 def test_system_packages_that_cannot_be_had_do_not_stop_the_tests(machine: Path) -> None:
     result = run(machine, "system.sh")
     assert result.returncode == 0
-    assert "sudo apt-get install chromium" in result.stderr
+    assert "sudo apt-get install chromium strace\n" in result.stderr
 
 
 def test_nothing_is_asked_for_that_is_there(machine: Path) -> None:
-    program(machine, "chromium", "#!/bin/sh\n")
+    for name in ("chromium", "strace"):
+        program(machine, name, "#!/bin/sh\n")
     result = run(machine, "system.sh")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
