@@ -115,9 +115,8 @@ class Instance:
         """The attribute as finite numbers; None where absent or not all of it is."""
         value = self.attributes.get(keyword)
         values = value if isinstance(value, list) else [value]
-        if not values or not all(isinstance(v, int | float) and abs(v) <= LARGEST for v in values):
-            return None
-        return tuple(float(v) for v in values)
+        found = tuple(float(v) for v in values if isinstance(v, int | float) and abs(v) <= LARGEST)
+        return found if found and len(found) == len(values) else None
 
     def number(self, keyword: str) -> float | None:
         """The attribute's first value as a number; None where absent or not numeric."""

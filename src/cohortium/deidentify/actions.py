@@ -9,12 +9,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cohortium.deidentify import vocabulary
+from cohortium.deidentify.echoes import ECHOED
 from cohortium.dicom.charset import decode, encode
-from cohortium.dicom.plan import Context, padded
+from cohortium.dicom.plan import Context, ElementAction, padded
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
 
-__all__ = ["DUMMIES", "cleaned", "dummy", "emptied", "unknown"]
+__all__ = ["DUMMIES", "cleaned", "dummy", "emptied", "unechoed", "unknown"]
 
 DUMMIES = {
     **dict.fromkeys(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"), b"REMOVED"),
@@ -48,6 +49,19 @@ def emptied(_value: bytes, _context: Context) -> bytes:
 
 def unknown(_value: bytes, context: Context) -> None:
     context.findings.append(UNKNOWN)
+
+
+def unechoed(vr: str) -> ElementAction:
+    """Replaces a text in which the patient's own name or ID stands, and leaves every other."""
+    replacement = dummy(vr)
+
+    def action(value: bytes, context: Context) -> bytes:
+        if not context.echoes(value):
+            return value
+        context.findings.append(ECHOED)
+        return replacement
+
+    return action
 
 
 def dummy(vr: str) -> bytes:

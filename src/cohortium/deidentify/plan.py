@@ -6,7 +6,7 @@ understood: there the answer is always to remove, to empty or to hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 
 from pydicom._dicom_dict import DicomDictionary
@@ -14,6 +14,7 @@ from pydicom.datadict import dictionary_VM
 
 from cohortium import __version__
 from cohortium.deidentify import actions, standard
+from cohortium.deidentify.echoes import Echoes
 from cohortium.deidentify.identifiers import Pseudonyms, Uids
 from cohortium.deidentify.protocol import action_for
 from cohortium.dicom import pixels
@@ -96,9 +97,8 @@ class Compiler:
     def plan(self, sop_class: str) -> Plan:
         """The plan for objects of one SOP class."""
         rules = _Rules(self.protocol, sop_class, self.uids, self.untyped)
-        return Plan(
-            rules.table, rules.unusual, SETS, _Preparation(self.protocol, sop_class, self.pseudonyms, self.uids)
-        )
+        prepare = _Preparation(self.protocol, sop_class, self.pseudonyms, self.uids)
+        return Plan(rules.table, rules.unusual, SETS, prepare, _echoing)
 
 
 class _Rules:
@@ -113,32 +113,18 @@ class _Rules:
         self.uids = uids
         self.untyped = untyped
         self.typed = standard.typed(sop_class)
-        self.table = cache(self._table)
+        self.table = lru_cache(maxsize=REMEMBERED)(self._at)
         self.unusual = lru_cache(maxsize=REMEMBERED)(self._unusual)
 
-    def _table(self, path: Path, explicit: bool) -> Mapping[bytes, Rule]:
+    def _at(self, path: Path, explicit: bool) -> Mapping[bytes, Rule]:
         if self.untyped is None:
-            table: dict[bytes, Rule] = {}
-            self._add(table, _dictionary(), path, explicit)
-            end = _little_endian(ITEM_DELIMITATION)
-            table[end + b"\0\0" if explicit else end] = Rule(ITEM_DELIMITATION, Do.END)
-            return table
+            return _table({(tag, vr): self.rule(tag, vr, path) for tag, vr in _dictionary()}, explicit)
         shared = self.untyped.table(NESTED if path else (), explicit)
         tags = (*self.typed.get(path, ()), *(() if path else PIXEL_TAGS))
         if not tags:
             return shared
-        own = dict(shared)
-        self._add(own, [(tag, vr) for tag in tags for vr in _vrs(tag)], path, explicit)
-        return own
-
-    def _add(self, table: dict[bytes, Rule], attributes: Iterable[tuple[int, str]], path: Path, explicit: bool) -> None:
-        for tag, vr in attributes:
-            rule, key = self.rule(tag, vr, path), _little_endian(tag)
-            if explicit:
-                long = vr.encode() in LONG_VRS
-                table[key + vr.encode()] = rule._replace(do=rule.do + Do.KEEP_LONG) if long else rule
-            elif vr == _vrs(tag)[0]:
-                table[key] = rule
+        own = {(tag, vr): self.rule(tag, vr, path) for tag in tags for vr in _vrs(tag)}
+        return {**shared, **_table(own, explicit)}
 
     def rule(self, tag: int, vr: str, path: Path) -> Rule:
         """The rule for an element whose VR is as the dictionary has it."""
@@ -208,23 +194,24 @@ class _Preparation:
             if not sets[tag] or b"\\" in noted[tag]:
                 raise Malformed(f"{keyword} is missing, or is not one UID")
         charset = noted.get(SPECIFIC_CHARACTER_SET, b"")
-        patient = noted.get(PATIENT_ID, b""), noted.get(ISSUER, b""), charset
-        pseudonym, mark, findings = self.subject(*patient, noted[STUDY_INSTANCE_UID].strip(b"\0 "))
+        patient = noted.get(PATIENT_NAME, b""), noted.get(PATIENT_ID, b""), noted.get(ISSUER, b""), charset
+        pseudonym, mark, echoes, findings = self.subject(*patient, noted[STUDY_INSTANCE_UID].strip(b"\0 "))
         sets |= self.stamps
         sets[PATIENT_NAME] = sets[PATIENT_ID] = pseudonym
-        return Context(sets, character_sets(charset), list(findings), mark)
+        return Context(sets, character_sets(charset), list(findings), mark, echoes)
 
     def _subject(
-        self, patient_id: bytes, issuer: bytes, charset: bytes, study: bytes
-    ) -> tuple[bytes, str, tuple[Finding, ...]]:
+        self, name: bytes, patient_id: bytes, issuer: bytes, charset: bytes, study: bytes
+    ) -> tuple[bytes, str, Echoes, tuple[Finding, ...]]:
         """Pseudonym and mark; a patient without an identifier is known by the study alone, so nobody is merged."""
         sets = character_sets(charset)
         identity = (decode(patient_id, sets), decode(issuer, sets))
+        echoes = Echoes((decode(name, sets), identity[0]), sets)
         findings: tuple[Finding, ...] = ()
         if not normalised(identity[0]):
             identity, findings = (study.decode("ascii", "replace"), "StudyInstanceUID"), (NO_PATIENT_ID,)
         pseudonym = self.pseudonyms.pseudonym(*identity).encode("ascii")
-        return padded(pseudonym, "LO"), self.pseudonyms.mark(*identity), findings
+        return padded(pseudonym, "LO"), self.pseudonyms.mark(*identity), echoes, findings
 
 
 class OtherClass(Exception):
@@ -236,6 +223,36 @@ NO_PATIENT_ID = Finding(
     Severity.WARNING,
     "PatientID is missing or empty; each such study becomes a subject of its own",
 )
+
+
+def _echoing(path: Path, explicit: bool) -> Mapping[bytes, Rule]:
+    """Rules for a data set that was rewritten: texts lose the patient's own words, nothing else changes."""
+    return _echoing_table(bool(path), explicit)
+
+
+@cache
+def _echoing_table(nested: bool, explicit: bool) -> Mapping[bytes, Rule]:
+    def rule(tag: int, vr: str) -> Rule:
+        if vr == "SQ":
+            return Rule(tag, Do.ENTER)
+        if vr in TEXT_VRS and (nested or tag not in SETS.keys() | NOTED):
+            return Rule(tag, Do.EDIT, actions.unechoed(vr))
+        return Rule(tag, Do.KEEP)
+
+    return _table({(tag, vr): rule(tag, vr) for tag, vr in _dictionary()}, explicit)
+
+
+def _table(rules: Mapping[tuple[int, str], Rule], explicit: bool) -> dict[bytes, Rule]:
+    """The rules by the first bytes of an element's header."""
+    end = _little_endian(ITEM_DELIMITATION)
+    table = {end + b"\0\0" if explicit else end: Rule(ITEM_DELIMITATION, Do.END)}
+    for (tag, vr), rule in rules.items():
+        if explicit:
+            long = vr.encode() in LONG_VRS
+            table[_little_endian(tag) + vr.encode()] = rule._replace(do=rule.do + Do.KEEP_LONG) if long else rule
+        elif vr == _vrs(tag)[0]:
+            table[_little_endian(tag)] = rule
+    return table
 
 
 def _kept(tag: int, vr: str) -> Rule:

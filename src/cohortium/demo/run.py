@@ -160,8 +160,8 @@ def _searched(settings: config.Config, engine: Engine, planted: tuple[str, ...],
 
 
 def _index(connection: Connection) -> Iterator[tuple[str, bytes]]:
-    """What the archive's index says, row by row, without its own numbers and digests."""
-    for table in (schema.subject, schema.session, schema.scan, schema.instance, schema.finding):
+    """What the archive's index took over from images, row by row; findings are sentences of our own."""
+    for table in (schema.subject, schema.session, schema.scan, schema.instance):
         columns = [column for column in table.c if column.name not in BOOKKEEPING and not column.foreign_keys]
         for row in connection.execute(select(*columns)).mappings():
             yield f"index: {table.name}", "\n".join(_texts(dict(row))).encode()

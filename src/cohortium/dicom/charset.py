@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -13,6 +14,8 @@ from cohortium.errors import Malformed
 __all__ = ["SPECIFIC_CHARACTER_SET", "character_sets", "decode", "encode", "normalised"]
 
 SPECIFIC_CHARACTER_SET = 0x00080005
+CUSTOMARY = re.compile(r"(?:ISO|GB|UTF-?8|LATIN|WINDOWS-)[-_ .0-9A-Z]*", re.IGNORECASE).fullmatch
+"""How names of character sets begin. pydicom takes any codec of Python, and some of those make no text."""
 DELIMITERS = {ord(character) for character in "\\\r\n\t\f^="}
 
 
@@ -22,6 +25,8 @@ def character_sets(value: bytes) -> tuple[str, ...]:
     names = [name.strip() for name in value.decode("ascii", "replace").rstrip(" \0").split("\\")]
     known = [name for name in names if name]
     try:
+        if not all(map(CUSTOMARY, known)):
+            raise LookupError
         with strict_reading():
             return tuple(convert_encodings(names if known else "ISO_IR 6"))
     except (LookupError, ValueError):

@@ -297,16 +297,18 @@ _JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 _JPEG_LS_MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 _END_OF_CODESTREAM = re.compile(rb"\xff\xd9")
 SOS, EOI = 0xDA, 0xD9
-JPEG_PICTURE = frozenset({*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD} - {0xC8})
+JPEG_PICTURE = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xDE)} - {0xC8})
 JPEG_LS_PICTURE = frozenset({0xDA, 0xDC, 0xDD, 0xF7, 0xF8})
-"""Segments that are part of the picture; the payload of any other is none of a reader's business."""
+"""Segments that are part of the picture."""
+JPEG_APART = frozenset({*range(0xE0, 0xF0), 0xFE})
+"""Segments of applications, and comments."""
 JPEG_2000_PICTURE = frozenset({*range(0x51, 0x54), 0x55, *range(0x57, 0x59), *range(0x5C, 0x64), 0x64, 0x90})
 JPEG_HARMLESS = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12), 0xE8: (b"mrfx", 5)}
 """Application segments that tell a decoder the colours, with the length at which they carry nothing more."""
 
 
 def _jpeg_blanks(view: memoryview, frame: list[tuple[int, int]], picture: frozenset[int]) -> Iterator[tuple[int, int]]:
-    """Payloads of COM, APPn and odd segments and all behind the end of the image (ISO 10918-1 B, ISO 14495-1 C)."""
+    """Payloads of COM and APPn segments and everything behind the end of the image (ISO 10918-1 B, ISO 14495-1 C)."""
     stream = _Stream(view, frame)
     data = stream.data
     marker = _JPEG_LS_MARKER if picture is JPEG_LS_PICTURE else _JPEG_MARKER
@@ -325,8 +327,11 @@ def _jpeg_blanks(view: memoryview, frame: list[tuple[int, int]], picture: frozen
         if length < 2 or position + length > len(data):
             raise Malformed("truncated: a compressed frame ends within a segment", frame[0][0])
         payload = position + 2, position + length
-        if code not in picture and not _harmless(data, code, *payload):
-            yield from stream.places(*payload)
+        if code not in picture:
+            if code not in JPEG_APART:
+                raise Malformed("a compressed frame holds a segment that is not known", frame[0][0])
+            if not _harmless(data, code, *payload):
+                yield from stream.places(*payload)
         position += length
         within_scan = code == SOS
 

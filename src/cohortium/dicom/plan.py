@@ -109,13 +109,14 @@ class Context:
     """What `Plan.prepare` learned from one file: elements to set, and how its text is encoded.
 
     `sets` maps each tag of `Plan.sets` to its value; `findings` is filled while the file is rewritten; `subject_mark`
-    is a keyed digest of who the patient is.
+    is a keyed digest of who the patient is; `echoes` tells whether bytes hold a word of the patient's name or ID.
     """
 
     sets: Mapping[int, SetValue]
     character_sets: tuple[str, ...]
     findings: list[Finding]
     subject_mark: str
+    echoes: Callable[[bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +129,14 @@ class Plan:
              `slow` can tell. VR is empty in implicit VR.
     sets:    top-level tags that are always written anew, ascending, with their VR
     prepare: called once per file, before anything is written, with what was noted or taken
+    echoing: rules like `rules`, for what is left once those were carried out, where it still echoes the patient
     """
 
     rules: Callable[[Path, bool], Mapping[bytes, Rule]]
     unusual: Callable[[int, str, Path], Rule | None]
     sets: Mapping[int, str]
     prepare: Callable[[View], Context]
+    echoing: Callable[[Path, bool], Mapping[bytes, Rule]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ __all__ = [
     "note_trailing",
     "rewrite",
     "set_element",
+    "without_echoes",
 ]
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -96,15 +97,29 @@ def _rewrite(view: memoryview, head: bytes, plan: Plan, meta: FileMeta) -> Rewri
     slices: list[bytes | memoryview] = [file_header(noted, context, syntax)]
     if edits and edits[-1][3] == PIXELS:
         start, value, *_ = edits.pop()
-        slices.append(rewriter.apply(head, meta.end, start, edits, context, ()))
+        slices.append(without_echoes(rewriter.apply(head, meta.end, start, edits, context, ()), plan, context, syntax))
         samples, behind = pixels.clean(view, start, value, syntax, noted, context.findings)
         slices += samples
         note_trailing(len(view) - behind, context)
     elif end != len(view):
         raise Malformed("the end of an item stands outside a sequence", end)
     else:
-        slices.append(rewriter.apply(head, meta.end, end, edits, context, ()))
+        slices.append(without_echoes(rewriter.apply(head, meta.end, end, edits, context, ()), plan, context, syntax))
     return Rewritten([piece for piece in slices if piece], context)
+
+
+def without_echoes(header: bytes, plan: Plan, context: Context, syntax: str) -> bytes:
+    """A rewritten data set (without pixels) in which no text repeats the patient's own name or ID."""
+    if not context.echoes(header):
+        return header
+    second = replace(plan, rules=plan.echoing, unusual=_stays, sets={})
+    rewriter = _Rewriter(second, explicit=syntax != IMPLICIT_LITTLE_ENDIAN)
+    edits, end = rewriter.scan(header, 0, len(header), (), {})
+    return rewriter.apply(header, 0, end, edits, context, ())
+
+
+def _stays(tag: int, _vr: str, _path: Path) -> Rule:
+    return Rule(tag, DROP)  # written in a VR of its own and echoing, if not itself then beside: rare enough to go
 
 
 def file_header(noted: View, context: Context, syntax: str) -> bytes:

@@ -21,7 +21,15 @@ from pydicom.filereader import data_element_generator, read_dataset, read_partia
 from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
 from cohortium.dicom.plan import Context, Do, Path, Plan, Rewritten, Rule
-from cohortium.dicom.scan import MAXIMUM_DEPTH, UNPARSEABLE, element, file_header, note_trailing, set_element
+from cohortium.dicom.scan import (
+    MAXIMUM_DEPTH,
+    UNPARSEABLE,
+    element,
+    file_header,
+    note_trailing,
+    set_element,
+    without_echoes,
+)
 from cohortium.errors import Malformed
 
 __all__ = ["Peek", "peek", "rewrite"]
@@ -91,7 +99,8 @@ def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
     writer = _Writer(plan, context, implicit=reader.implicit)
     main = [each for each in top if each.tag not in PIXEL_TAGS]
     header = file_header(noted, context, out_syntax)
-    slices: list[bytes | memoryview] = [header, writer.dataset(main, (), sets=True)]
+    content = without_echoes(writer.dataset(main, (), sets=True), plan, context, out_syntax)
+    slices: list[bytes | memoryview] = [header, content]
     for each in top:
         if each.tag in PIXEL_TAGS and _rule(plan, each, ()).do == Do.PIXELS:
             encoded = memoryview(writer.encode(each, each.value, undefined=each.undefined))
