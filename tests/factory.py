@@ -60,7 +60,8 @@ def element(
 ) -> bytes:
     """One element exactly as asked: any VR, any `length` whatever the value's, any reserved bytes."""
     number = tag if isinstance(tag, int) else int(tag_for_keyword(tag) or 0)
-    vr = vr or dictionary_VR(number).split(" or ")[-1]
+    if vr is None:
+        vr = dictionary_VR(number).split(" or ")[-1]
     size = len(value) if length is None else length
     order = "big" if big else "little"
     head = tag_bytes(number, big=big)
@@ -105,8 +106,9 @@ def encoded(keyword: str, value: Any, *, implicit: bool = False, big: bool = Fal
     """The element of a known attribute; `value` is bytes, text, a number, a list of them, or a list of items."""
     vr = dictionary_VR(tag_for_keyword(keyword) or 0).split(" or ")[-1 if keyword == "PixelData" else 0]
     if vr == "SQ":
-        items = (item(data_set(each, implicit=implicit, big=big, charset=charset)) for each in value)
-        return sequence(keyword, *items, implicit=implicit)
+        contents = [data_set(each, implicit=implicit, big=big, charset=charset) for each in value]
+        items = (element(0xFFFEE000, each, "", implicit=True, big=big) for each in contents)
+        return element(keyword, b"".join(items), vr, implicit=implicit, big=big)
     if not isinstance(value, bytes):
         values = value if isinstance(value, list | tuple) else [value]
         if vr in FORMATS:
@@ -254,7 +256,9 @@ def _listed(dataset: pydicom.Dataset) -> list[tuple[int, str, Any]]:
     # All at once: to look at a sequence converts other elements.
     elements = {tag: dataset.get_item(tag, keep_deferred=True) for tag in sorted(dataset.keys())}
     for tag, raw in elements.items():
-        if isinstance(raw, DataElement) or raw.VR == "SQ" or (raw.VR is None and dataset[tag].VR == "SQ"):
+        if isinstance(raw, DataElement) and raw.VR != "SQ":  # pydicom has read the character set already
+            found.append((int(tag), raw.VR, str(raw.value).encode()))
+        elif isinstance(raw, DataElement) or raw.VR == "SQ" or (raw.VR is None and dataset[tag].VR == "SQ"):
             found.append((int(tag), "SQ", [_listed(each) for each in dataset[tag].value]))
         else:
             assert isinstance(raw, RawDataElement)

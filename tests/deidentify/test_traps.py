@@ -464,13 +464,13 @@ def test_the_file_header_is_made_anew(clean: Clean) -> None:
 
 
 def test_the_sop_class_of_the_data_set_counts(clean: Clean, basic: Deidentifier) -> None:
-    content = ct().replace(CT_IMAGE.encode() + b"\0", factory.MR_IMAGE.encode() + b"\0", 1)
+    content = ct().replace(CT_IMAGE.encode(), factory.MR_IMAGE.encode(), 1)
     assert factory.read(clean(content)).file_meta.MediaStorageSOPClassUID == CT_IMAGE
-    ultrasound = "1.2.840.10008.5.1.4.1.1.6"
-    hidden = ct().replace(CT_IMAGE.encode() + b"\0", ultrasound.encode() + b"\0", 2).replace(
-        ultrasound.encode(), CT_IMAGE.encode(), 1
-    )
-    assert set_aside(basic, hidden).reason in (Reason.PIXELS_NOT_REVIEWED, Reason.MALFORMED)
+    ultrasound = "1.2.840.10008.5.1.4.1.1.6.1"
+    hidden = ct(raw={0x00080016: element("SOPClassUID", ultrasound.encode() + b"\0")})
+    assert set_aside(basic, hidden).reason == Reason.PIXELS_NOT_REVIEWED
+    unlisted = ct(raw={0x00080016: element("SOPClassUID", b"1.2.840.10008.1.3.10")})
+    assert set_aside(basic, unlisted).reason == Reason.SOP_CLASS_NOT_LISTED
 
 
 # Transfer syntaxes
@@ -607,7 +607,7 @@ def test_text_in_the_offset_table_goes(clean: Clean, syntax: str, frame: Callabl
     content = compressed(syntax, frame(), table=LEAK)
     assert same_picture(clean(content), content)
     good = compressed(syntax, frame(), table=bytes(4))
-    assert factory.read(clean(good)).PixelData == factory.read(good).PixelData
+    assert factory.read(clean(good)).PixelData[:12] == item(bytes(4))
 
 
 @EVERY
@@ -625,12 +625,19 @@ def test_more_or_fewer_frames_than_announced_are_refused(
     assert set_aside(basic, compressed(syntax, frame(), NumberOfFrames="2")).reason == Reason.TRUNCATED
 
 
-@pytest.mark.parametrize("marker", [0xE1, 0xE2, 0xEC, 0xEF, 0xFE, 0xF3, 0x42])
+@pytest.mark.parametrize("marker", [0xE1, 0xE2, 0xE8, 0xEC, 0xEE, 0xEF, 0xFE])
 def test_text_in_jpeg_segments_goes(clean: Clean, basic: Deidentifier, marker: int) -> None:
     plain = jpeg()
     content = compressed(JPEG, plain[:2] + segment(marker, LEAK) + plain[2:])
     assert same_picture(clean(content), compressed(JPEG, plain))
     assert "pixels.segments" in rules(basic, content)
+
+
+@pytest.mark.parametrize("marker", [0x42, 0xC8, 0xDE, 0xF3, 0xF7])
+def test_jpeg_segments_that_no_decoder_knows_are_refused(basic: Deidentifier, marker: int) -> None:
+    plain = jpeg()
+    content = compressed(JPEG, plain[:2] + segment(marker, LEAK) + plain[2:])
+    assert set_aside(basic, content).reason == Reason.MALFORMED
 
 
 def test_a_thumbnail_in_the_jfif_segment_goes(clean: Clean) -> None:
