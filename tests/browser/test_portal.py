@@ -6,24 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import portal_site
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, sync_playwright
-from portal_site import PASSWORD, Served
 from pydicom.uid import RTStructureSetStorage, SecondaryCaptureImageStorage, generate_uid
 
+import portal_site
 from cohortium.govern import users
+from portal_site import PASSWORD, Served
 
 pytestmark = pytest.mark.browser
 
 SLICES = 21
 MIDDLE = SLICES // 2 + 1
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -41,6 +47,17 @@ def colour_image() -> bytes:
     return portal_site.encode(dataset)
 
 
+def two_windows() -> list[bytes]:
+    """Two slices of one value, the second with a window in which it is black."""
+    series, made = generate_uid(), []
+    for n, centre in enumerate((100, 5000)):
+        dataset = portal_site.ct_slice(n, "S-0002", "1.2.826.0.1.9", series)
+        dataset.SeriesDescription, dataset.WindowCenter, dataset.WindowWidth = "Field map", centre, 200
+        dataset.PixelData = np.full((portal_site.EDGE, portal_site.EDGE), 1024 + 100, "<u2").tobytes()
+        made.append(portal_site.encode(dataset))
+    return made
+
+
 def structure_set() -> bytes:
     dataset = portal_site.ct_slice(0, "S-0002", "1.2.826.0.1.9", generate_uid())
     dataset.SOPClassUID, dataset.Modality, dataset.SeriesDescription = RTStructureSetStorage, "RTSTRUCT", "Contours"
@@ -53,7 +70,7 @@ def structure_set() -> bytes:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = portal_site.configuration(tmp_path_factory.mktemp("site"))
     with portal_site.served(settings) as served:
-        contents = [*portal_site.slices(SLICES), colour_image(), structure_set()]
+        contents = [*portal_site.slices(SLICES), colour_image(), structure_set(), *two_windows()]
         portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", contents)
         yield served
 
@@ -309,6 +326,20 @@ def test_colour_and_multi_frame(page: Page) -> None:
     shown(page, 2)
     assert pixel(page) == pytest.approx([0, 0, 200], abs=1)
     assert not page.get_by_label("Colours").is_visible()
+
+
+def test_each_image_is_shown_under_its_own_window_until_one_is_chosen(page: Page) -> None:
+    open_scan(page, "Field map")
+    shown(page, 2)
+    assert pixel(page) == [0, 0, 0]
+    page.keyboard.press("ArrowUp")
+    shown(page, 1)
+    grey = pixel(page)[0]
+    assert 120 < grey < 136
+    drag(page, 0, 1)
+    page.keyboard.press("ArrowDown")
+    shown(page, 2)
+    assert 120 < pixel(page)[0] < 136
 
 
 def test_an_object_without_pixels_shows_its_header(page: Page) -> None:

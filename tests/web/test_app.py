@@ -8,14 +8,14 @@ from io import BytesIO
 
 import httpx
 import numpy as np
-import portal_site
 import pytest
 from PIL import Image
-from portal_site import PASSWORD, Served
 from sqlalchemy import select, update
 
+import portal_site
 from cohortium.govern import users
 from cohortium.store.schema import audit, instance, login
+from portal_site import PASSWORD, Served
 
 
 @pytest.fixture(scope="module")

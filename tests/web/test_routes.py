@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-import portal_site
 import pytest
 from fastapi.routing import APIRoute
-from portal_site import Served
 from starlette.routing import Mount
 
+import portal_site
 from cohortium.govern import users
 from cohortium.web.auth import Access
 from cohortium.web.routes import ROUTES, Route
+from portal_site import Served
 
 VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0"}
 

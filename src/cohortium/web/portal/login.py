@@ -19,9 +19,7 @@ from cohortium.web.portal.templating import render
 __all__ = ["choose_password", "log_in", "log_out", "login_page", "password_page"]
 
 Text = Annotated[str, Form()]
-WRONG = (
-    "Name and password do not match. A one-time password opens one login only; a restart of the server makes a new one."
-)
+WRONG = "Name and password do not match. A one-time password opens one login only; the administrator makes another."
 
 
 def login_page(request: Request) -> Response:

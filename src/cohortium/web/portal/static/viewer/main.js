@@ -8,15 +8,18 @@ import { View } from "./view.js";
 
 const $ = (selector) => document.querySelector(selector);
 
+const OWN = "As acquired"; // a window that the object brings; one found from the values would flicker
+
 class Viewer {
   constructor(scan, page) {
     this.scan = scan;
     this.page = page;
     this.view = new View(page.canvas);
     this.painter = new Painter();
-    this.stack = new Stack(scan.frames, (index) => this.arrived(index));
+    this.stack = new Stack(scan.frames, () => this.redraw());
     this.tool = "window";
-    this.look = null; // {centre, width, inverted, colours}: from the first frame that arrives
+    this.look = null; // {centre, width, inverted, colours}: from the first frame that is shown
+    this.follows = true; // each frame is shown under its own window, until a person chooses one
     this.pointer = null;
     this.playing = 0;
     this.dirty = false;
@@ -40,11 +43,6 @@ class Viewer {
   }
 
   step(by) { this.show(this.index + by); }
-
-  arrived(index) {
-    if (!this.look && this.stack.frames[index].samples) this.adopt(this.stack.frames[index]);
-    this.redraw(index === this.index);
-  }
 
   adopt(frame) {
     const own = { centre: frame.window.centre, width: frame.window.width };
@@ -75,6 +73,10 @@ class Viewer {
       return;
     }
     this.page.say("");
+    if (!this.look) this.adopt(frame);
+    if (this.follows && frame.window.name === OWN) {
+      Object.assign(this.look, { centre: frame.window.centre, width: frame.window.width });
+    }
     this.painter.paint(frame, this.look, this.view.words(frame));
     this.view.draw(frame);
     showOrientation(frame.orientation);
@@ -89,6 +91,7 @@ class Viewer {
   // A drag: sideways the width, up and down the centre, in proportion to the width there is.
   window(dx, dy) {
     if (!this.look) return;
+    this.follows = false;
     const grain = Math.max(this.look.width, this.opened.width / 50) / 300;
     const least = this.frame?.type === "float32" ? this.opened.width / 1000 : 1;
     this.look.width = Math.max(least, this.look.width + dx * grain);
@@ -100,6 +103,7 @@ class Viewer {
   preset(number) {
     const chosen = this.page.presets[number];
     if (!chosen || !this.look) return;
+    this.follows = number === 0;
     Object.assign(this.look, { centre: chosen.centre, width: chosen.width });
     this.page.choosePreset(number);
     this.redraw();
@@ -119,6 +123,7 @@ class Viewer {
 
   reset() {
     this.view.reset();
+    this.follows = true;
     if (this.look) this.look = { ...this.opened };
     this.page.choosePreset(0);
     this.redraw();
