@@ -19,8 +19,8 @@ __all__ = [
     "Protocol",
     "Reason",
     "Receipt",
-    "Severity",
     "SetAside",
+    "Severity",
     "State",
     "SubjectRule",
 ]

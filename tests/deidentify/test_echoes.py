@@ -82,3 +82,13 @@ def test_a_japanese_name_is_found_in_its_own_character_set() -> None:
 
 def test_a_patient_without_a_name_echoes_nowhere() -> None:
     assert not Echoes(("", "12"), character_sets(b""))(b"anything at all 12")
+
+
+def test_a_name_that_breaks_its_character_set_is_looked_for_all_the_same(slice_of_somebody: Dataset) -> None:
+    slice_of_somebody.SpecificCharacterSet = "ISO_IR 192"
+    slice_of_somebody.SequenceName = "XQZW"
+    stream = BytesIO()
+    slice_of_somebody.save_as(stream)
+    broken = stream.getvalue().replace("Grünewald".encode(), b"Gr\xfcnewald ").replace(b"XQZW", b"gr\xfcn")
+    result = Deidentifier(load_protocol("basic"), KEY, "project")(broken)
+    assert isinstance(result, Deidentified)

@@ -206,12 +206,20 @@ class _Preparation:
         """Pseudonym and mark; a patient without an identifier is known by the study alone, so nobody is merged."""
         sets = character_sets(charset)
         identity = (decode(patient_id, sets), decode(issuer, sets))
-        echoes = Echoes((decode(name, sets), identity[0]), sets)
+        echoes = Echoes((_readable(name, sets), identity[0]), sets)
         findings: tuple[Finding, ...] = ()
         if not normalised(identity[0]):
             identity, findings = (study.decode("ascii", "replace"), "StudyInstanceUID"), (NO_PATIENT_ID,)
         pseudonym = self.pseudonyms.pseudonym(*identity).encode("ascii")
         return padded(pseudonym, "LO"), self.pseudonyms.mark(*identity), echoes, findings
+
+
+def _readable(name: bytes, sets: tuple[str, ...]) -> str:
+    """A name even where it does not follow its character set, for it is only looked for."""
+    try:
+        return decode(name, sets)
+    except Malformed:
+        return name.decode("latin-1")
 
 
 class OtherClass(Exception):
