@@ -10,4 +10,4 @@ command -v strace >/dev/null || missing="$missing strace"
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null && exit 0
 fi
-echo "Some tests will be skipped. To run them too: sudo apt-get install $missing" >&2
+echo "Some tests will be skipped. To run them too: sudo apt-get install" $missing >&2
