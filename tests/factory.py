@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -258,12 +258,16 @@ def _listed(dataset: pydicom.Dataset) -> list[tuple[int, str, Any]]:
     for tag, raw in elements.items():
         if isinstance(raw, DataElement) and raw.VR != "SQ":  # pydicom has read the character set already
             found.append((int(tag), raw.VR, str(raw.value).encode()))
-        elif isinstance(raw, DataElement) or raw.VR == "SQ" or (raw.VR is None and dataset[tag].VR == "SQ"):
+        elif isinstance(raw, DataElement) or (raw.VR or _known_vr(tag)) == "SQ":
             found.append((int(tag), "SQ", [_listed(each) for each in dataset[tag].value]))
         else:
             assert isinstance(raw, RawDataElement)
             found.append((int(tag), raw.VR or "", raw.value or b""))
     return found
+
+
+def _known_vr(tag: int) -> str:
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else ""
 
 
 def keywords(dataset: pydicom.Dataset) -> set[str]:

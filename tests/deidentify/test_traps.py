@@ -248,14 +248,18 @@ def test_unknown_public_attributes_go(clean: Clean, basic: Deidentifier, syntax:
 
 @BOTH
 def test_group_lengths_go(clean: Clean, syntax: str) -> None:
-    raw = {tag: element(tag, b"ZZZZ", "UL", implicit=syntax == IMPLICIT) for tag in (0x00080000, 0x00100000, 0x00280000)}
+    raw = {
+        tag: element(tag, b"ZZZZ", "UL", implicit=syntax == IMPLICIT) for tag in (0x00080000, 0x00100000, 0x00280000)
+    }
     assert tags(clean(ct(syntax=syntax, raw=raw))).isdisjoint(raw)
 
 
 @BOTH
 def test_overlays_and_curves_go(clean: Clean, syntax: str) -> None:
     groups = [0x5000, 0x5012, 0x501E, 0x6000, 0x6002, 0x601E]
-    raw = {group << 16 | 0x3000: element(group << 16 | 0x3000, LEAK, "OW", implicit=syntax == IMPLICIT) for group in groups}
+    raw = {
+        group << 16 | 0x3000: element(group << 16 | 0x3000, LEAK, "OW", implicit=syntax == IMPLICIT) for group in groups
+    }
     raw |= {
         group << 16 | 0x0022: element(group << 16 | 0x0022, LEAK, "LO", implicit=syntax == IMPLICIT) for group in groups
     }
@@ -293,7 +297,9 @@ def test_nothing_stands_behind_a_null_in_kept_text(clean: Clean, syntax: str, ke
 
 @BOTH
 @pytest.mark.parametrize("keyword", ["SliceThickness", "InstanceNumber", "KVP", "NumberOfFrames"])
-def test_text_in_a_number_is_emptied_with_a_finding(clean: Clean, basic: Deidentifier, syntax: str, keyword: str) -> None:
+def test_text_in_a_number_is_emptied_with_a_finding(
+    clean: Clean, basic: Deidentifier, syntax: str, keyword: str
+) -> None:
     content = ct(syntax=syntax, **{keyword: LEAK})
     assert not getattr(factory.read(clean(content)), keyword)
     assert "structure.unparseable-value" in rules(basic, content)
@@ -307,7 +313,14 @@ def test_dates_that_are_no_dates_are_emptied_where_dates_stay(clean: Clean, drag
 
 def test_actions_on_bad_values_do_not_raise(clean: Clean, dragon: Deidentifier) -> None:
     bad = bytes(range(256))
-    for keyword in ("PatientID", "PatientName", "StudyDescription", "ReferencedImageSequence", "PatientAge", "Modality"):
+    for keyword in (
+        "PatientID",
+        "PatientName",
+        "StudyDescription",
+        "ReferencedImageSequence",
+        "PatientAge",
+        "Modality",
+    ):
         content = ct(raw={}, **{keyword: None})
         tag = int(factory.tag_for_keyword(keyword) or 0)
         vr = factory.dictionary_VR(tag)
@@ -711,7 +724,11 @@ def test_text_in_the_slack_of_rle_frames_goes(clean: Clean) -> None:
 
 
 def test_impossible_rle_frames_are_refused(basic: Deidentifier) -> None:
-    for frame in (b"RLE?", struct.pack("<16I", 99, *[64] * 15) + LEAK, struct.pack("<3I", 2, 64, 9999).ljust(64, b"\0")):
+    for frame in (
+        b"RLE?",
+        struct.pack("<16I", 99, *[64] * 15) + LEAK,
+        struct.pack("<3I", 2, 64, 9999).ljust(64, b"\0"),
+    ):
         assert set_aside(basic, compressed(RLE, frame)).reason in (Reason.MALFORMED, Reason.TRUNCATED)
     assert set_aside(basic, compressed(RLE, rle()[:-30])).reason == Reason.TRUNCATED
 
