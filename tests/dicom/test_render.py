@@ -50,8 +50,10 @@ def test_a_fractional_slope_gives_float_values() -> None:
 
 
 def test_the_first_of_several_windows_is_used_as_the_standard_defines_it() -> None:
-    shown = render.picture(made(WindowCenter=[40, 400], WindowWidth=[400, 2000]))
-    assert shown.window == Window("As acquired", 39.5, 399)
+    narrow = render.picture(made(WindowCenter=[40, 400], WindowWidth=[80, 2000]))
+    assert narrow.window == Window("As acquired", 39.5, 79)
+    wide = render.picture(made(WindowCenter=[40, 400], WindowWidth=[400, 2000]))
+    assert wide.window == Window("As acquired", 40, 400)
     exact = render.picture(made(VOILUTFunction="LINEAR_EXACT"))
     assert exact.window == Window("As acquired", 128, 512)
 

@@ -25,6 +25,7 @@ __all__ = ["Geometry", "Picture", "Window", "picture", "png", "presets"]
 
 Array = np.ndarray[Any, Any]
 
+LEVELS = 256  # of grey on a screen
 FROM_ZERO = ("PT", "NM", "RTDOSE")  # what is not there is 0, so a window starts there
 
 
@@ -174,7 +175,8 @@ def _own_window(groups: Sequence[Dataset]) -> Window | None:
     centre, width = (_first(_find(groups, keyword)) for keyword in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or not width >= 1 or not np.isfinite([centre, width]).all():
         return None
-    if str(_find(groups, "VOILUTFunction") or "LINEAR") == "LINEAR":  # PS3.3 C.11.2.1.2.1: half a step lower
+    linear = str(_find(groups, "VOILUTFunction") or "LINEAR") == "LINEAR"
+    if linear and width < LEVELS:  # PS3.3 C.11.2.1.2.1: half a step lower; in wider windows less than a grey level
         return Window("As acquired", centre - 0.5, max(1.0, width - 1))
     return Window("As acquired", centre, width)
 
