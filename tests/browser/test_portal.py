@@ -167,7 +167,7 @@ def pixel(page: Page, across: float = 0.5, down: float = 0.4) -> list[int]:
 
 def grey_of(number: int) -> int:
     """What slice `number` (from 1) looks like under the window that its header asks for."""
-    return round(((number - 1) * 10 - (127.5 - 511 / 2)) * 256 / 511)
+    return round(((number - 1) * 10 - (128 - 512 / 2)) * 256 / 512)
 
 
 def drag(page: Page, dx: int, dy: int) -> None:

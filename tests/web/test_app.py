@@ -136,7 +136,7 @@ def test_frames_come_in_order_and_say_what_they_are(client: httpx.Client) -> Non
         answer = client.get(f"/api/v1/instances/{at['instance']}/frames/{at['frame']}")
         about = json.loads(answer.headers["cohortium-frame"])
         assert about["samples"] == "int16"
-        assert about["window"] == {"name": "As acquired", "centre": 127.5, "width": 511}
+        assert about["window"] == {"name": "As acquired", "centre": 128, "width": 512}
         assert about["spacing"] == [2.5, 2.5]
         samples = np.frombuffer(answer.content, "<i2").reshape(about["rows"], about["columns"])
         assert (samples == n * 10).all()
