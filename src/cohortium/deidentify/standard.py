@@ -8,6 +8,7 @@ The tables are read once, on first use.
 from __future__ import annotations
 
 import csv
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def options() -> Mapping[str, Option]:
 @lru_cache(4096)
 def unlisted(tag: int) -> Unlisted | None:
     """Our own rule for a `tag` that is not in Table E.1-1, if there is one; `docs/decisions` says why there are any."""
-    row = _find(_unlisted_table(), tag)
+    row = _unlisted_table().find(tag)
     return Unlisted(Action(row["action"]), row["reason"], whole_group=not row["keyword"]) if row else None
 
 
@@ -231,28 +232,32 @@ def _types(iod: str) -> Mapping[tuple[str, str], str]:
 @lru_cache(4096)
 def _confidentiality(tag: int) -> Mapping[str, str] | None:
     table = _confidentiality_table()
-    return table["odd"] if tag >> 16 & 1 else _find(table, tag)
+    return table.rows["odd"] if tag >> 16 & 1 else table.find(tag)
 
 
 @cache
-def _confidentiality_table() -> Mapping[str, Mapping[str, str]]:
-    return {row["tag"]: row for row in _rows("confidentiality.csv")}
+def _confidentiality_table() -> _Table:
+    return _Table("confidentiality.csv")
 
 
 @cache
-def _unlisted_table() -> Mapping[str, Mapping[str, str]]:
-    return {row["tag"]: row for row in _rows("unlisted.csv")}
+def _unlisted_table() -> _Table:
+    return _Table("unlisted.csv")
 
 
-def _find(table: Mapping[str, Mapping[str, str]], tag: int) -> Mapping[str, str] | None:
-    """The row of `tag` itself, else of the first pattern that it matches."""
-    digits = f"{tag:08x}"
-    if digits in table:
-        return table[digits]
-    patterns = (key for key in table if PATTERN in key)
-    return next(
-        (table[key] for key in patterns if all(a in (PATTERN, b) for a, b in zip(key, digits, strict=True))), None
-    )
+class _Table:
+    """Rows by tag, some of which stand for every tag that matches a pattern."""
+
+    def __init__(self, name: str) -> None:
+        self.rows = {row["tag"]: row for row in _rows(name)}
+        self.patterns = [(re.compile(tag.replace(PATTERN, ".")), tag) for tag in self.rows if PATTERN in tag]
+
+    def find(self, tag: int) -> Mapping[str, str] | None:
+        """The row of `tag` itself, else of the first pattern that it matches."""
+        digits = f"{tag:08x}"
+        if digits in self.rows:
+            return self.rows[digits]
+        return next((self.rows[key] for pattern, key in self.patterns if pattern.fullmatch(digits)), None)
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
