@@ -26,7 +26,7 @@ from cohortium.dicom.slow import peek
 from cohortium.errors import ConfigError, Malformed
 from cohortium.keys import SiteKey
 from cohortium.prove.provenance import Provenance
-from cohortium.spool import Item, Made, Spool, Summary, summarise
+from cohortium.spool import Item, Made, Spool, Summary, arrived, summarise
 from cohortium.store import now, open_store
 from cohortium.store.room import room
 from cohortium.values import Protocol, Reason, SetAside, Severity, State
@@ -46,12 +46,14 @@ def run(config: Config, progress: Progress) -> Summary:
         archive = Archive(engine, config.site.data)
         with Spool(engine, config.site.data / "spool", key) as spool:
             gateway = Gateway(config, key, spool, archive, progress)
+            with spool.reading() as connection:
+                before = arrived(connection)
             gateway.acquire()
             gateway.deidentify()
             gateway.check()
             gateway.deposit()
             with spool.reading() as connection:
-                return summarise(connection, perf_counter() - started)
+                return summarise(connection, perf_counter() - started, before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def test_who_came_first_keeps_what_two_claim(spool: Spool, rival: Made, reason: 
     spool.keep(first, made("ab"), b"out", ["ct"])
     assert spool.keep(second, rival, b"other", ["ct"]) is State.QUARANTINED
     with spool.reading() as connection:
-        (aside,) = summarise(connection, 0.0).set_aside
+        (aside,) = summarise(connection, 0.0, (0, 0)).set_aside
     assert (aside.item, aside.reason) == (second.name, reason)
     assert first.name in aside.detail
     assert f"outgoing/{second.id}" not in files(spool)
@@ -169,7 +169,7 @@ def test_a_placeholder_gives_way_to_the_bytes(spool: Spool) -> None:
     spool.refuse(replace(FOUND, size=0), "ct", State.QUARANTINED, SetAside(Reason.EMPTY))
     spool.receive(FOUND, "ct", [b"bytes"])
     with spool.reading() as connection:
-        assert summarise(connection, 0.0).states["received"] == summarise(connection, 0.0).files == 1
+        assert summarise(connection, 0.0, (0, 0)).states["received"] == summarise(connection, 0.0, (0, 0)).files == 1
 
 
 def test_what_could_not_be_read_is_forgotten_when_it_is_tried_afresh(spool: Spool) -> None:
@@ -188,7 +188,7 @@ def test_in_is_the_sum_of_what_became_of_it(spool: Spool) -> None:
     spool.keep(first, made("ab"), b"out", ["ct"])
     spool.refuse(FOUND, "ct", State.NOT_DICOM, None)
     with spool.reading() as connection:
-        summary = summarise(connection, 1.5)
+        summary = summarise(connection, 1.5, (1, 100))
     assert (summary.files, sum(summary.states.values()), summary.de_identified) == (3, 3, 1)
     assert {state: number for state, number in summary.states.items() if number} == {
         "de-identified": 1,
@@ -196,3 +196,4 @@ def test_in_is_the_sum_of_what_became_of_it(spool: Spool) -> None:
         "not DICOM": 1,
     }
     assert summary.as_dict()["seconds"] == 1.5
+    assert (summary.new_files, summary.new_bytes) == (summary.files - 1, summary.bytes - 100)

@@ -76,6 +76,9 @@ def account(summary: Summary) -> Table:
     table = Table(title=f"{summary.files} files, {summary.bytes / MEGABYTE:.1f} MB", title_justify="left")
     table.add_column("what")
     table.add_column("files", justify="right")
+    table.add_row("in", str(summary.files))
+    table.add_row("de-identified", str(summary.de_identified))
+    table.add_section()
     for state, number in summary.states.items():
         if number:
             table.add_row(state, str(number))
@@ -104,7 +107,10 @@ def proof(demo: Demo) -> Iterator[RenderableType]:
     """What the search for identifying values found, how fast it all went, and what to do next."""
     numbers = demo.as_dict()
     yield from searched(demo.search)
-    yield Text(f"{numbers['files_per_second']} files/s, {numbers['megabytes_per_second']} MB/s")
+    if demo.summary.new_files:
+        yield Text(f"{numbers['files_per_second']} files/s, {numbers['megabytes_per_second']} MB/s")
+    else:
+        yield Text("nothing new since the last run")
     yield Text(f"\nNext: cohortium serve --config {demo.configuration}", style="bold")
     if demo.password:
         yield Text(f"then open {demo.address} and log in as admin with the one-time password {demo.password}")

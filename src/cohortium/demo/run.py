@@ -91,8 +91,8 @@ class Demo:
         seconds = self.summary.seconds
         return {
             **self.summary.as_dict(),
-            "files_per_second": round(self.summary.files / seconds, 1),
-            "megabytes_per_second": round(self.summary.bytes / seconds / 1e6, 1),
+            "files_per_second": round(self.summary.new_files / seconds, 1),
+            "megabytes_per_second": round(self.summary.new_bytes / seconds / 1e6, 1),
             "identifying_values": {
                 "found": len(self.search.hits),
                 "searched_for": self.search.values,

@@ -2,6 +2,6 @@
 
 from cohortium.spool.items import Arrival, Item, Made
 from cohortium.spool.spool import Spool
-from cohortium.spool.summary import Summary, summarise
+from cohortium.spool.summary import Summary, arrived, summarise
 
-__all__ = ["Arrival", "Item", "Made", "Spool", "Summary", "summarise"]
+__all__ = ["Arrival", "Item", "Made", "Spool", "Summary", "arrived", "summarise"]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from cohortium.store.schema import arrival, finding, item
 from cohortium.values import State
 
-__all__ = ["Aside", "FindingCount", "Summary", "summarise"]
+__all__ = ["Aside", "FindingCount", "Summary", "arrived", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,13 @@ class Summary:
     """Counts per arrival: `files` is the sum of `states`, in which a copy of a file counts as a duplicate.
 
     `de_identified` counts those that left de-identification, whatever came of them; `bytes` is what arrived;
-    `seconds` what this run took.
+    `new_files` and `new_bytes` are what this run brought, and `seconds` what it took.
     """
 
     files: int
     bytes: int
+    new_files: int
+    new_bytes: int
     seconds: float
     de_identified: int
     states: Mapping[str, int]
@@ -53,8 +55,14 @@ class Summary:
         return asdict(self)
 
 
-def summarise(connection: Connection, seconds: float) -> Summary:
-    """The account of the whole spool, whichever run brought what."""
+def arrived(connection: Connection) -> tuple[int, int]:
+    """How many files ever arrived, and their bytes."""
+    files, size = connection.execute(select(func.count(), func.coalesce(func.sum(arrival.c.size), 0))).one()
+    return files, size
+
+
+def summarise(connection: Connection, seconds: float, before: tuple[int, int]) -> Summary:
+    """The account of the whole spool, whichever run brought what; `before` is what had arrived when this one began."""
     states = {state.value: 0 for state in State}
     quarantined: dict[str, int] = {}
     files = size = 0
@@ -70,7 +78,18 @@ def summarise(connection: Connection, seconds: float) -> Summary:
         if state == State.QUARANTINED and not duplicate:
             quarantined[reason] = number
     de_identified = connection.scalar(select(func.count()).where(item.c.digest != "")) or 0
-    return Summary(files, size, seconds, de_identified, states, quarantined, _findings(connection), _asides(connection))
+    return Summary(
+        files=files,
+        bytes=size,
+        new_files=files - before[0],
+        new_bytes=size - before[1],
+        seconds=seconds,
+        de_identified=de_identified,
+        states=states,
+        quarantined=quarantined,
+        findings=_findings(connection),
+        set_aside=_asides(connection),
+    )
 
 
 def _findings(connection: Connection) -> tuple[FindingCount, ...]:
