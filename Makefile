@@ -28,7 +28,7 @@ lint: .venv/.all ## check style, types and layers
 	@.venv/bin/ruff check --quiet
 	@.venv/bin/ruff format --check --quiet
 	@.venv/bin/mypy --no-error-summary
-	@.venv/bin/lint-imports --quiet
+	@.venv/bin/lint-imports --no-logo
 
 format: .venv/.all ## rewrite the code in the project's style
 	@.venv/bin/ruff check --quiet --fix
