@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import factory
 import pytest
 
+import factory
 from cohortium.deidentify import Deidentified, Deidentifier, load_protocol
 from cohortium.keys import SiteKey
 

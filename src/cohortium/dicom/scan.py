@@ -42,6 +42,7 @@ NOT_SCANNABLE = {
 }
 
 UNDEFINED = 0xFFFFFFFF
+NO_TAG = 1 << 32  # greater than any
 ITEM = b"\xfe\xff\x00\xe0"
 ITEM_END = b"\xfe\xff\x0d\xe0"
 SEQUENCE_END = b"\xfe\xff\xdd\xe0"
@@ -160,7 +161,7 @@ class _Rewriter:
         unpack, get = self.unpack, rules.get
         edits: list[Edit] = []
         append = edits.append
-        sets = [UNDEFINED] if path else [*self.plan.sets, UNDEFINED]
+        sets = [NO_TAG] if path else [*self.plan.sets, NO_TAG]
         next_set, position, last, short = sets[0], start, -1, 8
         try:
             while position < end:
@@ -233,7 +234,7 @@ class _Rewriter:
             raise _Longer
         if position != end:
             raise Malformed("an element reaches beyond the end of its item", position)
-        while next_set != UNDEFINED:
+        while next_set != NO_TAG:
             append((position, position, position, SET, next_set, b""))
             next_set = sets[sets.index(next_set) + 1]
         return edits, position
