@@ -1,4 +1,4 @@
-"""Two implementations of one policy, held to each other and to `protocol.action_for`, on data sets that Hypothesis makes.
+"""Two implementations of one policy, held to each other and to `protocol.action_for`, on data sets made by Hypothesis.
 
 `scan.rewrite` and `slow.rewrite` must come to the same elements, as pydicom reads them, with the same findings, and no
 planted value may be left in either.
@@ -11,20 +11,20 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import factory
 import pytest
-from factory import CT_IMAGE, EXPLICIT, IMPLICIT, MR_IMAGE, PET_IMAGE, RT_STRUCTURE_SET, SECRET
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 
+import factory
 from cohortium.deidentify import Deidentified, Deidentifier, load_protocol
 from cohortium.deidentify.protocol import action_for
 from cohortium.dicom import scan, slow
 from cohortium.dicom.plan import TEXT_VRS
 from cohortium.keys import SiteKey
 from cohortium.values import Action
+from factory import CT_IMAGE, EXPLICIT, IMPLICIT, MR_IMAGE, PET_IMAGE, RT_STRUCTURE_SET, SECRET
 
 SOP_CLASSES = {CT_IMAGE: "CT", MR_IMAGE: "MR", PET_IMAGE: "PT", RT_STRUCTURE_SET: "RTSTRUCT"}
 STAMPED = {0x00080018, 0x00100010, 0x00100020, 0x00120062, 0x00120063, 0x00120064, 0x0020000D, 0x0020000E, 0x00280303}

@@ -9,9 +9,14 @@ import io
 import struct
 from collections.abc import Callable
 
-import factory
 import numpy as np
 import pytest
+from PIL import Image
+
+import factory
+from cohortium.deidentify import Deidentified, Deidentifier
+from cohortium.dicom import filemeta
+from cohortium.values import Reason, SetAside
 from factory import (
     BIG_ENDIAN,
     CT_IMAGE,
@@ -33,11 +38,6 @@ from factory import (
     item,
     sequence,
 )
-from PIL import Image
-
-from cohortium.deidentify import Deidentified, Deidentifier
-from cohortium.dicom import filemeta
-from cohortium.values import Reason, SetAside
 
 Clean = Callable[..., bytes]
 BOTH = pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
