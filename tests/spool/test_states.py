@@ -16,7 +16,7 @@ def test_every_state_has_its_row() -> None:
     assert set(KEEPS) == set(State)
 
 
-@pytest.mark.parametrize(("old", "new"), itertools.product([None, *State], State))
+@pytest.mark.parametrize(("old", "new"), list(itertools.product([None, *State], State)))
 def test_nothing_moves_but_as_the_table_says(old: State | None, new: State) -> None:
     if new in TRANSITIONS[old]:
         assert move(old, new) is new
