@@ -83,10 +83,10 @@ def judged(by: Deidentifier, content: bytes, planted: tuple[str, ...]) -> Deiden
         assert factory.planted_in(result.detail.encode(), planted) == []
         return result
     output = factory.joined(result.slices)
-    kept = b" ".join(kept_texts(by, factory.listed(output))).upper()
+    stays = b" ".join(kept_texts(by, factory.listed(output))).upper()
     for value in factory.planted_in(output, planted):
         # A broken tag may make an address of an attribute that stays, or of samples: there it may be, and nowhere else.
-        assert output.upper().count(value.upper().encode()) == kept.count(value.upper().encode())
+        assert output.upper().count(value.upper().encode()) == stays.count(value.upper().encode())
     return result
 
 
