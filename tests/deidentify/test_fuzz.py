@@ -15,10 +15,9 @@ import pydicom.data
 import pytest
 
 import factory
-from cohortium.deidentify import Deidentified, Deidentifier, standard
+from cohortium.deidentify import Deidentified, Deidentifier
 from cohortium.deidentify.protocol import action_for
 from cohortium.dicom.pixels import PIXEL_DATA
-from cohortium.dicom.plan import TEXT_VRS
 from cohortium.values import Action, SetAside
 from factory import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT
 
@@ -83,21 +82,19 @@ def judged(by: Deidentifier, content: bytes, planted: tuple[str, ...]) -> Deiden
         assert factory.planted_in(result.detail.encode(), planted) == []
         return result
     output = factory.joined(result.slices)
-    stays = b" ".join(kept_texts(by, factory.listed(output))).upper()
+    stays = b" ".join(kept_values(by, factory.listed(output))).upper()
     for value in factory.planted_in(output, planted):
         # A broken tag may make an address of an attribute that stays, or of samples: there it may be, and nowhere else.
         assert output.upper().count(value.upper().encode()) == stays.count(value.upper().encode())
     return result
 
 
-def kept_texts(by: Deidentifier, elements: list[tuple[int, str, Any]]) -> Iterator[bytes]:
+def kept_values(by: Deidentifier, elements: list[tuple[int, str, Any]]) -> Iterator[bytes]:
     for tag, _, value in elements:
         if isinstance(value, list):
             for each in value:
-                yield from kept_texts(by, each)
-        elif tag == PIXEL_DATA or (
-            standard.vr(tag) in TEXT_VRS and action_for(by.protocol, tag, factory.CT_IMAGE)[0] is Action.KEEP
-        ):
+                yield from kept_values(by, each)
+        elif tag == PIXEL_DATA or action_for(by.protocol, tag, factory.CT_IMAGE)[0] is Action.KEEP:
             yield value
 
 

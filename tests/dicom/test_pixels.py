@@ -1,4 +1,4 @@
-"""Lengths, bits and segments of pixel data, apart from any data set. What the traps look like whole: deidentify/test_traps."""
+"""Lengths, bits and segments of pixel data by themselves; whole files with such traps are in deidentify/test_traps."""
 
 from __future__ import annotations
 
