@@ -320,7 +320,7 @@ class _Rewriter:
         rule = self.plan.unusual(tag, vr.decode(), path)
         if rule is None:
             raise NotScannable(f"element ({group:04x},{number:04x}) is known but written as UN")
-        return rule._replace(do=rule.do + _LONG) if vr in LONG_VRS else rule
+        return Rule(tag, rule.do + _LONG, rule.argument) if vr in LONG_VRS else rule
 
     def disorder(self, tag: int, last: int, position: int) -> None:
         name = f"element ({tag >> 16:04x},{tag & 0xFFFF:04x})"
