@@ -13,9 +13,11 @@ from typing import Annotated, Any
 
 import typer
 
-from cohortium import config
+from cohortium import __version__, config
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 from cohortium.errors import ConfigError
+from cohortium.keys import SiteKey
+from cohortium.values import Protocol
 
 __all__ = ["deidentify"]
 
@@ -36,6 +38,10 @@ def deidentify(
     ] = os.cpu_count() or 1,
     manifest: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write SHA-256 of each output, as `sha256sum -c` reads it.")
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write, sealed, which input became which output, for `cohortium verify`."),
     ] = None,
     show_names: Annotated[
         bool, typer.Option("--show-names", help="Name files set aside by path, which may identify patients.")
@@ -63,11 +69,16 @@ def deidentify(
     from cohortium.acquire import folder
     from cohortium.cli import terminal
     from cohortium.deidentify import tree
+    from cohortium.verify.record import marking_key
+    from cohortium.verify.secret import refuse_inside
 
     settings = config.load(file)
     tree.refuse_overlap(source, destination)
     key = keys.load(settings.site.key, settings.site.data)
-    task = tree.Task(chosen, key, project, destination, digests=manifest is not None)
+    if record is not None:
+        refuse_inside(record, "--record", (source, destination))
+    digests, marking = bool(manifest or record), marking_key(key) if record else b""
+    task = tree.Task(chosen, key, project, destination, digests, marking)
     tally = _Tally(show_names)
     started = time.monotonic()
     total = folder.count(source)
@@ -78,6 +89,8 @@ def deidentify(
             progress("deidentify", number, total)
     if manifest is not None:
         tally.write(manifest)
+    if record is not None:
+        tally.seal(record, key, project, chosen)
     result = tally.as_dict(time.monotonic() - started)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
@@ -85,7 +98,7 @@ def deidentify(
         terminal.show(terminal.deidentified(result))
 
 
-def _explain(protocol: Any, sop_class: str, as_json: bool) -> None:
+def _explain(protocol: Protocol, sop_class: str, as_json: bool) -> None:
     from cohortium.cli import terminal
     from cohortium.deidentify.explain import explain
     from cohortium.deidentify.standard import storage_sop_classes
@@ -111,6 +124,7 @@ class _Tally:
         self.findings: dict[str, int] = {}
         self.set_aside: list[dict[str, object]] = []
         self.digests: list[tuple[str, str]] = []
+        self.marked: list[tuple[str, str, str, str, str]] = []
         self.read = self.written = 0
 
     def add(self, number: int, outcome: Any) -> None:
@@ -121,6 +135,9 @@ class _Tally:
             _count(self.findings, finding.rule)
         if outcome.digest:
             self.digests.append((outcome.digest, outcome.output))
+        if outcome.mark:
+            reason = outcome.aside.reason if outcome.aside else ""
+            self.marked.append((outcome.mark, outcome.state, outcome.output, outcome.digest, reason))
         if outcome.aside:
             _count(self.quarantined, outcome.aside.reason)
             name = {"path": str(outcome.path)} if self.show_names else {}
@@ -130,6 +147,12 @@ class _Tally:
 
     def write(self, manifest: Path) -> None:
         manifest.write_text("".join(f"{digest}  {output}\n" for digest, output in sorted(set(self.digests))), "ascii")
+
+    def seal(self, path: Path, key: SiteKey, project: str, protocol: Protocol) -> None:
+        from cohortium.verify.record import Entry, Record, write
+
+        entries = tuple(Entry(*each) for each in self.marked)
+        write(path, key, Record(project, f"{protocol.name} {protocol.version}", protocol.digest, __version__, entries))
 
     def as_dict(self, seconds: float) -> dict[str, Any]:
         files = sum(self.states.values())

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import errno
 import filecmp
+import hmac
 import mmap
 import os
 import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -42,7 +43,7 @@ File = tuple[Path, str]
 class Outcome:
     """What became of one input: `state` is de-identified, duplicate, quarantined (with `aside`) or not DICOM.
 
-    `output` is below the destination; `size` and `written` are bytes.
+    `output` is below the destination; `size` and `written` are bytes; `mark` is the keyed digest that was asked for.
     """
 
     path: Path
@@ -53,17 +54,22 @@ class Outcome:
     digest: str = ""
     aside: SetAside | None = None
     findings: tuple[Finding, ...] = ()
+    mark: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Task:
-    """What every worker needs to know. Tasks with the same rules, key and project share one compiled plan."""
+    """What every worker needs to know. Tasks with the same rules, key and project share one compiled plan.
+
+    Under `marking`, a key, every input gets a keyed digest.
+    """
 
     protocol: Protocol
     key: SiteKey
     project: str
     destination: Path
     digests: bool = False
+    marking: bytes = b""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and self._identity() == other._identity()
@@ -139,18 +145,23 @@ def _batch(task: Task, files: list[File]) -> list[Outcome]:
 def _file(task: Task, deidentifier: Deidentifier, buffer: _Buffer, path: Path) -> Outcome:
     try:
         with buffer.reading(path) as content:
-            size = len(content)
-            if not size:
-                return Outcome(path, State.QUARANTINED, aside=SetAside(Reason.EMPTY))
-            if not is_dicom(content[:256]):
-                return Outcome(path, State.NOT_DICOM, size)
-            result = deidentifier(content)
-            if isinstance(result, SetAside):
-                return Outcome(path, State.QUARANTINED, size, aside=result)
-            return _written(task, path, size, result)
+            mark = hmac.digest(task.marking, content, "sha256").hex() if task.marking else ""
+            return replace(_outcome(task, deidentifier, path, content), mark=mark)
     except OSError as error:
         aside = SetAside(Reason.UNREADABLE, error.strerror or type(error).__name__)
         return Outcome(path, State.QUARANTINED, aside=aside)
+
+
+def _outcome(task: Task, deidentifier: Deidentifier, path: Path, content: memoryview) -> Outcome:
+    size = len(content)
+    if not size:
+        return Outcome(path, State.QUARANTINED, aside=SetAside(Reason.EMPTY))
+    if not is_dicom(content[:256]):
+        return Outcome(path, State.NOT_DICOM, size)
+    result = deidentifier(content)
+    if isinstance(result, SetAside):
+        return Outcome(path, State.QUARANTINED, size, aside=result)
+    return _written(task, path, size, result)
 
 
 def _written(task: Task, path: Path, size: int, result: Deidentified) -> Outcome:
