@@ -14,6 +14,7 @@ from typing import Any
 
 __all__ = [
     "Action",
+    "DateRule",
     "Finding",
     "Instance",
     "Protocol",
@@ -130,7 +131,7 @@ class Instance:
 
 
 class Action(StrEnum):
-    """What happens to an attribute: the codes of PS3.15 Table E.1-1a."""
+    """What happens to an attribute: the codes of PS3.15 Table E.1-1a, and two for what its C means to dates."""
 
     KEEP = "K"
     REMOVE = "X"
@@ -138,6 +139,8 @@ class Action(StrEnum):
     DUMMY = "D"
     CLEAN = "C"
     UID = "U"
+    MODIFY = "M"  # a date, time or age, as `DateRule` says
+    YEAR = "Y"  # a date, cut to its year
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,28 @@ class SubjectRule:
 
     kind: str = "keyed"
     length: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DateRule:
+    """What happens to a subject's dates: `rule` is keep, shift, truncate or remove.
+
+    A shift is a number of days from `earliest` to `latest`, one per subject, never 0. Truncated dates keep what
+    `precision` says: year or month. `times` of day are kept, cut to the hour or obscured; `ages` over 89 are kept or
+    capped.
+    """
+
+    rule: str = "remove"
+    earliest: int = -3650
+    latest: int = -1
+    precision: str = "year"
+    times: str = "keep"
+    ages: str = "keep"
+
+    @property
+    def modifies(self) -> bool:
+        """Whether a date or time that stays is another than it was."""
+        return self.rule in ("shift", "truncate") or (self.rule == "keep" and self.times != "keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +189,7 @@ class Protocol:
     subject: SubjectRule
     elements: Mapping[str, Action]
     digest: str
+    dates: DateRule = DateRule()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cohortium.deidentify import standard
-from cohortium.deidentify.identifiers import Pseudonyms, Uids
+from cohortium.deidentify.identifiers import Pseudonyms, Shifts, Uids
 from cohortium.deidentify.plan import Aside, Compiler, OtherClass
 from cohortium.deidentify.protocol import load as load_protocol
 from cohortium.dicom import filemeta, scan, slow
@@ -60,7 +60,8 @@ class Deidentifier:
     def __init__(self, protocol: Protocol, key: SiteKey, project: str) -> None:
         self.protocol = protocol
         pseudonyms = Pseudonyms(key, project, protocol.subject.length)
-        self._plan = lru_cache(maxsize=PLANS)(Compiler(protocol, pseudonyms, Uids(key, project)).plan)
+        shifts = Shifts(key, project, protocol.dates.earliest, protocol.dates.latest)
+        self._plan = lru_cache(maxsize=PLANS)(Compiler(protocol, pseudonyms, shifts, Uids(key, project)).plan)
 
     def __call__(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
         """De-identify a whole Part 10 file. `buffer` must live until the slices are written."""

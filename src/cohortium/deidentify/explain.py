@@ -20,6 +20,8 @@ WORDS = {
     Action.DUMMY: "dummy",
     Action.CLEAN: "clean",
     Action.UID: "map UID",
+    Action.MODIFY: "modify",
+    Action.YEAR: "cut to year",
 }
 
 

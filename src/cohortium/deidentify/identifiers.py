@@ -14,7 +14,7 @@ from functools import lru_cache
 from cohortium.dicom.charset import normalised
 from cohortium.keys import SiteKey
 
-__all__ = ["Pseudonyms", "Uids"]
+__all__ = ["Pseudonyms", "Shifts", "Uids"]
 
 STANDARD = re.compile(rb"1\.2\.840\.10008(?:\.[0-9]{1,12})+").fullmatch
 REMEMBERED = 4096  # bounded, so that memory does not grow with the number of files
@@ -66,6 +66,19 @@ class Pseudonyms:
     def mark(self, patient_id: str, issuer: str = "") -> str:
         """A full-length keyed digest of the same patient: tells whether two patients got one pseudonym."""
         return hmac.digest(self._marks, _identity(patient_id, issuer), "sha256").hex()
+
+
+class Shifts:
+    """Gives each patient of a project the days, `earliest` to `latest`, by which all of their dates move."""
+
+    def __init__(self, key: SiteKey, project: str, earliest: int, latest: int) -> None:
+        self._secret = key.derive("date shifts", project)
+        self._earliest = earliest
+        self._count = latest - earliest + 1
+
+    def days(self, patient_id: str, issuer: str = "") -> int:
+        digest = hmac.digest(self._secret, _identity(patient_id, issuer), "sha256")
+        return self._earliest + int.from_bytes(digest, "big") % self._count
 
 
 def _identity(patient_id: str, issuer: str) -> bytes:

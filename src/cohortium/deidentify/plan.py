@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 
 from pydicom._dicom_dict import DicomDictionary
-from pydicom.datadict import dictionary_VM
+from pydicom.datadict import dictionary_VM, tag_for_keyword
 
 from cohortium import __version__
-from cohortium.deidentify import actions, standard
+from cohortium.deidentify import actions, dates, standard
+from cohortium.deidentify.daterule import MODIFIED_DATES
 from cohortium.deidentify.echoes import Echoes
-from cohortium.deidentify.identifiers import Pseudonyms, Uids
+from cohortium.deidentify.identifiers import Pseudonyms, Shifts, Uids
 from cohortium.deidentify.protocol import action_for
 from cohortium.dicom import pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets, decode, normalised
@@ -68,7 +69,7 @@ NESTED: Path = (0xFFFFFFFF,)  # any path on which the IOD types nothing that mat
 ITEM_DELIMITATION = 0xFFFEE00D
 REMEMBERED = 4096
 PIXEL_TAGS = frozenset({pixels.PIXEL_DATA, pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA})
-BASIC_CODE, FULL_DATES = "113100", "Retain Longitudinal Temporal Information Full Dates"
+BASIC_CODE = "113100"
 GRAMMARS = {
     **dict.fromkeys(("DA", "DS", "DT", "IS", "TM"), NUMERIC),
     **dict.fromkeys(("AE", "CS", "UR"), CODES),
@@ -88,17 +89,18 @@ class Aside(Exception):
 class Compiler:
     """Compiles plans of one protocol; what they share is made once."""
 
-    def __init__(self, protocol: Protocol, pseudonyms: Pseudonyms, uids: Uids) -> None:
+    def __init__(self, protocol: Protocol, pseudonyms: Pseudonyms, shifts: Shifts, uids: Uids) -> None:
         self.protocol = protocol
         self.pseudonyms = pseudonyms
+        self.shifts = shifts
         self.uids = uids
         self.untyped = _Rules(protocol, "", uids)
 
     def plan(self, sop_class: str) -> Plan:
         """The plan for objects of one SOP class."""
         rules = _Rules(self.protocol, sop_class, self.uids, self.untyped)
-        prepare = _Preparation(self.protocol, sop_class, self.pseudonyms, self.uids)
-        return Plan(rules.table, rules.unusual, SETS, prepare, _echoing)
+        prepare = _Preparation(self.protocol, sop_class, self.pseudonyms, self.shifts, self.uids)
+        return Plan(rules.table, rules.unusual, SETS, prepare, standard.requires_pixels(sop_class), _echoing)
 
 
 class _Rules:
@@ -150,6 +152,10 @@ class _Rules:
                 return Rule(tag, Do.EDIT, lambda value, context: actions.cleaned(value, context) or actions.dummy(vr))
             case Action.CLEAN if vr in TEXT_VRS:
                 return Rule(tag, Do.EDIT, actions.cleaned)
+            case Action.MODIFY if vr in dates.MODIFIABLE:
+                return Rule(tag, Do.EDIT, dates.modified(vr, self.protocol.dates, required=required))
+            case Action.YEAR if vr in ("DA", "DT"):
+                return Rule(tag, Do.EDIT, dates.cut_to_year(vr, required=required))
             case Action.EMPTY:
                 return Rule(tag, Do.EDIT, actions.emptied)
             case Action.DUMMY:
@@ -174,9 +180,10 @@ class _Rules:
 class _Preparation:
     """Decides once per file, from the values noted, whether it may go on and what it is stamped with."""
 
-    def __init__(self, protocol: Protocol, sop_class: str, pseudonyms: Pseudonyms, uids: Uids) -> None:
+    def __init__(self, protocol: Protocol, sop_class: str, pseudonyms: Pseudonyms, shifts: Shifts, uids: Uids) -> None:
         self.sop_class = sop_class
         self.pseudonyms = pseudonyms
+        self.shifts = shifts
         kept = {tag for tag in HIERARCHY if action_for(protocol, tag, sop_class)[0] is Action.KEEP}
         self.uids = {tag: _same if tag in kept else uids for tag in HIERARCHY}
         self.stamps = _stamps(protocol)
@@ -195,15 +202,15 @@ class _Preparation:
                 raise Malformed(f"{keyword} is missing, or is not one UID")
         charset = noted.get(SPECIFIC_CHARACTER_SET, b"")
         patient = noted.get(PATIENT_NAME, b""), noted.get(PATIENT_ID, b""), noted.get(ISSUER, b""), charset
-        pseudonym, mark, echoes, findings = self.subject(*patient, noted[STUDY_INSTANCE_UID].strip(b"\0 "))
+        pseudonym, mark, days, echoes, findings = self.subject(*patient, noted[STUDY_INSTANCE_UID].strip(b"\0 "))
         sets |= self.stamps
         sets[PATIENT_NAME] = sets[PATIENT_ID] = pseudonym
-        return Context(sets, character_sets(charset), list(findings), mark, echoes)
+        return Context(sets, character_sets(charset), list(findings), mark, echoes, days)
 
     def _subject(
         self, name: bytes, patient_id: bytes, issuer: bytes, charset: bytes, study: bytes
-    ) -> tuple[bytes, str, Echoes, tuple[Finding, ...]]:
-        """Pseudonym and mark; a patient without an identifier is known by the study alone, so nobody is merged."""
+    ) -> tuple[bytes, str, int, Echoes, tuple[Finding, ...]]:
+        """Pseudonym, mark, shift. A patient without an identifier is known by the study alone: nobody is merged."""
         sets = character_sets(charset)
         identity = (decode(patient_id, sets), decode(issuer, sets))
         echoes = Echoes((_readable(name, sets), identity[0]), sets)
@@ -211,7 +218,8 @@ class _Preparation:
         if not normalised(identity[0]):
             identity, findings = (study.decode("ascii", "replace"), "StudyInstanceUID"), (NO_PATIENT_ID,)
         pseudonym = self.pseudonyms.pseudonym(*identity).encode("ascii")
-        return padded(pseudonym, "LO"), self.pseudonyms.mark(*identity), echoes, findings
+        mark, days = self.pseudonyms.mark(*identity), self.shifts.days(*identity)
+        return padded(pseudonym, "LO"), mark, days, echoes, findings
 
 
 def _readable(name: bytes, sets: tuple[str, ...]) -> str:
@@ -312,13 +320,22 @@ def _stamps(protocol: Protocol) -> dict[int, SetValue]:
         )
         for code, meaning in codes
     )
-    dates = b"UNMODIFIED" if FULL_DATES in protocol.options else b"REMOVED"
     return {
         0x00120062: padded(b"YES", "CS"),
         0x00120063: padded("\\".join(software).encode("ascii", "replace"), "LO"),
         METHOD_CODE_SEQUENCE: items,
-        0x00280303: padded(dates, "CS"),
+        0x00280303: padded(_longitudinal(protocol), "CS"),
     }
+
+
+def _longitudinal(protocol: Protocol) -> bytes:
+    """What was done to dates and times (0028,0303), single attributes that differ from the rule among them."""
+    rule = protocol.dates
+    wanted = {Action.KEEP} if rule.rule == "keep" else {Action.REMOVE, Action.EMPTY, Action.DUMMY}
+    dated = (keyword for keyword, action in protocol.elements.items() if action not in wanted)
+    if rule.modifies or any(standard.option(MODIFIED_DATES, tag_for_keyword(keyword) or 0) for keyword in dated):
+        return b"MODIFIED"
+    return b"UNMODIFIED" if rule.rule == "keep" else b"REMOVED"
 
 
 def _text(noted: View, tag: int) -> str:

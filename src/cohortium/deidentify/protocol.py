@@ -10,14 +10,17 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 
 from cohortium.deidentify import standard
+from cohortium.deidentify.daterule import MODIFIED_DATES, date_problems, date_rule, describe
+from cohortium.deidentify.dates import MODIFIABLE
 from cohortium.errors import ConfigError
-from cohortium.values import Action, Protocol, SubjectRule
+from cohortium.values import Action, DateRule, Protocol, SubjectRule
 
 __all__ = ["ACTIONS", "action_for", "load", "names"]
 
@@ -30,12 +33,14 @@ ACTIONS = {
     "dummy": Action.DUMMY,
     "clean": Action.CLEAN,
     "uid": Action.UID,
+    "modify": Action.MODIFY,
+    "year": Action.YEAR,
 }
 TEXT = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
 FREE_TEXT = frozenset(("LT", "ST", "UT"))
 SHORTEST, LONGEST = 8, 64  # of a pseudonym: 8 characters are 40 bits, PatientID (LO) takes 64
 KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list}
-TABLES = {"subject": {"kind", "length"}, "elements": None}
+TABLES = ("subject", "dates", "elements")
 
 PSEUDONYMS = frozenset(("PatientName", "PatientID"))
 STAMPS = frozenset(
@@ -72,9 +77,17 @@ def load(name_or_path: str | Path) -> Protocol:
 def action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, ...] = ()) -> tuple[Action, str]:
     """What happens to the attribute `tag` inside the sequences `path` of an object of `sop_class`, and why in a phrase.
 
-    First what never leaves whatever the protocol says, then the protocol's own elements, its options, Table E.1-1, and
-    our additions to it. A sequence whose action is `KEEP` or `UID` is entered and each attribute in it judged alike.
+    First what never leaves whatever the protocol says, then the protocol's own elements, its rule for dates, its
+    options, Table E.1-1, and our additions to it. A sequence whose action is `KEEP` or `UID` is entered and each
+    attribute in it judged alike.
     """
+    action, why = _action_for(protocol, tag, sop_class, path)
+    if action is Action.KEEP and protocol.dates.ages == "cap" and standard.vr(tag) == "AS":
+        return Action.MODIFY, f"{why}; over 89 as 090Y"
+    return action, why
+
+
+def _action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, ...]) -> tuple[Action, str]:
     name = standard.keyword(tag)
     rule = standard.unlisted(tag)
     if tag & 0xFFFF == 0:
@@ -90,7 +103,12 @@ def action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, ..
     if name in protocol.elements:
         return protocol.elements[name], f"protocol {protocol.name}: [elements]"
     fallbacks = []
-    for option in protocol.options:
+    if protocol.dates.modifies and standard.option(MODIFIED_DATES, tag):
+        action, why = _dated(protocol, tag, name)
+        if action:
+            return action, why
+        fallbacks.append(why)
+    for option in () if fallbacks else protocol.options:
         cell = standard.option(option, tag)
         if cell == "K":
             return Action.KEEP, option
@@ -110,6 +128,23 @@ def action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, ..
     if standard.is_known(tag):
         return Action.KEEP, "not in Table E.1-1"
     return Action.REMOVE, "unknown attribute: not understood, does not leave"
+
+
+def _dated(protocol: Protocol, tag: int, name: str) -> tuple[Action | None, str]:
+    """What a rule that modifies does to a date or time; no action where Table E.1-1 is to say."""
+    vr, of = standard.vr(tag), standard.date_of(name)
+    if of == "device" and vr in ("DA", "DT") and "Retain Device Identity" in protocol.options:
+        return (
+            Action.YEAR,
+            "Retain Device Identity; the date of a device is cut to its year",
+        )
+    if of:
+        return None, f"the date of a {of} is never modified as a subject's"
+    if vr not in MODIFIABLE:
+        return None, f"{MODIFIED_DATES} would modify it, which this version cannot"
+    if vr == "TM" and protocol.dates.times == "keep":
+        return Action.KEEP, f"{MODIFIED_DATES}: times kept"
+    return Action.MODIFY, f"{MODIFIED_DATES}: {describe(protocol.dates)}"
 
 
 def _by_table(code: str, tag: int, sop_class: str, path: tuple[int, ...]) -> tuple[Action, str]:
@@ -137,6 +172,7 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
     subject = SubjectRule(**document.get("subject", {}))
     elements = {keyword: ACTIONS[action] for keyword, action in sorted(document.get("elements", {}).items())}
     options = tuple(sorted(document.get("options", [])))
+    dates = date_rule(document.get("dates", {}), options)
     return Protocol(
         name=document["name"],
         version=document["version"],
@@ -145,27 +181,38 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
         options=options,
         subject=subject,
         elements=elements,
-        digest=_digest(document["edition"], document["base"], options, subject, elements),
+        digest=_digest(document["edition"], document["base"], options, subject, elements, dates),
+        dates=dates,
     )
 
 
 def _digest(
-    edition: str, base: str, options: tuple[str, ...], subject: SubjectRule, elements: Mapping[str, Action]
+    edition: str,
+    base: str,
+    options: tuple[str, ...],
+    subject: SubjectRule,
+    elements: Mapping[str, Action],
+    dates: DateRule,
 ) -> str:
-    """SHA-256 of the rules alone, so that a new title is the same protocol and a new rule never is."""
-    rules = {
+    """SHA-256 of the rules alone, so that a new title is the same protocol and a new rule never is.
+
+    A table that says no more than the options do is left out, so that it may as well not be written.
+    """
+    rules: dict[str, Any] = {
         "base": base,
         "edition": edition,
         "elements": dict(elements),
         "options": options,
         "subject": {"kind": subject.kind, "length": subject.length},
     }
+    if dates != date_rule({}, options) or dates.modifies:
+        rules["dates"] = asdict(dates)
     canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 def _problems(document: Mapping[str, Any]) -> Iterator[str]:
-    for key in sorted(document.keys() - KEYS.keys() - TABLES.keys()):
+    for key in sorted(document.keys() - KEYS.keys() - set(TABLES)):
         yield f"{key}: no such setting; known: {', '.join([*KEYS, *TABLES])}"
     for key, kind in KEYS.items():
         if key not in document and key != "options":
@@ -178,6 +225,8 @@ def _problems(document: Mapping[str, Any]) -> Iterator[str]:
         yield "base: only `basic` is known"
     for key, check in (("options", _options), ("subject", _subject), ("elements", _elements)):
         yield from check(document.get(key, [] if key == "options" else {}))
+    if isinstance(document.get("options", []), list):
+        yield from date_problems(document.get("dates", {}), document.get("options", []), document.get("elements", {}))
     for key in ("name", "version", "title"):
         if isinstance(document.get(key), str) and not document[key].strip():
             yield f"{key}: is empty"
@@ -240,6 +289,10 @@ def _senseless(action: str, keyword: str, vr: str) -> str:
         return "an object needs it: `keep` or `uid`"
     if action == "clean" and vr not in TEXT:
         return f"only text can be cleaned, and its VR is {vr}"
+    if action == "modify" and vr not in ("AS", "DA", "DT", "TM"):
+        return f"only dates, times and ages can be modified, and its VR is {vr}"
+    if action == "year" and vr not in ("DA", "DT"):
+        return f"only dates can be cut to the year, and its VR is {vr}"
     if action == "uid" and vr not in ("UI", "SQ"):
         return f"only UIDs, and sequences of them, can be mapped, and its VR is {vr}"
     return ""

@@ -25,12 +25,14 @@ __all__ = [
     "Unlisted",
     "attribute_type",
     "basic",
+    "date_of",
     "has_plain_pixels",
     "is_known",
     "keyword",
     "option",
     "options",
     "pixel_risk",
+    "requires_pixels",
     "resolve",
     "storage_sop_classes",
     "transfer_syntaxes",
@@ -82,6 +84,11 @@ def options() -> Mapping[str, Option]:
         row["name"]: Option(row["name"], row["column"], row["code"], row["implemented"] == "yes")
         for row in _rows("options.csv")
     }
+
+
+def date_of(keyword: str) -> str:
+    """Whose date the attribute holds: `device` or `definition`; empty where it is the subject's."""
+    return _dates().get(keyword, "")
 
 
 @lru_cache(4096)
@@ -195,6 +202,15 @@ def has_plain_pixels(sop_class_uid: str) -> bool:
     return _iods().get(sop_class_uid, "") in _pixel_rules()["plain"]
 
 
+@lru_cache(64)
+def requires_pixels(sop_class_uid: str) -> bool:
+    """Whether an object of the class without a picture is no whole object (a mandatory Image Pixel module)."""
+    iod = _iods().get(sop_class_uid, "")
+    return any(
+        row["iod"] == iod and row["module"] == "image-pixel" and row["usage"] == "M" for row in _rows("iod_modules.csv")
+    )
+
+
 @cache
 def _pixel_rules() -> Mapping[str, Any]:
     return tomllib.loads((DATA / "pixel_risk.toml").read_text("utf-8"))
@@ -238,6 +254,11 @@ def _confidentiality(tag: int) -> Mapping[str, str] | None:
 @cache
 def _confidentiality_table() -> _Table:
     return _Table("confidentiality.csv")
+
+
+@cache
+def _dates() -> Mapping[str, str]:
+    return {row["keyword"]: row["of"] for row in _rows("dates.csv")}
 
 
 @cache

@@ -109,7 +109,8 @@ class Context:
     """What `Plan.prepare` learned from one file: elements to set, and how its text is encoded.
 
     `sets` maps each tag of `Plan.sets` to its value; `findings` is filled while the file is rewritten; `subject_mark`
-    is a keyed digest of who the patient is; `echoes` tells whether bytes hold a word of the patient's name or ID.
+    is a keyed digest of who the patient is; `echoes` tells whether bytes hold a word of the patient's name or ID;
+    `days` is what the subject's dates are shifted by.
     """
 
     sets: Mapping[int, SetValue]
@@ -117,6 +118,7 @@ class Context:
     findings: list[Finding]
     subject_mark: str
     echoes: Callable[[bytes], bool]
+    days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Plan:
              `slow` can tell. VR is empty in implicit VR.
     sets:    top-level tags that are always written anew, ascending, with their VR
     prepare: called once per file, before anything is written, with what was noted or taken
+    pixels:  whether an object without pixel data has been cut short
     echoing: rules like `rules`, for what is left once those were carried out, where it still echoes the patient
     """
 
@@ -136,6 +139,7 @@ class Plan:
     unusual: Callable[[int, str, Path], Rule | None]
     sets: Mapping[int, str]
     prepare: Callable[[View], Context]
+    pixels: bool
     echoing: Callable[[Path, bool], Mapping[bytes, Rule]]
 
 
