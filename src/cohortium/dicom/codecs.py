@@ -75,17 +75,17 @@ def frames(dataset: Dataset) -> int:
         raise Malformed("NumberOfFrames is not a number") from None
 
 
-def decode(dataset: Dataset, index: int = 0) -> tuple[np.ndarray[Any, Any], str]:
+def decode(dataset: Dataset, index: int = 0, *, raw: bool = False) -> tuple[np.ndarray[Any, Any], str]:
     """Frame `index` as (rows, columns) or (rows, columns, 3), and its photometric interpretation as decoded.
 
-    Samples are as stored: no rescaling, no window. YBR has become RGB.
+    Samples are as stored: no rescaling, no window. YBR has become RGB, unless they are wanted `raw`.
     """
     count = frames(dataset)
     if not 0 <= index < count:
         raise Malformed(f"frame {index + 1} of {count} does not exist")
     try:
         _refuse_size(dataset, index, count)
-        array, properties = get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset, index=index)
+        array, properties = get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset, index=index, raw=raw)
     except BAD_INPUT as error:
         raise Malformed(f"pixels of frame {index + 1} cannot be decoded ({type(error).__name__})") from None
     return array, str(properties["photometric_interpretation"])

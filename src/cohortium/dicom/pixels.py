@@ -18,7 +18,7 @@ import numpy as np
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
 
-__all__ = ["NEEDED", "clean", "native_length"]
+__all__ = ["NEEDED", "clean", "frames_of", "native_length", "read_fragments"]
 
 ROWS, COLUMNS, SAMPLES_PER_PIXEL, FRAMES = 0x00280010, 0x00280011, 0x00280002, 0x00280008
 BITS_ALLOCATED, BITS_STORED, HIGH_BIT, REPRESENTATION = 0x00280100, 0x00280101, 0x00280102, 0x00280103
@@ -152,7 +152,7 @@ def _sign_extended(chunk: np.ndarray, stored: int) -> np.ndarray:
 def _encapsulated(
     view: memoryview, start: int, value: int, syntax: str, noted: Mapping[int, bytes], findings: list[Finding]
 ) -> tuple[Slices, int]:
-    table, fragments, behind = _fragments(view, value)
+    table, fragments, behind = read_fragments(view, value)
     edits = [] if _valid_offsets(view, table, fragments) else [(table[0] - 4, bytes(4)), (table[0], None)]
     blanked = 0
     for at, size in _blanks(view, fragments, syntax, noted):
@@ -175,7 +175,7 @@ def _encapsulated(
     return out, behind
 
 
-def _fragments(view: memoryview, position: int) -> tuple[tuple[int, int], list[tuple[int, int]], int]:
+def read_fragments(view: memoryview, position: int) -> tuple[tuple[int, int], list[tuple[int, int]], int]:
     """(offset, length) of the basic offset table and of each fragment, and the offset behind them (PS3.5 A.4)."""
     found: list[tuple[int, int]] = []
     while True:
@@ -213,7 +213,7 @@ def _blanks(
     if syntax == RLE:
         frames = [[fragment] for fragment in fragments]
     else:
-        frames = list(_frames_of(view, fragments, b"\xff\x4f" if syntax in JPEG_2000 else b"\xff\xd8"))
+        frames = list(frames_of(view, fragments, b"\xff\x4f" if syntax in JPEG_2000 else b"\xff\xd8"))
     if len(frames) != _frames(noted):
         short = "truncated: " if len(frames) < _frames(noted) else ""
         raise Malformed(f"{short}{len(frames)} frames of compressed pixel data, {_frames(noted)} are announced")
@@ -254,7 +254,7 @@ def _rle_length(segment: memoryview, pixels: int) -> int:
     return position
 
 
-def _frames_of(view: memoryview, fragments: list[tuple[int, int]], start: bytes) -> Iterator[list[tuple[int, int]]]:
+def frames_of(view: memoryview, fragments: list[tuple[int, int]], start: bytes) -> Iterator[list[tuple[int, int]]]:
     """Fragments grouped into frames: a frame starts with its start-of-image marker."""
     frame: list[tuple[int, int]] = []
     for at, size in fragments:
