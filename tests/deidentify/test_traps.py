@@ -784,3 +784,17 @@ def test_compound_codes_follow_the_type_in_items(clean: Clean) -> None:
     assert output.StructureSetROISequence[0].ROIName == ""
     image = output.ROIContourSequence[0].ContourSequence[0].ContourImageSequence[0]
     assert image.ReferencedSOPInstanceUID == output.SOPInstanceUID
+
+
+def test_an_image_cut_short_before_its_pixels_is_an_error_finding_on_either_path(basic: Deidentifier) -> None:
+    for syntax in (factory.EXPLICIT, factory.DEFLATED):
+        whole = factory.ct(syntax=syntax)
+        without = factory.ct(syntax=syntax, PixelData=None)
+        assert "pixels.missing" not in {finding.rule for finding in accepted(basic(whole)).findings}
+        found = {finding.rule: finding.severity for finding in accepted(basic(without)).findings}
+        assert found["pixels.missing"] == "error"
+
+
+def accepted(result: Deidentified | SetAside) -> Deidentified:
+    assert isinstance(result, Deidentified), result
+    return result

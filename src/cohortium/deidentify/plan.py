@@ -100,7 +100,7 @@ class Compiler:
         """The plan for objects of one SOP class."""
         rules = _Rules(self.protocol, sop_class, self.uids, self.untyped)
         prepare = _Preparation(self.protocol, sop_class, self.pseudonyms, self.shifts, self.uids)
-        return Plan(rules.table, rules.unusual, SETS, prepare, standard.requires_pixels(sop_class), _echoing)
+        return Plan(rules.table, rules.unusual, SETS, prepare, _echoing, standard.requires_pixels(sop_class))
 
 
 class _Rules:

@@ -131,16 +131,16 @@ class Plan:
              `slow` can tell. VR is empty in implicit VR.
     sets:    top-level tags that are always written anew, ascending, with their VR
     prepare: called once per file, before anything is written, with what was noted or taken
-    pixels:  whether an object without pixel data has been cut short
     echoing: rules like `rules`, for what is left once those were carried out, where it still echoes the patient
+    pixels:  whether an object without pixel data has been cut short
     """
 
     rules: Callable[[Path, bool], Mapping[bytes, Rule]]
     unusual: Callable[[int, str, Path], Rule | None]
     sets: Mapping[int, str]
     prepare: Callable[[View], Context]
-    pixels: bool
     echoing: Callable[[Path, bool], Mapping[bytes, Rule]]
+    pixels: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ __all__ = [
     "NotScannable",
     "element",
     "file_header",
+    "note_missing",
     "note_trailing",
     "rewrite",
     "set_element",
@@ -105,6 +106,7 @@ def _rewrite(view: memoryview, head: bytes, plan: Plan, meta: FileMeta) -> Rewri
     elif end != len(view):
         raise Malformed("the end of an item stands outside a sequence", end)
     else:
+        note_missing(plan, context)
         slices.append(without_echoes(rewriter.apply(head, meta.end, end, edits, context, ()), plan, context, syntax))
     return Rewritten([piece for piece in slices if piece], context)
 
@@ -140,6 +142,13 @@ def note_trailing(size: int, context: Context) -> None:
     if size:
         text = f"{size} bytes behind the pixel data were cut off"
         context.findings.append(Finding("structure.trailing-bytes", Severity.INFO, text))
+
+
+def note_missing(plan: Plan, context: Context) -> None:
+    """An image without samples is whole DICOM, and yet was probably cut short where its pixel data began."""
+    if plan.pixels:
+        text = "an image without pixel data: the file may have been cut short; send it again"
+        context.findings.append(Finding("pixels.missing", Severity.ERROR, text))
 
 
 class _Rewriter:

@@ -26,6 +26,7 @@ from cohortium.dicom.scan import (
     UNPARSEABLE,
     element,
     file_header,
+    note_missing,
     note_trailing,
     set_element,
     without_echoes,
@@ -101,6 +102,8 @@ def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
     header = file_header(noted, context, out_syntax)
     content = without_echoes(writer.dataset(main, (), sets=True), plan, context, out_syntax)
     slices: list[bytes | memoryview] = [header, content]
+    if not any(each.tag in PIXEL_TAGS for each in top):
+        note_missing(plan, context)
     for each in top:
         if each.tag in PIXEL_TAGS and _rule(plan, each, ()).do == Do.PIXELS:
             encoded = memoryview(writer.encode(each, each.value, undefined=each.undefined))
