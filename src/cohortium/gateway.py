@@ -1,7 +1,7 @@
 """The hospital's main loop: acquire, deidentify, check, deposit. Start reading here.
 
-Each stage finishes what is waiting for it, in order of arrival, before the next begins, and each item is committed on
-its own. So a run that was killed anywhere and started again ends where an undisturbed one would have.
+Each stage finishes what is waiting for it, in order of arrival, before the next begins, and commits it batch by batch.
+So a run that was killed anywhere and started again ends where an undisturbed one would have.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 from time import perf_counter
 
@@ -95,16 +96,13 @@ class Gateway:
 
     def deidentify(self) -> None:
         """De-identify what was received, or set it aside."""
-        total = self._spool.count(State.RECEIVED)
-        for done, item in enumerate(self._spool.waiting(State.RECEIVED), start=1):
-            content = self._spool.incoming(item)
-            line = self._line_for(item, content)
-            made = line.deidentifier(content) if line else SetAside(Reason.NO_PIPELINE)
-            if isinstance(made, SetAside):
-                self._spool.settle(item, State.QUARANTINED, made)
-            elif line:
-                self._keep(item, line, made)
-            self._progress("deidentify", done, total)
+        total, done = self._spool.count(State.RECEIVED), 0
+        for batch in self._spool.waiting(State.RECEIVED):
+            with self._spool.together():
+                for item in batch:
+                    self._deidentify(item)
+                    done += 1
+                    self._progress("deidentify", done, total)
 
     def check(self) -> None:
         """Check every series that has something new, or was held; let it go on, or hold it."""
@@ -117,18 +115,20 @@ class Gateway:
             errors = sorted({finding.rule for finding in findings if finding.severity is Severity.ERROR})
             held = SetAside(Reason.CHECK, ", ".join(errors)) if errors and line.pipeline.gate else None
             self._archive.note(line.project_id, uid, findings)
-            for item in items:
-                if item.state in (State.DEIDENTIFIED, State.HELD):
-                    self._spool.settle(item, State.HELD if held else State.OUTBOX, held)
+            with self._spool.together():
+                for item in items:
+                    if item.state in (State.DEIDENTIFIED, State.HELD):
+                        self._spool.settle(item, State.HELD if held else State.OUTBOX, held)
             self._progress("check", done, len(waiting))
 
     def deposit(self) -> None:
         """Hand over what is in the outbox."""
-        total = self._spool.count(State.OUTBOX)
-        for done, item in enumerate(self._spool.waiting(State.OUTBOX), start=1):
-            line = self._lines[item.pipeline]
-            self._depositor.deposit(item, line.pipeline.project, line.protocol.digest)
-            self._progress("deposit", done, total)
+        total, done = self._spool.count(State.OUTBOX), 0
+        for batch in self._spool.waiting(State.OUTBOX):
+            for name, items in groupby(batch, key=lambda item: item.pipeline):
+                line = self._lines[name]
+                done += self._depositor.deposit(list(items), line.pipeline.project, line.protocol.digest)
+                self._progress("deposit", done, total)
 
     def _line(self, pipeline: Pipeline, key: SiteKey) -> Line:
         project = self._config.project(pipeline.project)
@@ -158,6 +158,15 @@ class Gateway:
             if line.source == source and (not wanted or modality in wanted):
                 return line
         return None
+
+    def _deidentify(self, item: Item) -> None:
+        content = self._spool.incoming(item)
+        line = self._line_for(item, content)
+        made = line.deidentifier(content) if line else SetAside(Reason.NO_PIPELINE)
+        if isinstance(made, SetAside):
+            self._spool.settle(item, State.QUARANTINED, made)
+        elif line:
+            self._keep(item, line, made)
 
     def _keep(self, item: Item, line: Line, deidentified: Deidentified) -> None:
         content = b"".join(deidentified.slices)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cohortium.errors import Corrupt
 
-__all__ = ["read", "seal", "unseal", "write"]
+__all__ = ["read", "seal", "sync_folder", "unseal", "write"]
 
 MAGIC = b"COHSEAL1"
 SALT = 32
@@ -59,8 +59,11 @@ def unseal(key: bytes, stream: BinaryIO) -> Iterator[bytes]:
         chunk, number = following, number + 1
 
 
-def write(path: Path, key: bytes, slices: Iterable[bytes | bytearray | memoryview]) -> None:
-    """Seal the slices into `path`, durable and whole or not at all (temporary name, fsync, rename)."""
+def write(path: Path, key: bytes, slices: Iterable[bytes | bytearray | memoryview], *, sync_name: bool = True) -> None:
+    """Seal the slices into `path`, durable and whole or not at all (temporary name, fsync, rename).
+
+    Without `sync_name` a power cut may undo the rename; who writes many files calls `sync_folder` once after them.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -71,7 +74,8 @@ def write(path: Path, key: bytes, slices: Iterable[bytes | bytearray | memoryvie
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if sync_name:
+        sync_folder(path.parent)
 
 
 def read(path: Path, key: bytes) -> bytes:

@@ -18,7 +18,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
-from cohortium.archive import Archive
+from cohortium.archive import Archive, Offer
 from cohortium.config import Project
 from cohortium.errors import Refused
 from cohortium.prove import audit, receipts
@@ -45,6 +45,17 @@ def test_what_is_admitted_is_stored_indexed_and_audited(archive: Archive, make: 
     assert (row["scan_id"], row["digest"], row["InstanceNumber"]) == (scan["id"], instance.digest, 3)
     assert (row["position"], row["NumberOfFrames"]) == (7.5, 1)
     assert [(each["who"], each["what"]) for each in rows(archive, schema.audit)] == [("anna", "admit")]
+
+
+def test_of_many_each_has_its_own_answer(archive: Archive, make: Make) -> None:
+    elsewhere = make(
+        3, lambda dataset: setattr(dataset, "StudyInstanceUID", "2.25.9")
+    )  # known only as rows are written
+    offers = [Offer(content, None) for content in (make(1), b"letter", make(2), elsewhere, make(2))]
+    answers = archive.admit_all(iter(offers), "open", who="anna")
+    assert [isinstance(answer, Refused) for answer in answers] == [False, True, False, True, False]
+    assert sorted(row["SOPInstanceUID"] for row in rows(archive, schema.instance)) == ["2.25.4.1", "2.25.4.2"]
+    assert [len(rows(archive, table)) for table in (schema.session, schema.scan, schema.audit)] == [1, 1, 2]
 
 
 def test_the_same_bytes_again_change_nothing(archive: Archive, make: Make) -> None:

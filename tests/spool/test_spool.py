@@ -32,7 +32,7 @@ def files(spool: Spool) -> set[str]:
 
 def received(spool: Spool, content: bytes = b"bytes", path: str = "/in/1.dcm") -> Item:
     id = spool.receive(Arrival(Path(path), len(content), 17), "ct", [content])
-    return next(item for item in spool.waiting(State.RECEIVED) if item.id == id)
+    return next(item for batch in spool.waiting(State.RECEIVED) for item in batch if item.id == id)
 
 
 def made(digest: str, uid: str = "2.25.4", PatientID: str = "S1", mark: str = "m") -> Made:
@@ -106,7 +106,8 @@ def test_opening_removes_what_nobody_needs_and_keeps_the_rest(tmp_path: Path, ki
 def test_from_arrival_to_deposit_the_files_follow_the_state(spool: Spool) -> None:
     item = received(spool)
     incoming, outgoing = f"incoming/{item.id}", f"outgoing/{item.id}"
-    assert spool.keep(item, made("ab"), b"out", ["ct"]) is State.DEIDENTIFIED
+    spool.keep(item, made("ab"), b"out", ["ct"])
+    assert state_of(spool, item) == State.DEIDENTIFIED
     assert files(spool) == {incoming, outgoing}
     assert spool.unchecked() == [("ct", "2.25.3")]
     spool.settle(item, State.HELD, SetAside(Reason.CHECK, "geometry.uneven"))
@@ -125,7 +126,8 @@ def test_a_step_that_the_table_does_not_allow_is_corrupt(spool: Spool) -> None:
 def test_the_same_output_twice_is_a_duplicate(spool: Spool) -> None:
     first, second = received(spool, b"1", "/1"), received(spool, b"2", "/2")
     spool.keep(first, made("ab"), b"out", ["ct"])
-    assert spool.keep(second, made("ab"), b"out", ["ct"]) is State.DUPLICATE
+    spool.keep(second, made("ab"), b"out", ["ct"])
+    assert state_of(spool, second) == State.DUPLICATE
     assert files(spool) == {f"incoming/{first.id}", f"outgoing/{first.id}"}
 
 
@@ -139,7 +141,8 @@ def test_the_same_output_twice_is_a_duplicate(spool: Spool) -> None:
 def test_who_came_first_keeps_what_two_claim(spool: Spool, rival: Made, reason: Reason) -> None:
     first, second = received(spool, b"1", "/1"), received(spool, b"2", "/2")
     spool.keep(first, made("ab"), b"out", ["ct"])
-    assert spool.keep(second, rival, b"other", ["ct"]) is State.QUARANTINED
+    spool.keep(second, rival, b"other", ["ct"])
+    assert state_of(spool, second) == State.QUARANTINED
     with spool.reading() as connection:
         (aside,) = summarise(connection, 0.0, (0, 0)).set_aside
     assert (aside.item, aside.reason) == (second.name, reason)
@@ -150,19 +153,52 @@ def test_who_came_first_keeps_what_two_claim(spool: Spool, rival: Made, reason: 
 def test_pipelines_into_other_projects_are_no_rivals(spool: Spool) -> None:
     first, second = received(spool, b"1", "/1"), received(spool, b"2", "/2")
     spool.keep(first, made("ab"), b"out", ["ct"])
-    assert spool.keep(second, made("cd"), b"other", ["other"]) is State.DEIDENTIFIED
+    spool.keep(second, made("cd"), b"other", ["other"])
+    assert state_of(spool, second) == State.DEIDENTIFIED
 
 
-def test_waiting_items_come_in_order_of_arrival_beyond_a_page(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cohortium.spool.items.PAGE", 3)
+def test_waiting_items_come_in_order_of_arrival_beyond_a_batch(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cohortium.spool.items.BATCH", 3)
     for number in range(8):
         received(spool, bytes([number]), f"/{number}")
     seen = []
-    for item in spool.waiting(State.RECEIVED):
-        seen.append(spool.incoming(item)[0])
-        if item.number % 2:
+    for batch in spool.waiting(State.RECEIVED):
+        seen.append([spool.incoming(item)[0] for item in batch])
+        for item in batch[::2]:
             spool.settle(item, State.QUARANTINED, SetAside(Reason.MALFORMED))
-    assert seen == list(range(8))
+    assert seen == [[0, 1, 2], [3, 4, 5], [6, 7]]
+
+
+def test_changes_made_together_are_seen_when_all_are_made_and_in_their_order(spool: Spool) -> None:
+    first, second = received(spool, b"1", "/1"), received(spool, b"2", "/2")
+    with spool.together():
+        for item in (first, second):
+            spool.keep(item, made("ab"), b"out", ["ct"])
+        assert [state_of(spool, item) for item in (first, second)] == [State.RECEIVED, State.RECEIVED]
+    assert [state_of(spool, item) for item in (first, second)] == [State.DEIDENTIFIED, State.DUPLICATE]
+    assert files(spool) == {f"incoming/{first.id}", f"outgoing/{first.id}"}
+
+
+def test_the_same_bytes_twice_together_are_one_item(spool: Spool) -> None:
+    with spool.together():
+        for name in ("/1", "/2"):
+            spool.receive(Arrival(Path(name), 5, 17), "ct", [b"bytes"])
+    with spool.reading() as connection:
+        states = summarise(connection, 0.0, (0, 0)).states
+    assert (states["received"], states["duplicate"]) == (1, 1)
+    assert len(files(spool)) == 1
+
+
+def test_what_was_done_before_something_went_wrong_together_is_kept(spool: Spool) -> None:
+    def fail_after_one() -> None:
+        with spool.together():
+            spool.receive(FOUND, "ct", [b"bytes"])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_after_one()
+    assert spool.knows(FOUND)
+    received(spool, b"2", "/2")  # and what follows is on its own again
 
 
 def test_a_placeholder_gives_way_to_the_bytes(spool: Spool) -> None:

@@ -14,7 +14,7 @@ def settle(hospital: Any, data: Path) -> None:
     hospital.file.write_text(hospital.file.read_text() + f'\n[site]\ndata = "{data}"\n')
 
 
-@pytest.mark.parametrize("kilobytes", [0, 40, 300, 420, 500, 600, 700])
+@pytest.mark.parametrize("kilobytes", [0, 40, 150, 300, 420, 500, 580])
 def test_a_full_disk(crowded: Any, tmp_path: Path, tiny_disk: Path, kilobytes: int) -> None:
     """`kilobytes` are left when the run begins, so that it fails in one stage or another."""
     undisturbed = crowded.another(tmp_path / "undisturbed")

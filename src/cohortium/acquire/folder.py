@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from cohortium.dicom.filemeta import is_dicom
 from cohortium.errors import Unavailable
-from cohortium.spool import Arrival, Spool
+from cohortium.spool import BATCH, Arrival, Spool
 from cohortium.values import Reason, SetAside, State
 
 __all__ = ["acquire", "count", "walk"]
@@ -38,12 +39,15 @@ def acquire(source: Path, spool: Spool, pipeline: str, limit: int) -> Iterator[N
     Files of more than `limit` bytes are set aside.
     """
     spool.forget_unread(pipeline)
-    for path, problem in walk(source):
-        if problem:
-            spool.refuse(_stat(path), pipeline, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
-        else:
-            _take(path, spool, pipeline, limit)
-        yield
+    files = walk(source)
+    while batch := list(islice(files, BATCH)):
+        with spool.together():
+            for path, problem in batch:
+                if problem:
+                    spool.refuse(_stat(path), pipeline, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
+                else:
+                    _take(path, spool, pipeline, limit)
+                yield
 
 
 def walk(source: Path) -> Iterator[tuple[Path, str]]:

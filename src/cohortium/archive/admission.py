@@ -1,4 +1,4 @@
-"""The one door into the archive: whatever the way it came, nothing is stored or indexed but through `Archive.admit`.
+"""The one door into the archive: whatever the way it came, nothing is stored or indexed but by `Archive.admit_all`.
 
 A receipt says that an enrolled site vouches for exactly these bytes; the archive's own inspection is made in any case.
 Bytes are durable before a row names them, and all rows of an instance are written in one transaction, so that a
@@ -8,6 +8,7 @@ crash leaves at most an object that nothing refers to and that the next try adop
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,7 +23,15 @@ from cohortium.errors import Malformed, Refused
 from cohortium.prove import audit, receipts
 from cohortium.values import Finding, Instance, Protocol, Receipt
 
-__all__ = ["Archive"]
+__all__ = ["Archive", "Offer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A de-identified DICOM file that asks to come in, and a site's word for it, if there is one."""
+
+    content: bytes | memoryview
+    receipt: Receipt | None
 
 
 class Archive:
@@ -49,36 +58,56 @@ class Archive:
                 digest=protocol.digest,
             )
 
-    def admit(self, content: bytes | memoryview, project: str, receipt: Receipt | None, who: str) -> Instance:
-        """Store and index one de-identified DICOM file, on the word of `who`; again with the same bytes: no change.
+    def admit_all(self, offers: Iterable[Offer], project: str, who: str) -> list[Instance | Refused]:
+        """Store and index what is offered to the project, on the word of `who`; the same bytes again: no change.
 
-        Raises `Refused` where the receipt, the inspection or the index says no.
+        One answer each, in order: `Refused` where the receipt, the inspection or the index says no. Takes one offer
+        after the other, and writes the index once.
         """
-        digest = sha256(content).hexdigest()
         with self.engine.execution_options(reading=True).begin() as connection:
             row = projects.project_named(connection, project)
-            _check_receipt(connection, row, digest, receipt)
-        inspect(content, row["protocol_digest"])
-        try:
-            instance = meta.describe(content, digest)
-        except Malformed as error:
-            raise Refused(f"not admitted: {error}") from None
-        self._check_unique(row["id"], instance)
-        self.objects.put(content)
+            stored = [self._store(connection, row, offer) for offer in offers]
         with self.engine.begin() as connection:
-            if _is_new(connection, row["id"], instance):
-                index.add(connection, row["id"], instance)
-                audit.record(connection, who, "admit", f"{project}/{digest}")
-        return instance
+            return [_indexed(connection, row, each, who) for each in stored]
+
+    def admit(self, content: bytes | memoryview, project: str, receipt: Receipt | None, who: str) -> Instance:
+        """`admit_all` for a single file; a refusal is raised."""
+        (answer,) = self.admit_all([Offer(content, receipt)], project, who)
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
 
     def note(self, project_id: int, SeriesInstanceUID: str, findings: Iterable[Finding]) -> None:
         """Let these be the findings of the series, in place of earlier ones."""
         with self.engine.begin() as connection:
             index.replace_findings(connection, project_id, SeriesInstanceUID, findings)
 
-    def _check_unique(self, project_id: int, instance: Instance) -> None:
-        with self.engine.execution_options(reading=True).begin() as connection:
-            _is_new(connection, project_id, instance)
+    def _store(self, connection: Connection, project: RowMapping, offer: Offer) -> Instance | Refused:
+        digest = sha256(offer.content).hexdigest()
+        try:
+            _check_receipt(connection, project, digest, offer.receipt)
+            inspect(offer.content, project["protocol_digest"])
+            instance = meta.describe(offer.content, digest)
+            _is_new(connection, project["id"], instance)
+        except Malformed as error:
+            return Refused(f"not admitted: {error}")
+        except Refused as refusal:
+            return refusal
+        self.objects.put(offer.content)
+        return instance
+
+
+def _indexed(connection: Connection, project: RowMapping, stored: Instance | Refused, who: str) -> Instance | Refused:
+    if isinstance(stored, Refused):
+        return stored
+    try:
+        with connection.begin_nested():  # what is refused here leaves no row, and the others their rows
+            if _is_new(connection, project["id"], stored):
+                index.add(connection, project["id"], stored)
+                audit.record(connection, who, "admit", f"{project['name']}/{stored.digest}")
+    except Refused as refusal:
+        return refusal
+    return stored
 
 
 def _check_receipt(connection: Connection, project: RowMapping, digest: str, receipt: Receipt | None) -> None:

@@ -2,7 +2,7 @@
 
 `put` returns only after the object would survive a power cut. obstore writes under a temporary name and renames, but
 flushes nothing to disk, so a name may outlive its bytes; therefore an object found in place is trusted only once it
-has been read back.
+has been read back, and is flushed too: whoever wrote it may have been killed before.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Objects:
         digest = sha256(content).hexdigest()
         if not self._holds(digest):
             self._write(_name(digest), content)
-            self._make_durable(digest)
+        self._make_durable(digest)
         self._path(digest).with_name(f"{digest}#1").unlink(missing_ok=True)  # of an obstore that was killed here
         return digest
 

@@ -21,6 +21,7 @@ from cohortium.store.schema import arrival, item
 from cohortium.values import Finding, Instance, Reason, SetAside, Severity, State
 
 __all__ = [
+    "BATCH",
     "Arrival",
     "Item",
     "Made",
@@ -39,7 +40,7 @@ __all__ = [
     "series_in",
 ]
 
-PAGE = 500
+BATCH = 32  # items to be worked on before what came of them is committed
 NOTHING_YET: dict[str, Any] = {
     "digest": "",
     "PatientID": "",
@@ -147,9 +148,9 @@ def change(connection: Connection, id: str, state: State, set_aside: SetAside | 
 
 
 def in_state(connection: Connection, state: State, after: int = 0) -> list[Item]:
-    """The next items in that state, in order of arrival: at most a page, of numbers beyond `after`."""
-    page = select(item).where(item.c.state == state, item.c.number > after).order_by(item.c.number).limit(PAGE)
-    return [_item(row) for row in connection.execute(page).mappings()]
+    """The next items in that state, in order of arrival: at most a batch, of numbers beyond `after`."""
+    batch = select(item).where(item.c.state == state, item.c.number > after).order_by(item.c.number).limit(BATCH)
+    return [_item(row) for row in connection.execute(batch).mappings()]
 
 
 def of_series(connection: Connection, pipelines: Collection[str], SeriesInstanceUID: str) -> list[Item]:
