@@ -190,11 +190,21 @@ def pixel_risk(sop_class_uid: str, modality: str, burned_in: str, image_type: st
         return "pictures of this kind may carry text" if _has_pixels(iod) else None
     if modality.strip() not in rules["plain_modalities"]:
         return "pictures of this modality may carry text" if modality.strip() else "Modality is missing"
-    if any(value.strip().upper() in rules["screens"] for value in image_type.split("\\")):
+    if shows_a_screen(image_type):
         return "a picture of a screen"
     if attribute_type(sop_class_uid, "BurnedInAnnotation") == "1" and burned_in.strip().upper() != "NO":
         return "BurnedInAnnotation is required and is not NO"
     return None
+
+
+def shows_a_screen(image_type: str) -> bool:
+    """Whether ImageType says that the picture is one of a screen."""
+    return any(value.strip().upper() in _pixel_rules()["screens"] for value in image_type.split("\\"))
+
+
+def iod(sop_class_uid: str) -> str:
+    """The IOD of a SOP class, as the tables name it; empty where the class is not on the list."""
+    return _iods().get(sop_class_uid, "")
 
 
 def has_plain_pixels(sop_class_uid: str) -> bool:
