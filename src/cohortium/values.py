@@ -59,6 +59,7 @@ class Reason(StrEnum):
     UNREADABLE = "file cannot be read"
     EMPTY = "empty file"
     TOO_LARGE = "larger than the limit"
+    SCRIPT = "kept back by the CTP script"
 
 
 @dataclass(frozen=True, slots=True)
