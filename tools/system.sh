@@ -5,6 +5,7 @@ set -u
 missing=
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="chromium"
 command -v strace >/dev/null || missing="$missing strace"
+command -v dciodvfy >/dev/null || missing="$missing dicom3tools"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -52,3 +52,46 @@ def test_a_folder_that_is_not_there(cohortium: Run, site: Path, source: str, des
 def test_nothing_to_verify_is_no_success(cohortium: Run, site: Path) -> None:
     (site / "empty").mkdir()
     assert cohortium("verify", "incoming", "empty", cwd=site).returncode == 2
+
+
+@pytest.fixture
+def recorded(cohortium: Run, site: Path) -> Path:
+    made = cohortium("deidentify", "incoming", "out", "--record", "run.record", cwd=site)
+    assert made.returncode == 0, made.stderr
+    return site
+
+
+def test_the_whole_proof(cohortium: Run, recorded: Path) -> None:
+    options = ["--record", "run.record", "--report", "report", "--mapping", "mapping", "--sample", 1, "--seed", 7]
+    result = cohortium("verify", "incoming", "out", *options, "--json", cwd=recorded, PATH="/nowhere")
+    assert result.returncode == 0, result.stdout + result.stderr
+    told = json.loads(result.stdout)
+    assert {check["status"] for check in told["checks"]} == {"passed", "not checked"}
+    assert told["sample"]["seed"] == 7
+    assert (recorded / "report" / "report.html").is_file()
+    assert (recorded / "mapping" / "patid_mapping.csv").is_file()
+    assert "quellenhofer" not in (result.stdout + result.stderr).lower()
+
+
+def test_a_failed_check_has_a_code_of_its_own(cohortium: Run, recorded: Path) -> None:
+    (output,) = (recorded / "out").rglob("*.dcm")
+    dataset = dcmread(output)
+    dataset.RescaleIntercept = "7"
+    dataset.save_as(output)
+    result = cohortium("verify", "incoming", "out", "--record", "run.record", cwd=recorded)
+    assert result.returncode == 8
+    assert "has other bytes than the run wrote" in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("option", ["--report", "--mapping"])
+@pytest.mark.parametrize("place", ["out/secret", "incoming/secret", "out"])
+def test_secrets_never_lie_among_the_data(cohortium: Run, recorded: Path, option: str, place: str) -> None:
+    result = cohortium("verify", "incoming", "out", "--record", "run.record", option, place, cwd=recorded)
+    assert result.returncode == 3
+    assert "it is a secret" in result.stderr
+
+
+def test_tables_need_the_record(cohortium: Run, recorded: Path) -> None:
+    result = cohortium("verify", "incoming", "out", "--mapping", "mapping", cwd=recorded)
+    assert result.returncode == 2
+    assert "--mapping needs --record" in result.stderr

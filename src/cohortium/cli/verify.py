@@ -1,48 +1,111 @@
-"""Proving that nothing identifying is left in a folder, from the inputs and outputs alone."""
+"""Proving that nothing identifying is left in a folder, and that it was made from its inputs as declared."""
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import RenderableType
+from rich.text import Text
 
-from cohortium.cli.options import FOUND, AsJson
+from cohortium import config
+from cohortium.cli.options import DEFAULT, FAILED, FOUND, AsJson, ConfigFile
 from cohortium.errors import ConfigError
 
+if TYPE_CHECKING:
+    from cohortium.verify.proof import Proof
+
 __all__ = ["verify"]
+
+SEEDS = 1 << 32
+STYLES = {"passed": "green", "failed": "bold red", "not checked": "yellow"}
+PROBLEMS = 20  # of one check, on the terminal
 
 
 def verify(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder with the identifiable files.")],
     destination: Annotated[Path, typer.Argument(metavar="DST", help="Folder with what was made of them.")],
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The run's record, of `deidentify --record`: hold each output against its input."
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write report.html and report.json, which are secrets."),
+    ] = None,
+    sample: Annotated[int, typer.Option(min=0, metavar="N", help="Series to show in the report, by chance.")] = 12,
+    seed: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Draw the series of the report that stated this seed.")
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write tables id_old,id_new of patients and UIDs; needs --record."),
+    ] = None,
+    file: ConfigFile = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Search every byte of DST for each name, ID, address and UID that SRC holds. Exits with 7 if one is found."""
+    """Search every byte of DST for each name, ID, address and UID that SRC holds, and check DST against SRC.
+
+    Exits with 7 if an identifying value is found, with 8 if a check fails.
+    """
     for argument, folder in (("SRC", source), ("DST", destination)):
         if not folder.is_dir():
             raise ConfigError(f"{argument} is not a folder")
+    if mapping is not None and record is None:
+        raise ConfigError("--mapping needs --record: only the record tells which output came from which input")
 
+    from cohortium import keys
     from cohortium.acquire.folder import walk
     from cohortium.cli import terminal
-    from cohortium.verify import search
+    from cohortium.verify import mapping as tables
+    from cohortium.verify import proof, secret
+    from cohortium.verify import record as records
+    from cohortium.verify import report as reports
 
-    inputs, outputs = ([path for path, problem in walk(folder) if not problem] for folder in (source, destination))
-    if not outputs:
+    for option, path in (("--report", report), ("--mapping", mapping)):
+        if path is not None:
+            secret.refuse_inside(path, option, (source, destination))
+    inputs, found = ([path for path, problem in walk(folder) if not problem] for folder in (source, destination))
+    if not found:
         raise ConfigError("DST holds no file; there is nothing to verify")
+    outputs = [(path.relative_to(destination.resolve()).as_posix(), path) for path in found]
+    run = None
+    if record is not None:
+        site = config.load(file).site
+        key = keys.load(site.key, site.data)
+        run = records.read(record, key), key
+    drawn = proof.Draw(sample, secrets.randbelow(SEEDS) if seed is None else seed) if report else None
     with terminal.progress() as progress:
-
-        def contents() -> Iterator[tuple[str, bytes]]:
-            for done, path in enumerate(outputs, start=1):
-                yield str(path.relative_to(destination.resolve())), path.read_bytes()
-                progress("search", done, len(outputs))
-
-        report = search(inputs, contents())
+        proved = proof.prove(inputs, outputs, run, drawn, progress)
+    if report is not None:
+        reports.write(report, proved)
+    if mapping is not None:
+        tables.write(mapping, proved.patients, proved.uids)
     if as_json:
-        typer.echo(json.dumps(asdict(report), indent=2))
+        typer.echo(json.dumps(reports.as_dict(proved), indent=2))
     else:
-        terminal.show(*terminal.searched(report))
-    raise typer.Exit(FOUND if report.hits else 0)
+        terminal.show(*_told(proved))
+    raise typer.Exit(FOUND if proved.search.hits else FAILED if proved.failed else 0)
+
+
+def _told(proved: Proof) -> Iterator[RenderableType]:
+    """What the search found, then what each check says."""
+    from cohortium.cli import terminal
+
+    yield from terminal.searched(proved.search)
+    for check in proved.checks:
+        yield Text(f"{check.status:<12}{check.title}", style=STYLES[check.status])
+        yield Text("            " + "; ".join(filter(None, (check.looked_at, check.note))), style="dim")
+        for problem in check.problems[:PROBLEMS]:
+            yield Text(f"            {problem.where}: {problem.what}", style="red")
+        if len(check.problems) > PROBLEMS:
+            yield Text(f"            and {len(check.problems) - PROBLEMS} more", style="red")
+    if proved.set_aside:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in proved.set_aside.items())
+        yield Text(f"set aside by the run: {reasons}")

@@ -19,13 +19,14 @@ from cohortium.verify.patterns import Pattern, patterns
 from cohortium.verify.regions import Place, pixels, places, where
 from cohortium.verify.values import collect, identifying, manufacturers
 
-__all__ = ["Hit", "Report", "search"]
+__all__ = ["FILE_NAME", "Hit", "Report", "search"]
 
 LONG = 6  # characters from which a word is found inside others, bytes from which it is found among samples
 LONG_WIDE = 8  # characters, where a sample of 16 bits could be a letter
 MAKERS = frozenset({"Manufacturer", "ManufacturerModelName"})
 DIGEST = re.compile("[0-9a-f]{64}")  # files named by content; digits in them are chance
 STOP = "stop word"
+FILE_NAME = "file name"
 DIGITS_ALONE = 8  # digits from which even a number in a number is no chance
 DATES = frozenset({"DA", "DT", "TM"})
 NUMBERS = DATES | {"AS", "DS", "IS", "UI"}
@@ -107,7 +108,7 @@ class _Needles:
         }
         for kind, number in in_name:
             if kind != STOP:
-                yield Hit(label, "file name", kind, number)
+                yield Hit(label, FILE_NAME, kind, number)
         shown, known = (label if in_name else name), None
         for target, offset in self._in_bytes(content):
             if target.kind == STOP:

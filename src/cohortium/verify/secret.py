@@ -1,4 +1,4 @@
-"""Files that link patients to pseudonyms or show what was found: their owner's alone, never among what is given away."""
+"""Files that link patients to pseudonyms or show what was found: never among what is given away, and for one owner."""
 
 from __future__ import annotations
 
