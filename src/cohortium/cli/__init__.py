@@ -14,7 +14,7 @@ import typer
 
 from cohortium import __version__
 from cohortium.cli import deidentify, demo, gateway, people, serve, site, verify
-from cohortium.cli.options import FOUND
+from cohortium.cli.options import FAILED, FOUND
 from cohortium.errors import CohortiumError
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -28,6 +28,7 @@ EXIT_CODES = {
     5: "Something needed is not there just now (disk full, port taken); nothing is lost, try again.",
     6: "Stored bytes are not what was stored; stop and look.",
     FOUND: "Identifying values were found in what was to hold none.",
+    FAILED: "A check of the proof failed: outputs are not what their inputs were to become.",
     130: "Interrupted by Ctrl-C; what was done is kept.",
 }
 
