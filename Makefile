@@ -1,6 +1,9 @@
 # `make` alone lists the targets. Everything happens inside .venv; stamps in it tell what is installed already.
 
-DICOM ?=
+# What the person typed, as it stands: a path may hold blanks, quotes and dollar signs.
+override DICOM := $(value DICOM)
+export DICOM
+
 INSTALL = tools/uv.sh pip install --python .venv/bin/python --constraints constraints.txt
 PYTEST = .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
@@ -11,10 +14,10 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: .venv/.core ## run the main job on a made-up hospital, or on your own files: make demo DICOM=/folder
-	@.venv/bin/cohortium demo $(if $(DICOM),-- "$(DICOM)")
+	@.venv/bin/cohortium demo $${DICOM:+-- "$$DICOM"}
 
-serve: .venv/.core ## open the archive of the demo in a browser (the one of DICOM=/folder, if given)
-	@.venv/bin/cohortium serve --config $(if $(DICOM),cohortium-demo-own,cohortium-demo)/cohortium.toml
+serve: .venv/.core ## open the archive of the demo in a browser (the one of DICOM=/folder, if given; PORT=8765)
+	@.venv/bin/cohortium serve --config cohortium-demo$${DICOM:+-own}/cohortium.toml $(if $(PORT),--port $(PORT))
 
 test: .venv/.all ## run every test on small samples
 	@tools/system.sh

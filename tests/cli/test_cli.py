@@ -40,6 +40,24 @@ def test_help_is_there_before_one_wonders(tmp_path: Path) -> None:
     assert not slow & set(loaded)
 
 
+def test_what_is_no_error_of_ours_shows_its_place_and_not_its_message(tmp_path: Path) -> None:
+    script = """
+from cohortium import cli
+def defect(): raise {error}
+cli.app.command()(defect)
+cli.main()
+"""
+    for error, code, told in (
+        ("ValueError('Grünwald^Ottilie')", 1, "a defect (ValueError)"),
+        ("PermissionError(13, 'Permission denied', 'Grünwald^Ottilie')", 5, "Permission denied (defect, line 3)"),
+    ):
+        command = [sys.executable, "-c", script.format(error=error), "defect"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert told in done.stderr
+        assert "Ottilie" not in done.stderr
+
+
 def test_help_tells_every_exit_code(cohortium: Run, tmp_path: Path) -> None:
     shown = cohortium("--help", cwd=tmp_path).stdout
     for code in EXIT_CODES:

@@ -56,3 +56,17 @@ def test_a_source_that_is_not_there(cohortium: Run, site: Path, tmp_path: Path) 
     assert result.returncode == 5
     assert result.stderr.startswith("cohortium: ")
     assert "Traceback" not in result.stderr
+
+
+def test_other_users_of_the_machine_see_nothing_though_the_data_root_be_open(
+    cohortium: Run, tmp_path: Path, site: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    toml = (site / "cohortium.toml").read_text("utf-8")
+    (site / "open.toml").write_text(toml.replace('# data = "data"', f'data = "{data}"'), "utf-8")
+    assert cohortium("gateway", "run", "--config", "open.toml", cwd=site).returncode == 0
+    made = list(data.rglob("*"))
+    assert {path.name for path in made} >= {"cohortium.sqlite", "objects", "spool"}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []

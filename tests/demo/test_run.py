@@ -118,6 +118,25 @@ def test_a_folder_that_is_none_is_told(cohortium: Run, tmp_path: Path) -> None:
     assert "not a folder" in done.stderr
 
 
+def test_it_writes_nothing_into_ones_own_folder_and_mixes_no_two(cohortium: Run, tmp_path: Path) -> None:
+    one, other = tmp_path / "Grünwald", tmp_path / "Ottilie"
+    for folder in (one, other):
+        folder.mkdir()
+    demo(tmp_path / "root", str(one))
+    for root, folder in ((one / "demo", one), (tmp_path, one), (tmp_path / "root", other)):
+        done = cohortium("demo", str(folder), "--root", str(root), cwd=tmp_path)
+        assert done.returncode == 3
+        assert "--root" in done.stderr
+        assert not {name for name in ("Grünwald", "Ottilie") if name in done.stdout + done.stderr}
+    assert list(one.iterdir()) == []
+
+
+def test_a_root_that_cannot_be_made_is_told(cohortium: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = cohortium("demo", "--root", "file/demo", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (5, 1)
+
+
 @pytest.mark.shared_data
 def test_real_images_of_many_makers_are_accounted_for(tmp_path: Path, shared_data: Path) -> None:
     result = demo(tmp_path / "site", str(shared_data / "dicom"))

@@ -52,6 +52,12 @@ def test_a_one_time_password_opens_one_login(engine: Engine) -> None:
     assert users.authenticate(engine, "admin", password) is None
 
 
+@pytest.mark.parametrize("name", ["", " anna", "an\nna", "a" * 65, "\x1b[31m"])
+def test_a_name_that_nobody_could_log_in_with_makes_no_account(engine: Engine, name: str) -> None:
+    with pytest.raises(Refused):
+        users.renew(engine, name)
+
+
 def test_what_is_stored_is_an_argon2id_hash_and_nothing_of_the_password(engine: Engine) -> None:
     password = users.ensure_administrator(engine)
     assert password is not None

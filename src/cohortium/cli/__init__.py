@@ -1,13 +1,15 @@
 """One command per verb: reads the command line and the configuration, calls the verb, prints what came of it.
 
 Nothing is decided here. What Cohortium raises on purpose ends as one line on standard error and a documented exit
-code; anything else is a defect and shows as one. Verbs are imported inside their commands, so that help is instant.
+code; anything else shows its place in the code and never its message, which may quote data. Verbs are imported inside
+their commands, so that help is instant.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +17,7 @@ import typer
 from cohortium import __version__
 from cohortium.cli import deidentify, demo, gateway, people, serve, site, verify
 from cohortium.cli.options import FAILED, FOUND
-from cohortium.errors import CohortiumError
+from cohortium.errors import CohortiumError, Unavailable
 
 __all__ = ["EXIT_CODES", "app", "main"]
 
@@ -35,6 +37,7 @@ EXIT_CODES = {
 
 def main() -> None:
     """The entry point: runs a command and turns what it raised into an exit code."""
+    os.umask(0o077)  # other users of the machine see nothing of what is written
     try:
         try:
             app(prog_name="cohortium")
@@ -45,6 +48,16 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it exits
+        sys.exit(1)
+    except OSError as error:  # without the path, which may name a patient
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        typer.echo(f"cohortium: {error.strerror or type(error).__name__} ({place.name}, line {place.lineno})", err=True)
+        sys.exit(Unavailable.exit_code)
+    except Exception as error:  # noqa: BLE001  the last line: where it was, not what it says
+        lines = "".join(traceback.format_tb(error.__traceback__))
+        typer.echo(
+            f"{lines}cohortium: a defect ({type(error).__name__}); please report it with the lines above", err=True
+        )
         sys.exit(1)
 
 

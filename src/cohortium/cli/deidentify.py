@@ -25,7 +25,9 @@ CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 
 def deidentify(
-    source: Annotated[Path | None, typer.Argument(metavar="SRC", help="Folder to read; never changed.")] = None,
+    source: Annotated[
+        Path | None, typer.Argument(metavar="SRC", help="Folder to read; never changed.", readable=False)
+    ] = None,
     destination: Annotated[Path | None, typer.Argument(metavar="DST", help="Folder to write.")] = None,
     protocol: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="A shipped protocol (basic, dragon), or the path of one.")

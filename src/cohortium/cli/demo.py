@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ __all__ = ["demo"]
 
 def demo(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DICOM]", help="Your own folder of DICOM; never changed.")
+        Path | None, typer.Argument(metavar="[DICOM]", help="Your own folder of DICOM; never changed.", readable=False)
     ] = None,
     root: Annotated[
         Path | None,
@@ -25,7 +26,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run the main job: acquire, de-identify, check, deposit, find, and search all that left for names."""
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not os.path.isdir(folder):  # noqa: PTH112  pathlib raises where a parent is shut
         raise ConfigError("DICOM is not a folder; give one with DICOM files, or nothing for the made-up hospital")
 
     from cohortium.cli import terminal

@@ -7,6 +7,7 @@ import json
 import typer
 
 from cohortium import config
+from cohortium.cli import hint
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 
 __all__ = ["run"]
@@ -25,4 +26,4 @@ def run(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
         return
     terminal.show(terminal.account(summary))
-    typer.echo(f"Next: cohortium serve --config {file}")
+    typer.echo(f"Next: {hint.command('serve', '--config', str(file))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import socket
 import sys
 from dataclasses import replace
@@ -60,5 +61,5 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise Unavailable(
-            f"cannot listen at {host} port {port}: {error.strerror}; choose another with --port"
+            f"cannot listen at {host} port {port}: {os.strerror(error.errno or 0)}; choose another with --port"
         ) from None

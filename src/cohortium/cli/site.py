@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cohortium import config
+from cohortium.cli import hint
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 from cohortium.errors import Refused, Unavailable
 
@@ -37,7 +38,8 @@ def init(
     typer.echo(
         "Keep a copy of the key in a safe place, apart from backups of the data: without it nothing can be read."
     )
-    typer.echo(f"Next: put DICOM files into {incoming}, then run: cohortium gateway run --config {file}")
+    command = hint.command("gateway", "run", "--config", str(file))
+    typer.echo(f"Next: put DICOM files into {incoming}, then run: {command}")
 
 
 def show(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:

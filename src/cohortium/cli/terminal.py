@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from cohortium.cli import hint
 from cohortium.demo.run import Demo
 from cohortium.spool import Summary
 from cohortium.values import State
@@ -110,8 +111,8 @@ def proof(demo: Demo) -> Iterator[RenderableType]:
     if demo.summary.new_files:
         yield Text(f"{numbers['files_per_second']} files/s, {numbers['megabytes_per_second']} MB/s")
     else:
-        yield Text("nothing new since the last run")
-    yield Text(f"\nNext: cohortium serve --config {demo.configuration}", style="bold")
+        yield Text("nothing new since the last run" if demo.summary.files else "the folder holds no file")
+    yield Text(f"\nNext: {hint.command('serve', '--config', str(demo.configuration))}", style="bold")
     if demo.password:
         yield Text(f"then open {demo.address} and log in as admin with the one-time password {demo.password}")
     else:

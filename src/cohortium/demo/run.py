@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from cohortium import config, gateway, keys
 from cohortium.acquire import folder
 from cohortium.archive import Archive
 from cohortium.demo import hospital
+from cohortium.errors import Refused, Unavailable
 from cohortium.govern import users
 from cohortium.store import open_store, schema
 from cohortium.verify import Report, search
@@ -101,7 +103,7 @@ class Demo:
                 "hits": [{"where": hit.where, "at": hit.at, "kind": hit.kind} for hit in self.search.hits],
             },
             "next": {
-                "command": f"cohortium serve --config {self.configuration}",
+                "command": f"cohortium serve --config {shlex.quote(str(self.configuration))}",
                 "address": self.address,
                 "user": "admin",
                 "one_time_password": self.password,
@@ -112,7 +114,11 @@ class Demo:
 def run(root: Path, own: Path | None, progress: Progress) -> Demo:
     """Run the demo below `root`, on a made-up hospital or on the folder `own`. Running again does nothing twice."""
     file = root / "cohortium.toml"
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _refuse_mixture(root, file, own)
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(f"the demo's folder cannot be made: {error.strerror}; name another with --root") from None
     planted: tuple[str, ...] = ()
     if own is None:
         progress("make", 0, 1)
@@ -130,6 +136,16 @@ def run(root: Path, own: Path | None, progress: Progress) -> Demo:
     finally:
         engine.dispose()
     return Demo(summary, report, file, f"http://{settings.serve.host}:{settings.serve.port}/", password)
+
+
+def _refuse_mixture(root: Path, file: Path, own: Path | None) -> None:
+    """Nothing is written into people's own folder, and the search for names knows the names of one folder only."""
+    if own and (root.resolve().is_relative_to(own.resolve()) or own.resolve().is_relative_to(root.resolve())):
+        raise Refused("the demo's folder and your own lie one inside the other; name another for the demo with --root")
+    if file.exists():
+        (source,) = {pipeline.source.resolve() for pipeline in config.load(file).pipelines}
+        if source != (own or root / "hospital").resolve():
+            raise Refused("the demo's folder holds images of another folder; remove it, or name another with --root")
 
 
 def _write(file: Path, template: str, source: Path) -> None:

@@ -14,6 +14,8 @@ from cohortium.store.schema import login, user
 
 __all__ = ["User", "authenticate", "choose_password", "create", "ensure_administrator", "renew"]
 
+LONGEST = 64  # characters of a name, as the form to log in takes them
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -87,6 +89,8 @@ def choose_password(connection: Connection, who: User, password: str) -> None:
 
 
 def _insert(connection: Connection, name: str, hashed: str, *, administrator: bool) -> None:
+    if not 1 <= len(name) <= LONGEST or not name.isprintable() or name != name.strip():
+        raise Refused(f"an account's name has 1 to {LONGEST} characters that can be seen, and no blanks around them")
     connection.execute(
         insert(user).values(name=name, password_hash=hashed, one_time=True, administrator=administrator, created=now())
     )

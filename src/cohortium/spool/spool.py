@@ -50,8 +50,8 @@ class Spool:
         self._seal_key = key.derive("spool files")
         self._lock: BinaryIO | None = None
         self._pending: list[tuple[str, Change]] | None = None
-        for kind in KINDS:
-            (folder / kind).mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in ("", *KINDS):
+            (folder / name).mkdir(exist_ok=True, mode=0o700)
 
     def __enter__(self) -> Spool:
         lock = (self._folder / ".lock").open("wb")

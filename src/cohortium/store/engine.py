@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import sqlite
 
 from cohortium.errors import Unavailable
+from cohortium.store.room import room
 
 __all__ = ["insert_once", "migrate", "now", "open_store"]
 
@@ -26,12 +27,17 @@ def open_store(data: Path) -> Engine:
     """An engine on the store below the data root `data`, created or migrated as needed.
 
     SQLite in WAL mode with full synchronisation: what was committed survives a power cut. A transaction takes the
-    write lock as it begins, unless it comes from `engine.execution_options(reading=True)`.
+    write lock as it begins, unless it comes from `engine.execution_options(reading=True)`. No error names a value.
     """
+    with room():
+        return _open(data)
+
+
+def _open(data: Path) -> Engine:
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = data / "cohortium.sqlite"
     path.touch(mode=0o600)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     with (data / ".migrate.lock").open("w") as lock:

@@ -31,7 +31,7 @@ def log_in(request: Request, name: Text = "", password: Text = "", form: Text = 
     """Open a login where name and password match."""
     demand_form_token(request, form)
     state = request.app.state
-    name = name.strip()[:64]
+    name = name.strip()[: users.LONGEST]
     wait = state.attempts.begin(name)
     if wait > 0:
         return _login_form(request, f"Too many tries. Please wait {ceil(wait)} seconds.", name, 429)
