@@ -21,6 +21,8 @@ from cohortium.check import load as load_specification
 from cohortium.config import Config, Pipeline
 from cohortium.deidentify import Deidentified, Deidentifier
 from cohortium.deidentify.protocol import load as load_protocol
+from cohortium.deidentify.subjects import Subjects
+from cohortium.deidentify.table import means
 from cohortium.deposit import Depositor
 from cohortium.dicom import meta
 from cohortium.dicom.slow import peek
@@ -139,9 +141,15 @@ class Gateway:
             project_id=self._archive.open_project(project, protocol),
             rivals=tuple(each.name for each in self._config.pipelines if each.project == project.name),
             protocol=protocol,
-            deidentifier=Deidentifier(protocol, key, project.name),
+            deidentifier=Deidentifier(protocol, key, project.name, self._subjects(protocol, key, project.name)),
             specification=load_specification(self._shipped_or_path(pipeline.specification)),
         )
+
+    def _subjects(self, protocol: Protocol, key: SiteKey, project: str) -> Subjects:
+        if protocol.subject.kind == "fresh":
+            raise ConfigError(f"project {project}: fresh identifiers are for one batch, `cohortium deidentify`")
+        secret, table = means(self._config.site, key, project, protocol)
+        return Subjects(protocol, key, project, secret, table)
 
     def _shipped_or_path(self, name: str) -> str | Path:
         return self._config.file.parent / name if name.endswith(".toml") else name

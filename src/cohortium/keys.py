@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cohortium.errors import ConfigError, Refused, Unavailable
 from cohortium.sealed import sync_folder
 
-__all__ = ["Ed25519PublicKey", "SiteKey", "create", "load"]
+__all__ = ["Ed25519PublicKey", "SiteKey", "create", "ephemeral", "load", "read_private", "write_once"]
 
 BYTES = 32
 
@@ -54,12 +54,13 @@ class SiteKey:
 def create(path: Path) -> SiteKey:
     """Make a new key file with mode 0600, durable and whole or not at all; refuse to touch one that exists."""
     key = secrets.token_bytes(BYTES)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_once(path, key.hex() + "\n")
-    except OSError as error:
-        raise Unavailable(f"no site key could be made at {path}: {error.strerror}") from None
+    write_once(path, key.hex() + "\n", "site key")
     return SiteKey(key)
+
+
+def ephemeral() -> SiteKey:
+    """A key that is written nowhere: what follows from it cannot be made twice."""
+    return SiteKey(secrets.token_bytes(BYTES))
 
 
 def load(path: Path, data: Path) -> SiteKey:
@@ -68,19 +69,33 @@ def load(path: Path, data: Path) -> SiteKey:
         raise Refused(
             f"the site key {path} lies inside the data root {data}; move it outside, so backups never hold both"
         )
+    if not path.exists():
+        raise ConfigError(f"no site key at {path}; run `cohortium init` first, or restore the key")
     try:
-        mode = path.stat().st_mode
-        text = path.read_text("ascii").strip()
-    except FileNotFoundError:
-        raise ConfigError(f"no site key at {path}; run `cohortium init` first, or restore the key") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the site key {path} cannot be read: {type(error).__name__}") from None
-    if stat.S_IMODE(mode) & 0o077:
-        raise Refused(f"others can read the site key {path}; run `chmod 600 {path}`")
-    try:
-        return SiteKey(bytes.fromhex(text))
+        return SiteKey(bytes.fromhex(read_private(path, "the site key")))
     except ValueError:
         raise ConfigError(f"{path} is not a site key: 64 hexadecimal characters are expected") from None
+
+
+def read_private(path: Path, what: str) -> str:
+    """The text of a file that its owner alone can read; refuse one that others can."""
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{what} {path} cannot be read: {type(error).__name__}") from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise Refused(f"others can read {what} {path}; run `chmod 600 {path}`")
+    return text
+
+
+def write_once(path: Path, text: str, what: str) -> None:
+    """Write a file with mode 0600, durable and whole or not at all, that replaces none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_once(path, text)
+    except OSError as error:
+        raise Unavailable(f"no {what} could be made at {path}: {error.strerror}") from None
 
 
 def _write_once(path: Path, text: str) -> None:
@@ -92,7 +107,7 @@ def _write_once(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         os.link(part, path)  # unlike a rename, this never replaces what is there
     except FileExistsError:
-        raise Refused(f"{path} exists; a site key is made once and never overwritten") from None
+        raise Refused(f"{path} exists; a key or secret is made once and never overwritten") from None
     finally:
         part.unlink(missing_ok=True)
     sync_folder(path.parent)

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     OTHER_BYTES = "same SOPInstanceUID, other bytes"
     SUBJECT_COLLISION = "two patients would get one pseudonym"
+    SUBJECT_UNKNOWN = "no pseudonym for this patient"
     NO_PIPELINE = "no pipeline takes its modality"
     CHECK = "a check found an error"
     REFUSED = "refused by the archive"
@@ -146,19 +147,26 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SubjectRule:
-    """How a patient becomes a subject: `kind` and the pseudonym's length in characters."""
+    """How a patient becomes a subject: `kind` and the pseudonym's length in characters.
+
+    `pattern` and `digits` make a naming convention; `context` is what pseudonyms of kind context are unlinkable across,
+    the project where it is empty.
+    """
 
     kind: str = "keyed"
     length: int = 16
+    pattern: str = ""
+    digits: int = 4
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DateRule:
-    """What happens to a subject's dates: `rule` is keep, shift, truncate or remove.
+    """What happens to a subject's dates: `rule` is keep, shift, anchor, truncate or remove.
 
-    A shift is a number of days from `earliest` to `latest`, one per subject, never 0. Truncated dates keep what
-    `precision` says: year or month. `times` of day are kept, cut to the hour or obscured; `ages` over 89 are kept or
-    capped.
+    A shift is a number of days from `earliest` to `latest`, one per subject, never 0; an anchor puts each subject's
+    first examination on one day. Truncated dates keep what `precision` says: year or month. `times` of day are kept,
+    cut to the hour or obscured; `ages` over 89 are kept or capped.
     """
 
     rule: str = "remove"
@@ -171,7 +179,7 @@ class DateRule:
     @property
     def modifies(self) -> bool:
         """Whether a date or time that stays is another than it was."""
-        return self.rule in ("shift", "truncate") or (self.rule == "keep" and self.times != "keep")
+        return self.rule in ("shift", "anchor", "truncate") or (self.rule == "keep" and self.times != "keep")
 
 
 @dataclass(frozen=True, slots=True)

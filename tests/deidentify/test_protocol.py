@@ -139,7 +139,7 @@ def test_every_mistake_is_named_at_once(written):
             written(
                 'name = 1\nversion = " "\nedition = "2019a"\nbase = "mine"\nsurplus = 1\n'
                 'options = ["Retain Everything", "Clean Graphics", "Retain UIDs", "Retain UIDs"]\n'
-                '[subject]\nkind = "random"\nlength = 3\nshape = 1\n'
+                '[subject]\nkind = "guess"\nlength = 3\nshape = 1\n'
                 '[elements]\nNoSuchThing = "keep"\nPatientID = "keep"\nPixelData = "remove"\nStudyDate = "shred"\n'
                 'Rows = "clean"\nModality = "uid"\nSOPInstanceUID = "remove"\nFileSetID = "keep"\nPatientAge = 3\n'
             )
@@ -149,7 +149,7 @@ def test_every_mistake_is_named_at_once(written):
         *("surplus: no such setting", "name: text is expected", "version: is empty", "title: is missing"),
         *("edition: only 2026c", "base: only `basic`", "no option 'Retain Everything'"),
         *("'Clean Graphics' is not in this version", "'Retain UIDs' stands there twice"),
-        *("subject.kind: only `keyed`", "subject.length: a whole number", "subject.shape: no such setting"),
+        *("subject.kind: one of keyed, hash", "subject.length: a whole number", "subject.shape: no such setting"),
         *("elements.NoSuchThing: no such attribute", "elements.PatientID: Cohortium writes it"),
         *("elements.PixelData: the object cannot be read", "elements.StudyDate: one of keep"),
         *("elements.Rows: only text", "elements.Modality: only UIDs", "elements.SOPInstanceUID: an object needs it"),

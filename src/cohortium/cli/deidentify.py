@@ -15,7 +15,7 @@ import typer
 
 from cohortium import __version__, config
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
-from cohortium.errors import ConfigError
+from cohortium.errors import ConfigError, Refused
 from cohortium.keys import SiteKey
 from cohortium.values import Protocol
 
@@ -71,6 +71,7 @@ def deidentify(
     from cohortium.acquire import folder
     from cohortium.cli import terminal
     from cohortium.deidentify import tree
+    from cohortium.deidentify.table import means
     from cohortium.verify.record import marking_key
     from cohortium.verify.secret import refuse_inside
 
@@ -80,13 +81,16 @@ def deidentify(
     if record is not None:
         refuse_inside(record, "--record", (source, destination))
     digests, marking = bool(manifest or record), marking_key(key) if record else b""
-    task = tree.Task(chosen, key, project, destination, digests, marking)
+    if chosen.subject.kind == "fresh":
+        key = _fresh(destination)
+    secret, table = means(settings.site, key, project, chosen)
+    task = tree.Task(chosen, key, project, destination, digests, marking, secret)
     tally = _Tally(show_names)
     started = time.monotonic()
     total = folder.count(source)
     pool = ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext(None)
     with pool as executor, terminal.progress() as progress:
-        for number, outcome in enumerate(tree.run(task, folder.walk(source), executor), 1):
+        for number, outcome in enumerate(tree.run(task, folder.walk(source), executor, table), 1):
             tally.add(number, outcome)
             progress("deidentify", number, total)
     if manifest is not None:
@@ -98,6 +102,15 @@ def deidentify(
         typer.echo(json.dumps(result, indent=2))
     else:
         terminal.show(terminal.deidentified(result))
+
+
+def _fresh(destination: Path) -> SiteKey:
+    """A key for this run alone; a second run into the same folder would give everybody a second identifier."""
+    from cohortium import keys
+
+    if destination.is_dir() and any(destination.iterdir()):
+        raise Refused("the destination is not empty, and fresh identifiers cannot be made twice; choose an empty one")
+    return keys.ephemeral()
 
 
 def _explain(protocol: Protocol, sop_class: str, as_json: bool) -> None:

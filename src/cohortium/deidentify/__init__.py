@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cohortium.deidentify import standard
-from cohortium.deidentify.identifiers import Pseudonyms, Shifts, Uids
+from cohortium.deidentify.identifiers import Uids
 from cohortium.deidentify.plan import Aside, Compiler, OtherClass
 from cohortium.deidentify.protocol import load as load_protocol
+from cohortium.deidentify.subjects import Subjects
 from cohortium.dicom import filemeta, scan, slow
 from cohortium.dicom.filemeta import FileMeta
 from cohortium.dicom.plan import Plan, Rewritten
@@ -55,17 +56,17 @@ class Deidentified:
 
 
 class Deidentifier:
-    """One protocol, for one project of one site."""
+    """One protocol, for one project of one site; `subjects` are needed where a key alone does not make them."""
 
-    def __init__(self, protocol: Protocol, key: SiteKey, project: str) -> None:
+    def __init__(self, protocol: Protocol, key: SiteKey, project: str, subjects: Subjects | None = None) -> None:
         self.protocol = protocol
-        pseudonyms = Pseudonyms(key, project, protocol.subject.length)
-        shifts = Shifts(key, project, protocol.dates.earliest, protocol.dates.latest)
-        self._plan = lru_cache(maxsize=PLANS)(Compiler(protocol, pseudonyms, shifts, Uids(key, project)).plan)
+        self.subjects = subjects or Subjects(protocol, key, project)
+        self._plan = lru_cache(maxsize=PLANS)(Compiler(protocol, self.subjects, Uids(key, project)).plan)
 
     def __call__(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
         """De-identify a whole Part 10 file. `buffer` must live until the slices are written."""
         try:
+            self.subjects.meet(buffer)
             return self._deidentified(buffer)
         except Aside as aside:
             return aside.aside

@@ -19,7 +19,7 @@ __all__ = ["FULL_DATES", "MODIFIED_DATES", "date_problems", "date_rule", "descri
 FULL_DATES = "Retain Longitudinal Temporal Information Full Dates"
 MODIFIED_DATES = "Retain Longitudinal Temporal Information Modified Dates"
 CHOICES = {
-    "rule": ("keep", "shift", "truncate", "remove"),
+    "rule": ("keep", "shift", "anchor", "truncate", "remove"),
     "precision": ("year", "month"),
     "times": ("keep", "hour", "obscure"),
     "ages": ("keep", "cap"),
@@ -42,6 +42,8 @@ def describe(rule: DateRule) -> str:
     match rule.rule:
         case "shift":
             dates = f"dates shifted by {rule.earliest} to {rule.latest} days, one shift per subject"
+        case "anchor":
+            dates = "dates moved so that each subject's first examination is on 2000-01-01"
         case "truncate":
             dates = f"dates cut to the {rule.precision}"
         case "keep":
@@ -103,7 +105,7 @@ def _elements(rule: DateRule, elements: Mapping[str, Any]) -> Iterator[str]:
         if action == "modify" and not rule.modifies:
             yield f"elements.{keyword}: `modify` needs a rule in [dates] that modifies"
         whole = action == "keep" and vr != "TM" and not standard.date_of(keyword)
-        if whole and rule.rule in ("shift", "truncate"):
+        if whole and rule.rule in ("shift", "anchor", "truncate"):
             yield f"elements.{keyword}: one date kept beside others that are not gives those away; `modify` or `remove`"
         if keyword == "PatientBirthDate" and rule.ages == "cap" and action in ("keep", "modify", "year"):
             yield "elements.PatientBirthDate: tells the ages over 89 that [dates] caps"

@@ -28,6 +28,7 @@ DATE_TIME = re.compile(
 ZONE = re.compile(r"[+-]\d{4}", re.ASCII).fullmatch
 AGE = re.compile(r"(\d{3})[DWMY]", re.ASCII).fullmatch
 OLDEST = 89
+MOVES = ("shift", "anchor")
 PLACEHOLDERS = frozenset(
     map(date.fromisoformat, ("0001-01-01", "1858-11-17", "1900-01-01", "1970-01-01", "9999-12-31"))
 )
@@ -110,9 +111,11 @@ def _date_time(text: str, days: int, *, rule: DateRule) -> str:
 
 
 def _moved(day: date, days: int, rule: DateRule) -> date:
-    if day in PLACEHOLDERS and rule.rule == "shift":
+    if rule.rule not in MOVES:
+        return day
+    if day in PLACEHOLDERS:
         raise ValueError
-    return day + timedelta(days=days if rule.rule == "shift" else 0)
+    return day + timedelta(days=days)
 
 
 def _time(text: str, _days: int, *, rule: DateRule) -> str:

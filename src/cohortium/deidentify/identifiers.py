@@ -7,14 +7,16 @@ The same input gives the same output within one project and an unrelated one in 
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import re
+import unicodedata
 from functools import lru_cache
 
 from cohortium.dicom.charset import normalised
 from cohortium.keys import SiteKey
 
-__all__ = ["Pseudonyms", "Shifts", "Uids"]
+__all__ = ["Hashes", "Pseudonyms", "Shifts", "Uids"]
 
 STANDARD = re.compile(rb"1\.2\.840\.10008(?:\.[0-9]{1,12})+").fullmatch
 REMEMBERED = 4096  # bounded, so that memory does not grow with the number of files
@@ -53,8 +55,8 @@ def _mapped(secret: bytes, uid: bytes) -> bytes:
 class Pseudonyms:
     """Gives each patient of a project a pseudonym: letters and digits of base 32, `length` of them."""
 
-    def __init__(self, key: SiteKey, project: str, length: int) -> None:
-        self._secret = key.derive("pseudonyms", project)
+    def __init__(self, key: SiteKey, project: str, length: int, label: str = "pseudonyms") -> None:
+        self._secret = key.derive(label, project)
         self._marks = key.derive("subject marks", project)
         self._length = length
 
@@ -66,6 +68,23 @@ class Pseudonyms:
     def mark(self, patient_id: str, issuer: str = "") -> str:
         """A full-length keyed digest of the same patient: tells whether two patients got one pseudonym."""
         return hmac.digest(self._marks, _identity(patient_id, issuer), "sha256").hex()
+
+    def identity(self, patient_id: str, issuer: str = "") -> str:
+        """Identifier and issuer in the one spelling that counts."""
+        return _identity(patient_id, issuer).decode()
+
+
+class Hashes:
+    """Gives each patient SHA-512/256(secret + patient ID), FIPS 180-4, as 64 hex characters."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def pseudonym(self, patient_id: str, issuer: str = "") -> str:
+        """The hash of the trimmed ID in UTF-8, behind its issuer and 0x1F where there is one; spaces within count."""
+        parts = (unicodedata.normalize("NFC", text).strip() for text in (issuer, patient_id))
+        text = SEPARATOR.join(part for part in parts if part)
+        return hashlib.new("sha512_256", self._secret + text.encode()).hexdigest()
 
 
 class Shifts:

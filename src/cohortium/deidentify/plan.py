@@ -16,10 +16,11 @@ from cohortium import __version__
 from cohortium.deidentify import actions, dates, standard
 from cohortium.deidentify.daterule import MODIFIED_DATES
 from cohortium.deidentify.echoes import Echoes
-from cohortium.deidentify.identifiers import Pseudonyms, Shifts, Uids
+from cohortium.deidentify.identifiers import Uids
 from cohortium.deidentify.protocol import action_for
+from cohortium.deidentify.subjects import NotKnown, Subjects, identified
 from cohortium.dicom import pixels
-from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets, decode, normalised
+from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets, decode
 from cohortium.dicom.plan import (
     AGE,
     BINARY_SIZES,
@@ -39,7 +40,7 @@ from cohortium.dicom.plan import (
     padded,
 )
 from cohortium.errors import Malformed
-from cohortium.values import Action, Finding, Protocol, Reason, SetAside, Severity
+from cohortium.values import Action, Finding, Protocol, Reason, SetAside
 
 __all__ = ["Aside", "Compiler", "OtherClass"]
 
@@ -89,17 +90,16 @@ class Aside(Exception):
 class Compiler:
     """Compiles plans of one protocol; what they share is made once."""
 
-    def __init__(self, protocol: Protocol, pseudonyms: Pseudonyms, shifts: Shifts, uids: Uids) -> None:
+    def __init__(self, protocol: Protocol, subjects: Subjects, uids: Uids) -> None:
         self.protocol = protocol
-        self.pseudonyms = pseudonyms
-        self.shifts = shifts
+        self.subjects = subjects
         self.uids = uids
         self.untyped = _Rules(protocol, "", uids)
 
     def plan(self, sop_class: str) -> Plan:
         """The plan for objects of one SOP class."""
         rules = _Rules(self.protocol, sop_class, self.uids, self.untyped)
-        prepare = _Preparation(self.protocol, sop_class, self.pseudonyms, self.shifts, self.uids)
+        prepare = _Preparation(self.protocol, sop_class, self.subjects, self.uids)
         return Plan(rules.table, rules.unusual, SETS, prepare, _echoing, standard.requires_pixels(sop_class))
 
 
@@ -180,10 +180,9 @@ class _Rules:
 class _Preparation:
     """Decides once per file, from the values noted, whether it may go on and what it is stamped with."""
 
-    def __init__(self, protocol: Protocol, sop_class: str, pseudonyms: Pseudonyms, shifts: Shifts, uids: Uids) -> None:
+    def __init__(self, protocol: Protocol, sop_class: str, subjects: Subjects, uids: Uids) -> None:
         self.sop_class = sop_class
-        self.pseudonyms = pseudonyms
-        self.shifts = shifts
+        self.subjects = subjects
         kept = {tag for tag in HIERARCHY if action_for(protocol, tag, sop_class)[0] is Action.KEEP}
         self.uids = {tag: _same if tag in kept else uids for tag in HIERARCHY}
         self.stamps = _stamps(protocol)
@@ -212,14 +211,15 @@ class _Preparation:
     ) -> tuple[bytes, str, int, Echoes, tuple[Finding, ...]]:
         """Pseudonym, mark, shift. A patient without an identifier is known by the study alone: nobody is merged."""
         sets = character_sets(charset)
-        identity = (decode(patient_id, sets), decode(issuer, sets))
-        echoes = Echoes((_readable(name, sets), identity[0]), sets)
-        findings: tuple[Finding, ...] = ()
-        if not normalised(identity[0]):
-            identity, findings = (study.decode("ascii", "replace"), "StudyInstanceUID"), (NO_PATIENT_ID,)
-        pseudonym = self.pseudonyms.pseudonym(*identity).encode("ascii")
-        mark, days = self.pseudonyms.mark(*identity), self.shifts.days(*identity)
-        return padded(pseudonym, "LO"), mark, days, echoes, findings
+        readable_id = decode(patient_id, sets)
+        echoes = Echoes((_readable(name, sets), readable_id), sets)
+        who, issuer_, findings = identified(readable_id, decode(issuer, sets), study.decode("ascii", "replace"))
+        try:
+            subject = self.subjects(who, issuer_)
+        except NotKnown:
+            raise Aside(Reason.SUBJECT_UNKNOWN) from None
+        pseudonym = padded(subject.pseudonym.encode("ascii"), "LO")
+        return pseudonym, subject.mark, subject.days, echoes, findings + subject.findings
 
 
 def _readable(name: bytes, sets: tuple[str, ...]) -> str:
@@ -232,13 +232,6 @@ def _readable(name: bytes, sets: tuple[str, ...]) -> str:
 
 class OtherClass(Exception):
     """The data set is of another SOP class than its file header says; never leaves this package."""
-
-
-NO_PATIENT_ID = Finding(
-    "subject.no-identifier",
-    Severity.WARNING,
-    "PatientID is missing or empty; each such study becomes a subject of its own",
-)
 
 
 def _echoing(path: Path, explicit: bool) -> Mapping[bytes, Rule]:

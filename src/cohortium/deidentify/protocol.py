@@ -19,10 +19,11 @@ from pydicom.datadict import tag_for_keyword
 from cohortium.deidentify import standard
 from cohortium.deidentify.daterule import MODIFIED_DATES, date_problems, date_rule, describe
 from cohortium.deidentify.dates import MODIFIABLE
+from cohortium.deidentify.subjectrule import TABLED, subject_problems
 from cohortium.errors import ConfigError
 from cohortium.values import Action, DateRule, Protocol, SubjectRule
 
-__all__ = ["ACTIONS", "action_for", "load", "names"]
+__all__ = ["ACTIONS", "STAMPS", "action_for", "load", "names", "objection"]
 
 SHIPPED = Path(__file__).with_name("protocols")
 EDITION = "2026c"
@@ -38,7 +39,6 @@ ACTIONS = {
 }
 TEXT = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
 FREE_TEXT = frozenset(("LT", "ST", "UT"))
-SHORTEST, LONGEST = 8, 64  # of a pseudonym: 8 characters are 40 bits, PatientID (LO) takes 64
 KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list}
 TABLES = ("subject", "dates", "elements")
 
@@ -203,12 +203,18 @@ def _digest(
         "edition": edition,
         "elements": dict(elements),
         "options": options,
-        "subject": {"kind": subject.kind, "length": subject.length},
+        "subject": _said(subject),
     }
     if dates != date_rule({}, options) or dates.modifies:
         rules["dates"] = asdict(dates)
     canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _said(subject: SubjectRule) -> dict[str, Any]:
+    """What the table says beyond what holds if it is silent; kind and length always."""
+    silent = asdict(SubjectRule())
+    return {key: value for key, value in asdict(subject).items() if key in ("kind", "length") or value != silent[key]}
 
 
 def _problems(document: Mapping[str, Any]) -> Iterator[str]:
@@ -223,13 +229,20 @@ def _problems(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"edition: only {EDITION} is known"
     if isinstance(document.get("base"), str) and document["base"] != "basic":
         yield "base: only `basic` is known"
-    for key, check in (("options", _options), ("subject", _subject), ("elements", _elements)):
+    for key, check in (("options", _options), ("subject", subject_problems), ("elements", _elements)):
         yield from check(document.get(key, [] if key == "options" else {}))
+    if _table(document, "dates").get("rule") == "anchor" and _table(document, "subject").get("kind") not in TABLED:
+        yield f"dates.rule: `anchor` remembers examinations, which only subjects of kind {', '.join(sorted(TABLED))} do"
     if isinstance(document.get("options", []), list):
         yield from date_problems(document.get("dates", {}), document.get("options", []), document.get("elements", {}))
     for key in ("name", "version", "title"):
         if isinstance(document.get(key), str) and not document[key].strip():
             yield f"{key}: is empty"
+
+
+def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = document.get(name, {})
+    return table if isinstance(table, dict) else {}
 
 
 def _options(chosen: Any) -> Iterator[str]:
@@ -242,19 +255,6 @@ def _options(chosen: Any) -> Iterator[str]:
             yield f"options: {name!r} is not in this version; offered: {offered}"
         elif chosen.count(name) > 1:
             yield f"options: {name!r} stands there twice"
-
-
-def _subject(table: Any) -> Iterator[str]:
-    if not isinstance(table, dict):
-        yield "subject: a table is expected"
-        return
-    for key in sorted(table.keys() - {"kind", "length"}):
-        yield f"subject.{key}: no such setting; known: kind, length"
-    if table.get("kind", "keyed") != "keyed":
-        yield "subject.kind: only `keyed` is known"
-    length = table.get("length", LONGEST)
-    if type(length) is not int or not SHORTEST <= length <= LONGEST:
-        yield f"subject.length: a whole number from {SHORTEST} to {LONGEST} is expected"
 
 
 def _elements(table: Any) -> Iterator[str]:
@@ -271,6 +271,12 @@ def _elements(table: Any) -> Iterator[str]:
             yield f"elements.{keyword}: one of {', '.join(ACTIONS)} is expected"
         elif reason := _senseless(action, keyword, standard.vr(int(tag))):
             yield f"elements.{keyword}: {reason}"
+
+
+def objection(keyword: str, action: str) -> str:
+    """Why [elements] may not do `action` to an attribute of PS3.6; empty where it may."""
+    tag = int(tag_for_keyword(keyword) or 0)
+    return _fixed(keyword, tag) or _senseless(action, keyword, standard.vr(tag))
 
 
 def _fixed(keyword: str, tag: int) -> str:

@@ -14,7 +14,7 @@ import mmap
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,8 +22,10 @@ from itertools import islice
 from pathlib import Path
 
 from cohortium.deidentify import Deidentified, Deidentifier
+from cohortium.deidentify.secret import Secret
+from cohortium.deidentify.subjects import Assigner, Known, Subjects, read
 from cohortium.dicom.filemeta import is_dicom
-from cohortium.errors import Refused, Unavailable
+from cohortium.errors import Malformed, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.values import Finding, Protocol, Reason, SetAside, State
 
@@ -61,7 +63,7 @@ class Outcome:
 class Task:
     """What every worker needs to know. Tasks with the same rules, key and project share one compiled plan.
 
-    Under `marking`, a key, every input gets a keyed digest.
+    Under `marking`, a key, every input gets a keyed digest. `secret` is what subjects of kind hash need.
     """
 
     protocol: Protocol
@@ -70,6 +72,7 @@ class Task:
     destination: Path
     digests: bool = False
     marking: bytes = b""
+    secret: Secret | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and self._identity() == other._identity()
@@ -81,19 +84,24 @@ class Task:
         return self.protocol.digest, self.protocol.name + self.protocol.version + self.project, self.key.fingerprint()
 
 
-def run(task: Task, files: Iterable[File], executor: Executor | None = None) -> Iterator[Outcome]:
-    """De-identify `files`; one outcome each, in their order. Without an executor the work is done here."""
+def run(
+    task: Task, files: Iterable[File], executor: Executor | None = None, assigner: Assigner | None = None
+) -> Iterator[Outcome]:
+    """De-identify `files`; one outcome each, in their order. Without an executor the work is done here.
+
+    New subjects are assigned here, before a batch goes to a worker, which is told what it needs of them.
+    """
     staging = task.destination / STAGING
     try:
         shutil.rmtree(staging, ignore_errors=True)  # a killed run's half files
         staging.mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise Unavailable(f"the destination cannot be written: {error.strerror}") from None
-    batches = _batches(files)
+    batches = ((batch, _known(batch, assigner)) for batch in _batches(files))
     try:
         if executor is None:
-            for batch in batches:
-                yield from _batch(task, batch)
+            for batch, known in batches:
+                yield from _batch(task, batch, known)
         else:
             yield from _ahead(executor, task, batches)
     finally:
@@ -106,6 +114,19 @@ def _batches(files: Iterable[File]) -> Iterator[list[File]]:
         yield batch
 
 
+def _known(batch: list[File], assigner: Assigner | None) -> Mapping[str, Known]:
+    """What is known of the batch's patients; files that cannot be read are left to those who say so."""
+    known: dict[str, Known] = {}
+    for path, problem in batch if assigner else ():
+        try:
+            if not problem and assigner:
+                with path.open("rb") as stream:
+                    known.update(assigner.admit(read(stream)))
+        except (Malformed, OSError):
+            continue
+    return known
+
+
 def refuse_overlap(source: Path, destination: Path) -> None:
     """Identifiable and de-identified files must not lie in each other's folders."""
     inner, outer = source.resolve(), destination.resolve()
@@ -113,11 +134,13 @@ def refuse_overlap(source: Path, destination: Path) -> None:
         raise Refused("the destination and the source lie in one another; choose a folder apart")
 
 
-def _ahead(executor: Executor, task: Task, batches: Iterator[list[File]]) -> Iterator[Outcome]:
+def _ahead(
+    executor: Executor, task: Task, batches: Iterator[tuple[list[File], Mapping[str, Known]]]
+) -> Iterator[Outcome]:
     pending: deque[Future[list[Outcome]]] = deque()
     try:
-        for batch in batches:
-            pending.append(executor.submit(_batch, task, batch))
+        for batch, known in batches:
+            pending.append(executor.submit(_batch, task, batch, known))
             if len(pending) > AHEAD:
                 yield from pending.popleft().result()
         while pending:
@@ -129,11 +152,13 @@ def _ahead(executor: Executor, task: Task, batches: Iterator[list[File]]) -> Ite
 
 @lru_cache(maxsize=4)
 def _deidentifier(task: Task) -> Deidentifier:
-    return Deidentifier(task.protocol, task.key, task.project)
+    subjects = Subjects(task.protocol, task.key, task.project, task.secret)
+    return Deidentifier(task.protocol, task.key, task.project, subjects)
 
 
-def _batch(task: Task, files: list[File]) -> list[Outcome]:
+def _batch(task: Task, files: list[File], known: Mapping[str, Known]) -> list[Outcome]:
     deidentifier, buffer = _deidentifier(task), _Buffer()
+    deidentifier.subjects.learn(known)
     return [
         Outcome(path, State.QUARANTINED, aside=SetAside(Reason.UNREADABLE, problem))
         if problem

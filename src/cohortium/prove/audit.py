@@ -9,14 +9,14 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from cohortium.errors import Corrupt
 from cohortium.prove.canonical import canonical
 from cohortium.store import now
 from cohortium.store.schema import audit
 
-__all__ = ["head", "record", "verify_chain"]
+__all__ = ["count", "head", "record", "verify_chain"]
 
 FIELDS = ("time", "who", "what", "object", "previous")
 START = "0" * 64
@@ -28,6 +28,12 @@ def record(connection: Connection, who: str, what: str, object: str) -> str:
     digest = _digest(row)
     connection.execute(insert(audit).values(**row, digest=digest))
     return digest
+
+
+def count(connection: Connection, what: str, since: str) -> int:
+    """How many rows say `what` from the moment `since` on."""
+    query = select(func.count()).select_from(audit).where(audit.c.what == what, audit.c.time >= since)
+    return connection.scalar(query) or 0
 
 
 def head(connection: Connection) -> str:

@@ -1,0 +1,217 @@
+"""The table of correspondence: who bears which pseudonym, in one SQLite file of this package's own.
+
+What always holds: the file alone says nothing. Rows are found by keyed digests and their values are sealed under keys
+that follow from the site's key, which lies elsewhere. Assigning is one transaction that holds the write lock, so
+however many processes meet a new patient, one pseudonym is given, and no two patients get the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from cohortium.config import Site
+from cohortium.deidentify import secret as secrets_
+from cohortium.deidentify.identifiers import Pseudonyms
+from cohortium.deidentify.names import name_keys
+from cohortium.deidentify.secret import Secret
+from cohortium.deidentify.subjectrule import TABLED
+from cohortium.deidentify.subjects import Known, Patient
+from cohortium.errors import ConfigError, Corrupt, Refused, Unavailable
+from cohortium.keys import SiteKey
+from cohortium.values import Protocol
+
+__all__ = ["Table", "means", "path_of"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS subject (
+    project TEXT NOT NULL, mark TEXT NOT NULL, given BLOB NOT NULL, sealed BLOB NOT NULL,
+    PRIMARY KEY (project, mark));
+CREATE INDEX IF NOT EXISTS subject_given ON subject (project, given);
+CREATE TABLE IF NOT EXISTS person (who BLOB PRIMARY KEY, sealed BLOB NOT NULL);
+"""
+NONCE = 12
+LONGEST = 64  # characters of a PatientID (LO)
+
+
+class Table:
+    """The table of one project, as `protocol` fills it; `site` is for naming conventions."""
+
+    def __init__(self, path: Path, key: SiteKey, project: str, protocol: Protocol, site: str) -> None:
+        self._path = path
+        self._project = project
+        self._rule = protocol.subject
+        self._anchored = protocol.dates.rule == "anchor"
+        self._site = site
+        self._marks = Pseudonyms(key, project, self._rule.length)
+        context = self._rule.context or project
+        self._contexts = Pseudonyms(key, context, self._rule.length, label="context pseudonyms")
+        self._cipher = AESGCM(key.derive("table of correspondence", project))
+        self._given = key.derive("given pseudonyms", project)
+        self._people, self._person_cipher = key.derive("people"), AESGCM(key.derive("sealing of people"))
+        self._cache: dict[str, Known] = {}
+
+    def admit(self, patient: Patient) -> Mapping[str, Known]:
+        """What is known of the patient, by mark; assigned now if the kind assigns and this is the first time."""
+        mark = self._marks.mark(patient.patient_id, patient.issuer)
+        if mark not in self._cache:
+            with self._transaction() as connection:
+                known = self._find(connection, mark)
+                if known is None and self._rule.kind != "lookup" and (patient.examined or not self._anchored):
+                    known = self._assign(connection, mark, patient)
+            if known is None:
+                return {}
+            self._cache[mark] = known
+        return {mark: self._cache[mark]}
+
+    def look(self, patient: Patient) -> Mapping[str, Known]:
+        """What is known of the patient, by mark; assigns nothing."""
+        mark = self._marks.mark(patient.patient_id, patient.issuer)
+        with self._transaction() as connection:
+            known = self._find(connection, mark)
+        return {mark: known} if known else {}
+
+    def take(self, rows: Iterable[tuple[Patient, str]]) -> int:
+        """Put in pseudonyms that were given elsewhere; all of them or, where one contradicts the table, none."""
+        count = 0
+        with self._transaction() as connection:
+            for patient, pseudonym in rows:
+                mark = self._marks.mark(patient.patient_id, patient.issuer)
+                known = self._find(connection, mark)
+                if known is not None and known.pseudonym != pseudonym:
+                    raise Refused("a patient of the list has another pseudonym already; nothing was taken over")
+                if known is None:
+                    if self._is_given(connection, pseudonym):
+                        raise Refused("the list gives one pseudonym to two patients; nothing was taken over")
+                    self._insert(connection, mark, patient, Known(pseudonym))
+                    count += 1
+        return count
+
+    def _assign(self, connection: sqlite3.Connection, mark: str, patient: Patient) -> Known:
+        first = patient.examined.isoformat() if isinstance(patient.examined, date) else ""
+        match self._rule.kind:
+            case "context":
+                person, merged = self._person(connection, patient)
+                known = Known(self._contexts.pseudonym(person), first, merged)
+            case "convention":
+                known = Known(self._numbered(connection), first)
+            case _:
+                known = Known(self._random(connection), first)
+        self._insert(connection, mark, patient, known)
+        return known
+
+    def _random(self, connection: sqlite3.Connection) -> str:
+        while True:
+            text = base64.b32encode(secrets.token_bytes(LONGEST)).decode("ascii")[: self._rule.length]
+            if not self._is_given(connection, text):
+                return text
+
+    def _numbered(self, connection: sqlite3.Connection) -> str:
+        query = "SELECT count(*) FROM subject WHERE project = ?"
+        (number,) = connection.execute(query, (self._project,)).fetchone()
+        while True:
+            number += 1
+            digits = f"{number:0{self._rule.digits}}"
+            text = self._rule.pattern.format(project=self._project, site=self._site, number=digits)
+            if len(text) > LONGEST:
+                raise ConfigError(f"the naming convention makes more than {LONGEST} characters; shorten its pattern")
+            if not self._is_given(connection, text):
+                return text
+
+    def _person(self, connection: sqlite3.Connection, patient: Patient) -> tuple[str, str]:
+        """Who the patient is in every context, and by what they were recognised under another identifier."""
+        keys = [("id", self._who("id", self._marks.identity(patient.patient_id, patient.issuer)))]
+        keys += [
+            (kind, self._who(kind, text)) for kind, text in name_keys(patient.name, patient.birth_date, patient.sex)
+        ]
+        person, merged = secrets.token_hex(16), ""
+        for kind, who in keys:
+            row = connection.execute("SELECT sealed FROM person WHERE who = ?", (who,)).fetchone()
+            if row:
+                person, merged = _open(self._person_cipher, row[0], who), "" if kind == "id" else kind
+                break
+        for _, who in keys:
+            sealed = _seal(self._person_cipher, person, who)
+            connection.execute("INSERT OR IGNORE INTO person VALUES (?, ?)", (who, sealed))
+        return person, merged
+
+    def _who(self, kind: str, text: str) -> bytes:
+        return hmac.digest(self._people, json.dumps([kind, text]).encode(), "sha256")
+
+    def _find(self, connection: sqlite3.Connection, mark: str) -> Known | None:
+        query = "SELECT sealed FROM subject WHERE project = ? AND mark = ?"
+        row = connection.execute(query, (self._project, mark)).fetchone()
+        if row is None:
+            return None
+        entry = json.loads(_open(self._cipher, row[0], mark.encode()))
+        return Known(entry["pseudonym"], entry["first"], entry["merged"])
+
+    def _is_given(self, connection: sqlite3.Connection, pseudonym: str) -> bool:
+        query = "SELECT 1 FROM subject WHERE project = ? AND given = ?"
+        return connection.execute(query, (self._project, self._digest(pseudonym))).fetchone() is not None
+
+    def _insert(self, connection: sqlite3.Connection, mark: str, patient: Patient, known: Known) -> None:
+        entry = asdict(known) | {"patient_id": patient.patient_id, "issuer": patient.issuer}
+        sealed = _seal(self._cipher, json.dumps(entry), mark.encode())
+        row = (self._project, mark, self._digest(known.pseudonym), sealed)
+        connection.execute("INSERT INTO subject VALUES (?, ?, ?, ?)", row)
+
+    def _digest(self, pseudonym: str) -> bytes:
+        return hmac.digest(self._given, pseudonym.encode(), "sha256")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as connection:
+                connection.execute("PRAGMA secure_delete = ON")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("BEGIN IMMEDIATE")
+                for statement in SCHEMA.strip().split(";\n"):
+                    connection.execute(statement)
+                yield connection
+                connection.execute("COMMIT")
+        except (OSError, sqlite3.OperationalError) as error:
+            raise Unavailable(f"the table of correspondence cannot be used ({type(error).__name__})") from None
+        except sqlite3.DatabaseError:
+            raise Corrupt(
+                "the table of correspondence is no SQLite file, or damaged; restore it from a backup"
+            ) from None
+
+
+def path_of(data: Path) -> Path:
+    """Where the table lies."""
+    return data / "subjects.sqlite"
+
+
+def means(site: Site, key: SiteKey, project: str, protocol: Protocol) -> tuple[Secret | None, Table | None]:
+    """What the protocol's kind of subject needs beside the site's key: a secret, a table, or neither."""
+    kind = protocol.subject.kind
+    secret = secrets_.load(secrets_.path_of(site.key, project)) if kind == "hash" else None
+    table = Table(path_of(site.data), key, project, protocol, site.name) if kind in TABLED else None
+    return secret, table
+
+
+def _seal(cipher: AESGCM, text: str, name: bytes) -> bytes:
+    nonce = os.urandom(NONCE)
+    return nonce + cipher.encrypt(nonce, text.encode(), name)
+
+
+def _open(cipher: AESGCM, sealed: bytes, name: bytes) -> str:
+    try:
+        return cipher.decrypt(sealed[:NONCE], sealed[NONCE:], name).decode()
+    except InvalidTag:
+        raise Corrupt("a row of the table of correspondence is damaged, or sealed under another key") from None
