@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 
 import pydicom
@@ -92,3 +93,11 @@ def test_a_name_that_breaks_its_character_set_is_looked_for_all_the_same(slice_o
     broken = stream.getvalue().replace("Grünewald".encode(), b"Gr\xfcnewald ").replace(b"XQZW", b"gr\xfcn")
     result = Deidentifier(load_protocol("basic"), KEY, "project")(broken)
     assert isinstance(result, Deidentified)
+
+
+@pytest.mark.parametrize("follows", [0x00321030, 0x00380300, 0x00700084])
+def test_the_next_elements_tag_is_no_part_of_the_word(follows: int) -> None:
+    echoes = Echoes(("Ottilie",), character_sets(b""))
+    tag = struct.pack("<HH", follows >> 16, follows & 0xFFFF)
+    assert echoes(b"for  Ottilie" + tag)
+    assert not echoes(b"for Ottilien" + tag)

@@ -213,3 +213,9 @@ def test_outputs_are_streamed(original: Path) -> None:
     tracemalloc.stop()
     assert report.bytes == 12 * size
     assert peak < 5 * size
+
+
+def test_the_next_elements_tag_is_no_part_of_a_short_word(original: Path) -> None:
+    content = ct(RequestedProcedureDescription="for  Ada", CurrentPatientLocation="ward")  # 0038 begins with an 8
+    assert b"Ada8\0" in content
+    assert found(original, content) == {("RequestedProcedureDescription", "name")}

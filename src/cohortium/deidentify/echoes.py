@@ -23,6 +23,7 @@ ECHOED = Finding(
 )
 WORD = re.compile(r"[^\W_]+")
 ESCAPE = re.compile(rb"\x1b[ -/]*[0-~]")  # ISO 2022: which character set follows
+NO_WORD_GOES_ON = rb"(?![0-9A-Za-z](?!\0))"  # in a whole header the next tag follows, and group 0070 begins with a p
 LETTERS, IDEOGRAPHS, DIGITS = 3, 2, 5  # shorter words are in too many others
 
 
@@ -57,4 +58,4 @@ def _encodings(word: str, character_sets: tuple[str, ...]) -> Iterator[tuple[byt
                 continue
             pattern = re.escape(bare)
             escaped = len(bare) != len(encoded)  # then letters of other scripts adjoin, written with the bytes of these
-            yield bare, pattern if escaped else rb"(?<![0-9A-Za-z])" + pattern + rb"(?![0-9A-Za-z])"
+            yield bare, pattern if escaped else rb"(?<![0-9A-Za-z])" + pattern + NO_WORD_GOES_ON

@@ -160,7 +160,8 @@ def _stands_alone(target: _Target, lowered: bytes | memoryview, start: int, end:
     else:
         return True
     if target.pattern.width == 1:
-        around = bytes(lowered[max(0, start - 1) : start]), bytes(lowered[end : end + 1])
+        after = bytes(lowered[end : end + 2])
+        around = bytes(lowered[max(0, start - 1) : start]), b"" if after[1:] == b"\0" else after[:1]  # the next tag
     else:
         around = bytes(lowered[max(0, start - 2) : start]).strip(b"\0"), bytes(lowered[end : end + 2]).strip(b"\0")
     return not any(len(each) == 1 and each in adjoining for each in around)
