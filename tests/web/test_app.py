@@ -154,7 +154,16 @@ def test_opening_is_audited(site: Served, client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/scans/99", "/api/v1/scans/x", "/api/v1/instances/1/frames/7", "/api/nothing"]
+    "path",
+    [
+        "/api/v1/scans/99",
+        "/api/v1/scans/x",
+        f"/api/v1/scans/{1 << 64}",
+        "/api/v1/instances/1/frames/7",
+        f"/api/v1/instances/{1 << 64}/frames/0",
+        "/api/nothing",
+        "/api/v1/projects/",
+    ],
 )
 def test_what_is_not_there_is_a_problem_document(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
@@ -163,7 +172,9 @@ def test_what_is_not_there_is_a_problem_document(client: httpx.Client, path: str
     assert answer.json()["status"] == 404
 
 
-@pytest.mark.parametrize("path", ["/projects/none", "/scans/99", "/scans/x", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/projects/none", "/scans/99", "/scans/x", f"/scans/{1 << 64}", "/login/", "/nowhere"]
+)
 def test_what_is_not_there_is_a_page_for_people(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404

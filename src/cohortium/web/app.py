@@ -32,6 +32,7 @@ def create(config: Config) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         middleware=[Middleware(Protect)],
     )
     app.state.config = config

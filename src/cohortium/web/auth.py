@@ -10,8 +10,9 @@ import secrets
 from collections.abc import Callable
 from enum import Enum
 from hashlib import sha256
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Path, Request
 from sqlalchemy import Engine
 from starlette.responses import Response
 
@@ -24,6 +25,7 @@ __all__ = [
     "Access",
     "LoginNeeded",
     "PasswordNeeded",
+    "RowId",
     "Stale",
     "demand_form_token",
     "form_token",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 COOKIE = "cohortium"
+RowId = Annotated[int, Path(ge=0, lt=1 << 63)]  # what the store can hold
 
 
 class Access(Enum):

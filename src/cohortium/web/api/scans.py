@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from cohortium import find
 from cohortium.dicom import render
-from cohortium.web.auth import reading, user
+from cohortium.web.auth import RowId, reading, user
 from cohortium.web.pictures import Pictures
 
 __all__ = ["described", "frame", "list_projects", "project", "scan", "thumbnail"]
@@ -34,7 +34,7 @@ def project(request: Request, name: str, after: str = "", words: str = "") -> di
     return {"project": asdict(card), **asdict(page)}
 
 
-def scan(request: Request, scan_id: int) -> dict[str, Any]:
+def scan(request: Request, scan_id: RowId) -> dict[str, Any]:
     """A scan: its frames in order, its findings, and the windows in which such scans are read."""
     with reading(request).connect() as connection:
         return described(_scan(connection, request, scan_id))
@@ -50,7 +50,7 @@ def described(found: find.ScanPage) -> dict[str, Any]:
     return {**asdict(replace(found, frames=())), "frames": frames, "presets": presets}
 
 
-def frame(request: Request, instance_id: int, number: int) -> Response:
+def frame(request: Request, instance_id: RowId, number: RowId) -> Response:
     """Raw samples of one frame, little-endian; the header `Cohortium-Frame` tells size, type, window and geometry."""
     with reading(request).connect() as connection:
         place = find.instance(connection, user(request), instance_id)
@@ -60,7 +60,7 @@ def frame(request: Request, instance_id: int, number: int) -> Response:
     return Response(shown.samples, media_type="application/octet-stream", headers={"Cohortium-Frame": shown.about})
 
 
-def thumbnail(request: Request, scan_id: int) -> Response:
+def thumbnail(request: Request, scan_id: RowId) -> Response:
     """The scan's middle frame as a small PNG."""
     with reading(request).connect() as connection:
         frames = _scan(connection, request, scan_id).frames

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from cohortium import find
 from cohortium.prove import audit
 from cohortium.web.api.scans import described
-from cohortium.web.auth import reading, user
+from cohortium.web.auth import RowId, reading, user
 from cohortium.web.portal.charts import parts
 from cohortium.web.portal.templating import render
 
@@ -38,7 +38,7 @@ def project(request: Request, name: str, after: str = "", words: str = "") -> Re
     return render(request, "project.html", project=card, page=page, words=words, first=not after, parts=parts)
 
 
-def scan(request: Request, scan_id: int) -> Response:
+def scan(request: Request, scan_id: RowId) -> Response:
     """A scan: its frames in the viewer, or what its header says where it has none."""
     with reading(request).connect() as connection:
         found = find.scan(connection, user(request), scan_id)
