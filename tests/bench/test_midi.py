@@ -1,0 +1,79 @@
+"""The MIDI-B benchmark on a small sample: full marks for Cohortium, and none for a program that copies."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cohortium.deidentify import load_protocol
+from cohortium.deidentify.tree import Outcome
+from cohortium.values import State
+
+BENCH = Path(__file__).parents[2] / "bench" / "midi.py"
+
+
+@pytest.fixture(scope="module")
+def midi() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("midi", BENCH)
+    assert specification is not None
+    assert specification.loader is not None
+    module = sys.modules["midi"] = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("protocol", ["basic", "dragon"])
+def test_nothing_is_lost_and_nothing_is_left(
+    midi: ModuleType, tmp_path: Path, protocol: str, sample: Callable[[int, int], int]
+) -> None:
+    scores, aside, failed = midi.bench(tmp_path, sample(3, 10), load_protocol(protocol))
+    assert failed == []
+    assert [score.action for score in scores] == list(midi.ACTIONS)
+    for score in scores:
+        if score.action != "pixels_hidden":
+            assert score.percent == 100, score
+            assert score.rows - score.quarantined >= 30, score
+    assert all("pixels" in reason for reason in aside)
+
+
+def test_the_set_is_as_large_as_it_says(midi: ModuleType) -> None:
+    assert sum(count for _, count, _, _ in midi.OBJECTS.values()) * 10 >= 200
+    assert set(midi.OBJECTS) == {"CT", "MR", "US", "CR", "MG", "PT", "SR", "RTSTRUCT", "SEG", "SC"}
+
+
+def test_a_copy_fails_wherever_something_was_to_change(midi: ModuleType, tmp_path: Path) -> None:
+    protocol = load_protocol("basic")
+    key = midi.make(tmp_path, 1, protocol)
+    shutil.copytree(tmp_path / "in", tmp_path / "out")
+    outcomes = [Outcome(path, State.DEIDENTIFIED, output=path.name) for path in (tmp_path / "in").iterdir()]
+    scorer = midi.Scorer(tmp_path, outcomes, protocol)
+    passed = {True: Counter(), False: Counter()}
+    for row in key:
+        passed[scorer.passes(row)][row.action] += 1
+    assert set(passed[True]) == {
+        "tag_retained", "text_notnull", "text_retained", "uid_consistent", "patid_consistent", "pixels_retained"
+    }  # fmt: skip
+    assert set(passed[False]) == {"text_removed", "date_shifted", "uid_changed", "pixels_hidden"}
+
+
+def test_emptied_objects_fail_wherever_something_was_to_stay(midi: ModuleType, tmp_path: Path) -> None:
+    protocol = load_protocol("basic")
+    key = midi.make(tmp_path, 1, protocol)
+    (tmp_path / "out").mkdir()
+    for path in (tmp_path / "in").iterdir():
+        dataset = midi.dcmread(path)
+        for element in list(dataset):
+            del dataset[element.tag]
+        dataset.PatientID, dataset.SOPInstanceUID = path.name[:3], "1.2.3"
+        dataset.save_as(tmp_path / "out" / path.name)
+    outcomes = [Outcome(path, State.DEIDENTIFIED, output=path.name) for path in (tmp_path / "in").iterdir()]
+    scorer = midi.Scorer(tmp_path, outcomes, protocol)
+    failed = {row.action for row in key if not row.action.startswith("pixels") and not scorer.passes(row)}
+    assert failed == {"tag_retained", "text_notnull", "text_retained"}
