@@ -17,10 +17,14 @@ from typing import Any
 import pytest
 
 NURSERY = """
-# Imports once, then for each line "seconds file" starts a run in a child and kills it after so many seconds.
+# Imports once, then for each line "seconds file" starts a run in a child and kills it after so many seconds. Batches
+# are small, so that most kills fall between two of them or into one that is not the first.
 import os, signal, sys, time
 from pathlib import Path
 from cohortium import config, gateway
+from cohortium.acquire import folder
+from cohortium.spool import items
+folder.BATCH = items.BATCH = 4
 for line in sys.stdin:
     seconds, file = line.rstrip("\\n").split(" ", 1)
     child = os.fork()
