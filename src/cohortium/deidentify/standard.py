@@ -29,6 +29,7 @@ __all__ = [
     "has_plain_pixels",
     "is_known",
     "keyword",
+    "not_yet",
     "option",
     "options",
     "pixel_risk",
@@ -264,6 +265,12 @@ def _confidentiality(tag: int) -> Mapping[str, str] | None:
 @cache
 def _confidentiality_table() -> _Table:
     return _Table("confidentiality.csv")
+
+
+@cache
+def not_yet() -> Mapping[str, str]:
+    """By name, the presets that are not shipped, and what they lack."""
+    return tomllib.loads((DATA / "not_yet.toml").read_text("utf-8"))
 
 
 @cache
