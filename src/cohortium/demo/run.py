@@ -145,7 +145,7 @@ def _refuse_mixture(root: Path, file: Path, own: Path | None) -> None:
     if file.exists():
         (source,) = {pipeline.source.resolve() for pipeline in config.load(file).pipelines}
         if source != (own or root / "hospital").resolve():
-            raise Refused("the demo's folder holds images of another folder; remove it, or name another with --root")
+            raise Refused(f"the demo in {root} is of another folder; remove it, or name another place with --root")
 
 
 def _write(file: Path, template: str, source: Path) -> None:
