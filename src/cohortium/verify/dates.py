@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from cohortium.verify.elements import both, texts
+from cohortium.verify.elements import both, each, texts
 from cohortium.verify.pairs import Opened
 
 __all__ = ["Dates"]
 
 PLAIN = re.compile(r"(\d{4})(\d\d)(\d\d)")
 UNMODIFIED, MODIFIED, REMOVED = "UNMODIFIED", "MODIFIED", "REMOVED"
+DATED = ("DA", "DT")
 NOT_OF_THE_PATIENT = ("ContextGroupVersion", "ContextGroupLocalVersion")  # versions of code lists
 
 
@@ -25,8 +26,7 @@ class Dates:
     title = "Dates are as declared"
 
     def __init__(self) -> None:
-        self._dates = 0
-        self._cut = 0
+        self._dates = self._gone = self._cut = 0
         self._said: dict[str, int] = {}
         self._days: dict[str, int] = {}  # by new PatientID
 
@@ -34,8 +34,9 @@ class Dates:
         said = str(pair.after.get("LongitudinalTemporalInformationModified") or "")
         self._said[said or "nothing"] = self._said.get(said or "nothing", 0) + 1
         subject = str(pair.after.get("PatientID") or "")
+        self._gone += sum(len(texts(element)) for _, element in each(pair.before) if element.VR in DATED)
         for where, old, new in _dates(pair):
-            self._dates += 1
+            self._dates, self._gone = self._dates + 1, self._gone - 1
             if said == UNMODIFIED:
                 if old != new:
                     yield f"{where}: changed, although dates are declared unmodified"
@@ -57,7 +58,7 @@ class Dates:
 
     def looked_at(self) -> str:
         said = ", ".join(f"{name} in {count}" for name, count in sorted(self._said.items()))
-        return f"{self._dates} dates; declared {said}" if self._said else ""
+        return f"{self._dates} dates, {self._gone} more are gone; declared {said}" if self._said else ""
 
     def note(self) -> str:
         moved = f"{len(self._days)} subjects were moved by one number of days each. " if self._days else ""
@@ -67,7 +68,7 @@ class Dates:
 def _dates(pair: Opened) -> Iterator[tuple[str, str, str]]:
     """(where, old, new) as YYYYMMDD where they have that form."""
     for where, before, after in both(pair.before, pair.after):
-        if before.VR not in ("DA", "DT") or before.keyword in NOT_OF_THE_PATIENT:
+        if before.VR not in DATED or before.keyword in NOT_OF_THE_PATIENT:
             continue
         old, new = texts(before), texts(after)
         if len(old) == len(new):
