@@ -12,12 +12,14 @@ from functools import lru_cache
 
 from cohortium.deidentify import standard
 from cohortium.deidentify.identifiers import Uids
-from cohortium.deidentify.plan import Aside, Compiler, OtherClass
+from cohortium.deidentify.pixels import Hold, Reviewer
+from cohortium.deidentify.plan import CLEAN_PIXELS, Aside, Compiler, OtherClass
 from cohortium.deidentify.protocol import load as load_protocol
 from cohortium.deidentify.subjects import Subjects
 from cohortium.dicom import filemeta, scan, slow
 from cohortium.dicom.filemeta import FileMeta
 from cohortium.dicom.plan import Plan, Rewritten
+from cohortium.dicom.redact import redact
 from cohortium.errors import Malformed
 from cohortium.keys import SiteKey
 from cohortium.values import Finding, Protocol, Reason, SetAside
@@ -63,6 +65,8 @@ class Deidentifier:
         self.subjects = subjects or Subjects(protocol, key, project)
         self._plan = lru_cache(maxsize=PLANS)(Compiler(protocol, self.subjects, Uids(key, project)).plan)
 
+        self._review = Reviewer() if CLEAN_PIXELS in protocol.options else None
+
     def __call__(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
         """De-identify a whole Part 10 file. `buffer` must live until the slices are written."""
         try:
@@ -83,14 +87,24 @@ class Deidentifier:
             raise Aside(Reason.NO_FILE_META, str(error)) from None
         if meta.TransferSyntaxUID not in standard.transfer_syntaxes():
             raise Aside(Reason.TRANSFER_SYNTAX_NOT_SUPPORTED)
+        sop_class = _listed(meta.MediaStorageSOPClassUID)
+        review = self._review(buffer) if self._review else None
+        if isinstance(review, Hold):
+            raise Aside(Reason.PIXELS_NOT_REVIEWED, str(review))
+        cleaned = bool(review and review.areas)
         try:
-            rewritten = _rewritten(buffer, self._plan(_listed(meta.MediaStorageSOPClassUID)), meta)
+            rewritten = _rewritten(buffer, self._plan(sop_class, cleaned), meta)
         except OtherClass as other:
-            rewritten = _rewritten(buffer, self._plan(_listed(str(other))), meta)
+            rewritten = _rewritten(buffer, self._plan(_listed(str(other)), cleaned), meta)
         context = rewritten.context
         identifiers = (str(context.sets[tag], "ascii").rstrip("\0 ") for tag in IDENTIFIERS)  # type: ignore[arg-type]
+        slices = rewritten.slices
+        if review and review.areas:
+            redacted = redact(b"".join(slices), review.areas)
+            slices = redacted.slices
+            context.findings += (*review.findings, *redacted.findings)
         findings = tuple(dict.fromkeys(context.findings))
-        return Deidentified(rewritten.slices, findings, context.subject_mark, *identifiers)
+        return Deidentified(slices, findings, context.subject_mark, *identifiers)
 
 
 def _rewritten(buffer: bytes | memoryview, plan: Plan, meta: FileMeta) -> Rewritten:

@@ -42,7 +42,7 @@ from cohortium.dicom.plan import (
 from cohortium.errors import Malformed
 from cohortium.values import Action, Finding, Protocol, Reason, SetAside
 
-__all__ = ["Aside", "Compiler", "OtherClass"]
+__all__ = ["CLEAN_PIXELS", "Aside", "Compiler", "OtherClass"]
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID = 0x0020000D
@@ -65,12 +65,13 @@ SETS: Mapping[int, str] = {
     0x0020000E: "UI",
     0x00280303: "CS",  # Longitudinal Temporal Information Modified
 }
+CLEANED: Mapping[int, str] = {BURNED_IN_ANNOTATION: "CS"}  # set as well where pixels are cleaned
 NOTED = frozenset({SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION}) | pixels.NEEDED
 NESTED: Path = (0xFFFFFFFF,)  # any path on which the IOD types nothing that matters here
 ITEM_DELIMITATION = 0xFFFEE00D
 REMEMBERED = 4096
 PIXEL_TAGS = frozenset({pixels.PIXEL_DATA, pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA})
-BASIC_CODE = "113100"
+BASIC_CODE, CLEAN_PIXELS = "113100", "Clean Pixel Data"
 GRAMMARS = {
     **dict.fromkeys(("DA", "DS", "DT", "IS", "TM"), NUMERIC),
     **dict.fromkeys(("AE", "CS", "UR"), CODES),
@@ -96,11 +97,12 @@ class Compiler:
         self.uids = uids
         self.untyped = _Rules(protocol, "", uids)
 
-    def plan(self, sop_class: str) -> Plan:
-        """The plan for objects of one SOP class."""
-        rules = _Rules(self.protocol, sop_class, self.uids, self.untyped)
-        prepare = _Preparation(self.protocol, sop_class, self.subjects, self.uids)
-        return Plan(rules.table, rules.unusual, SETS, prepare, _echoing, standard.requires_pixels(sop_class))
+    def plan(self, sop_class: str, cleaned: bool = False) -> Plan:
+        """The plan for objects of one SOP class; a risk in their pixels is waived where those are being `cleaned`."""
+        rules = _Rules(self.protocol, sop_class, self.uids, self.untyped, cleaned=cleaned)
+        prepare = _Preparation(self.protocol, sop_class, self.subjects, self.uids, cleaned=cleaned)
+        sets = dict(sorted({**SETS, **CLEANED}.items())) if cleaned else SETS
+        return Plan(rules.table, rules.unusual, sets, prepare, _echoing, standard.requires_pixels(sop_class))
 
 
 class _Rules:
@@ -109,11 +111,14 @@ class _Rules:
     Those of `untyped` hold wherever the IOD of the SOP class gives no attribute a type: only the others are made anew.
     """
 
-    def __init__(self, protocol: Protocol, sop_class: str, uids: Uids, untyped: _Rules | None = None) -> None:
+    def __init__(
+        self, protocol: Protocol, sop_class: str, uids: Uids, untyped: _Rules | None = None, *, cleaned: bool = False
+    ) -> None:
         self.protocol = protocol
         self.sop_class = sop_class
         self.uids = uids
         self.untyped = untyped
+        self.cleaned = cleaned
         self.typed = standard.typed(sop_class)
         self.table = lru_cache(maxsize=REMEMBERED)(self._at)
         self.unusual = lru_cache(maxsize=REMEMBERED)(self._unusual)
@@ -122,7 +127,7 @@ class _Rules:
         if self.untyped is None:
             return _table({(tag, vr): self.rule(tag, vr, path) for tag, vr in _dictionary()}, explicit)
         shared = self.untyped.table(NESTED if path else (), explicit)
-        tags = (*self.typed.get(path, ()), *(() if path else PIXEL_TAGS))
+        tags = (*self.typed.get(path, ()), *(() if path else (*PIXEL_TAGS, *CLEANED)))
         if not tags:
             return shared
         own = {(tag, vr): self.rule(tag, vr, path) for tag in tags for vr in _vrs(tag)}
@@ -130,10 +135,11 @@ class _Rules:
 
     def rule(self, tag: int, vr: str, path: Path) -> Rule:
         """The rule for an element whose VR is as the dictionary has it."""
-        if not path and (tag in SETS or tag == ISSUER):
+        if not path and (tag in SETS or tag == ISSUER or (self.cleaned and tag in CLEANED)):
             return Rule(tag, Do.TAKE)
         if tag in PIXEL_TAGS:
-            return Rule(tag, Do.PIXELS if not path and standard.has_plain_pixels(self.sop_class) else Do.DROP)
+            whole = self.cleaned or standard.has_plain_pixels(self.sop_class)
+            return Rule(tag, Do.PIXELS if not path and whole else Do.DROP)
         action, _ = action_for(self.protocol, tag, self.sop_class, path)
         if action is Action.KEEP and (tag in NOTED if not path else tag == SPECIFIC_CHARACTER_SET):
             return Rule(tag, Do.NOTE, None if tag == SPECIFIC_CHARACTER_SET else _acceptable(tag, vr))
@@ -180,12 +186,13 @@ class _Rules:
 class _Preparation:
     """Decides once per file, from the values noted, whether it may go on and what it is stamped with."""
 
-    def __init__(self, protocol: Protocol, sop_class: str, subjects: Subjects, uids: Uids) -> None:
+    def __init__(self, protocol: Protocol, sop_class: str, subjects: Subjects, uids: Uids, *, cleaned: bool) -> None:
         self.sop_class = sop_class
         self.subjects = subjects
         kept = {tag for tag in HIERARCHY if action_for(protocol, tag, sop_class)[0] is Action.KEEP}
         self.uids = {tag: _same if tag in kept else uids for tag in HIERARCHY}
-        self.stamps = _stamps(protocol)
+        self.cleaned = cleaned
+        self.stamps = _stamps(protocol, cleaned=cleaned)
         self.subject = lru_cache(maxsize=256)(self._subject)
 
     def __call__(self, noted: View) -> Context:
@@ -193,7 +200,7 @@ class _Preparation:
             raise OtherClass(_text(noted, SOP_CLASS_UID))
         modality, burned_in = _text(noted, MODALITY), _text(noted, BURNED_IN_ANNOTATION)
         risk = _pixel_risk(self.sop_class, modality, burned_in, _text(noted, IMAGE_TYPE))
-        if risk:
+        if risk and not self.cleaned:
             raise Aside(Reason.PIXELS_NOT_REVIEWED, risk)
         sets: dict[int, SetValue] = {tag: uids(noted.get(tag, b"")) for tag, uids in self.uids.items()}
         for tag, keyword in HIERARCHY.items():
@@ -300,11 +307,12 @@ def _same(value: bytes) -> bytes:
     return padded(value.strip(b"\0 "), "UI") if UIDS(value) else b""
 
 
-def _stamps(protocol: Protocol) -> dict[int, SetValue]:
+def _stamps(protocol: Protocol, *, cleaned: bool) -> dict[int, SetValue]:
     """The attributes of PS3.15 E.1.2 and E.3 that say what was done, with codes of CID 7050."""
     software = f"Cohortium {__version__}", f"{protocol.name} {protocol.version}"[:64], f"sha256:{protocol.digest[:48]}"
     codes = [(BASIC_CODE, "Basic Application Confidentiality Profile")]
-    codes += [(standard.options()[name].code, f"{name} Option") for name in protocol.options]
+    done = (name for name in protocol.options if cleaned or name != CLEAN_PIXELS)
+    codes += [(standard.options()[name].code, f"{name} Option") for name in done]
     items = tuple(
         (
             (0x00080100, "SH", padded(code.encode(), "SH")),
@@ -314,6 +322,7 @@ def _stamps(protocol: Protocol) -> dict[int, SetValue]:
         for code, meaning in codes
     )
     return {
+        **({BURNED_IN_ANNOTATION: b"NO"} if cleaned else {}),
         0x00120062: padded(b"YES", "CS"),
         0x00120063: padded("\\".join(software).encode("ascii", "replace"), "LO"),
         METHOD_CODE_SEQUENCE: items,

@@ -17,6 +17,7 @@ from cohortium.deidentify.pixels.review import Review, review
 from cohortium.dicom import codecs, reading
 from cohortium.dicom.reading import Reader, Text
 from cohortium.dicom.redact import Rectangle, redact
+from cohortium.errors import Malformed
 
 ROWS, COLUMNS = 300, 400
 BAND = Rectangle(0, 0, COLUMNS, 30)
@@ -115,9 +116,16 @@ def test_no_reader_lets_a_picture_go_on_that_no_rule_knows():
     assert isinstance(review(content, reader()), Hold)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 200, ultrasound()[:-100]])
-def test_broken_files_are_held(content):
-    assert isinstance(review(content, reader()), Hold)
+@pytest.mark.parametrize("content", [b"", b"\0" * 200])
+def test_what_is_no_dicom_is_malformed(content):
+    with pytest.raises(Malformed):
+        review(content, reader())
+
+
+def test_a_picture_that_cannot_be_decoded_is_held():
+    found = review(ultrasound()[:-100], reader())
+    assert isinstance(found, Hold)
+    assert "cannot be decoded" in str(found)
 
 
 @pytest.mark.skipif(not reading.available(), reason="the extra `ocr` is not installed")

@@ -4,6 +4,7 @@ What always holds: a picture that may carry text goes on only where a rule knows
 adds to what the rule blanks and may hold the picture back; it never lets one go on that no rule knows.
 """
 
+from cohortium.deidentify.pixels.review import Review, Reviewer, review
 from cohortium.deidentify.pixels.rules import Hold, regions
 
-__all__ = ["Hold", "regions"]
+__all__ = ["Hold", "Review", "Reviewer", "regions", "review"]

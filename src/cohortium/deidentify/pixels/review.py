@@ -16,13 +16,13 @@ from pydicom import Dataset
 
 from cohortium.deidentify.pixels.rules import Hold, Rules, regions
 from cohortium.deidentify.pixels.words import names_somebody, words
-from cohortium.dicom import codecs
+from cohortium.dicom import codecs, reading
 from cohortium.dicom.reading import Text, shades
 from cohortium.dicom.redact import Areas, Rectangle
-from cohortium.errors import Malformed
+from cohortium.errors import ConfigError, Malformed
 from cohortium.values import Finding, Severity
 
-__all__ = ["Review", "review"]
+__all__ = ["Review", "Reviewer", "review"]
 
 Array = np.ndarray[Any, Any]
 Read = Callable[[Array], Sequence[Text]]
@@ -41,12 +41,30 @@ class Review:
     findings: tuple[Finding, ...] = ()
 
 
+class Reviewer:
+    """Reviews with the rules that are shipped and the reader of the extra `ocr`, loaded when it is first needed."""
+
+    def __init__(self) -> None:
+        if not reading.available():
+            raise ConfigError("Clean Pixel Data needs the extra `ocr`; install cohortium[ocr], or leave the option out")
+        self._reader: reading.Reader | None = None
+
+    def __call__(self, buffer: bytes | memoryview) -> Review | Hold:
+        """The review of a whole Part 10 file as it came; `Malformed` where it cannot be read as DICOM."""
+        return review(bytes(buffer), self._read)
+
+    def _read(self, shade: Array) -> Sequence[Text]:
+        if self._reader is None:
+            self._reader = reading.Reader()
+        return self._reader(shade)
+
+
 def review(content: bytes, read: Read, rules: Rules | None = None) -> Review | Hold:
-    """Look at a whole Part 10 file as it came, identity and all; an empty review where nothing needs blanking."""
-    try:
-        dataset = codecs.read(content)
-    except Malformed:
-        return Hold(("it cannot be read",))
+    """Look at a whole Part 10 file as it came, identity and all; an empty review where no rule asks for anything.
+
+    `Malformed` where it cannot be read as DICOM.
+    """
+    dataset = codecs.read(content)
     known = regions(dataset, rules)
     if isinstance(known, Hold):
         return known
