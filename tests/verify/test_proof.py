@@ -282,6 +282,25 @@ def test_a_private_element_that_stayed(folder: Folder) -> None:
     assert problem == "(0011,0010): private, and the option to retain safe ones is not declared"
 
 
+def test_a_text_that_moved_to_another_attribute(folder: Folder) -> None:
+    folder.run()
+    folder.change(0, _set("SequenceName", f"x {factory.SECRET} y"))
+    assert (
+        only_failure(folder.prove(), "nowhere") == "SequenceName: holds a text that was removed from another attribute"
+    )
+
+
+def test_a_description_may_keep_words_that_another_lost(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.put("0.dcm", factory.ct(SeriesDescription="CT THORAX AXIAL", ProtocolName="THORAX Mueller"))
+    folder.run("dragon")
+    folder.change(0, _set("ProtocolName", "THORAX Mueller"))
+    assert check(folder.prove(), "nowhere").status == Status.PASSED  # the search for names finds it instead
+    folder.change(0, _set("SeriesDescription", "THORAX AXIAL, THORAX MUELLER"))
+    folder.change(0, _set("ProtocolName", ""))
+    assert "1 cleaned descriptions hold a text that another attribute lost" in check(folder.prove(), "nowhere").note
+
+
 @pytest.fixture
 def checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """A program in the checker's place that does what the test needs."""

@@ -16,7 +16,7 @@ from cohortium.verify.values import UNREADABLE
 
 __all__ = ["both", "declared", "each", "name", "texts"]
 
-CLEAN_PIXELS, RETAIN_UIDS, RETAIN_PRIVATE = "113101", "113110", "113111"  # CID 7050
+CLEAN_PIXELS, CLEAN_DESCRIPTORS, RETAIN_UIDS, RETAIN_PRIVATE = "113101", "113105", "113110", "113111"  # CID 7050
 
 
 def declared(dataset: Dataset) -> frozenset[str]:

@@ -22,6 +22,7 @@ from cohortium.verify.pairs import Pairing, opened, pair
 from cohortium.verify.privates import Privates
 from cohortium.verify.record import Record
 from cohortium.verify.remains import Remains, Remnant
+from cohortium.verify.removed import Removed
 from cohortium.verify.samples import Samples
 from cohortium.verify.search import FILE_NAME, Report, search
 from cohortium.verify.sheets import Sheet, chosen, sheet
@@ -96,7 +97,7 @@ def prove(
     patients, uids = Patients(), Uids()
     if record is not None:
         pairing = pair(*record, inputs, outputs)
-        questions: tuple[Check, ...] = (uids, patients, Dates(), Samples(), Privates(), Conformance())
+        questions: tuple[Check, ...] = (uids, patients, Dates(), Samples(), Privates(), Removed(), Conformance())
         checks = (_paired(pairing, shown), *_checked(pairing, questions, shown, progress))
     remains, sample, unread = _looked_at(outputs, draw, progress) if draw else ((), Sample(), 0)
     return Proof(
