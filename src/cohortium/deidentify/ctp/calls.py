@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cohortium.deidentify.ctp import java
 
-__all__ = ["Broken", "Call", "Expression", "calls", "parse"]
+__all__ = ["Broken", "Call", "Cut", "Expression", "Part", "calls", "parse"]
 
 TWO_CLAUSES = frozenset(("if", "select"))
 ONE_CLAUSE = frozenset(("append",))
@@ -23,6 +23,11 @@ class Broken:
     """A place at which CTP gives up on the object, and why."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A place at which a call begins and never ends: CTP forgets it and all that follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,13 @@ class Call:
         return f"({','.join(self.arguments)})"
 
 
-Expression = tuple[str | Call | Broken, ...]
+Part = str | Call | Broken | Cut
+Expression = tuple[Part, ...]
 
 
 def parse(script: str) -> Expression:
     """The parts of an expression, in order."""
-    parts: list[str | Call | Broken] = []
+    parts: list[Part] = []
     position, plain = 0, ""
     while position < len(script):
         character = script[position]
@@ -63,16 +69,14 @@ def parse(script: str) -> Expression:
         else:
             parts, plain = [*parts, plain] if plain else parts, ""
             call, length = _call(script[position:])
-            if call is None:
-                return tuple(parts)  # as CTP does, the rest is forgotten
             parts.append(call)
-            if isinstance(call, Broken):
+            if not isinstance(call, Call):
                 return tuple(parts)
             position += length
     return (*parts, plain) if plain else tuple(parts)
 
 
-def calls(expression: Expression) -> Iterator[Call | Broken]:
+def calls(expression: Expression) -> Iterator[Call | Broken | Cut]:
     """Every call in an expression and in its clauses."""
     for part in expression:
         if not isinstance(part, str):
@@ -82,15 +86,15 @@ def calls(expression: Expression) -> Iterator[Call | Broken]:
             yield from calls(part.otherwise)
 
 
-def _call(text: str) -> tuple[Call | Broken | None, int]:
-    """The call that `text` begins with behind its @, and its length; None where it never ends."""
+def _call(text: str) -> tuple[Call | Broken | Cut, int]:
+    """The call that `text` begins with behind its @, and its length."""
     opening = text.find("(")
     if opening < 0:
         return Broken("an @ without a function"), 0
     name = "".join(text[:opening].split())
     arguments, position = _arguments(text, opening + 1)
     if position >= len(text):
-        return None, 0
+        return Cut(), 0
     position += 1
     if name not in TWO_CLAUSES | ONE_CLAUSE:
         return Call(name, arguments), position

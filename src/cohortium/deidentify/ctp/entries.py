@@ -13,9 +13,11 @@ from xml.parsers import expat
 
 from cohortium.deidentify.ctp import java
 
-__all__ = ["Entry", "Remark", "entries_of"]
+__all__ = ["IGNORED", "Entry", "Remark", "entries_of"]
 
 ENABLED = "T"
+DOCUMENT_TYPE = "<!DOCTYPE"
+IGNORED = "?"  # the key of what CTP passes over
 Entry = tuple[int, str, str]  # line, key, value
 
 
@@ -56,20 +58,19 @@ def _xml(text: str) -> tuple[list[Entry], list[Remark]]:
         if depth >= 2:
             found[-1][3].append(more)
 
-    def declaration(*_: object) -> None:
-        mistakes.append(Remark(parser.CurrentLineNumber, "a document type is not read"))
-
     parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = data, declaration
+    parser.CharacterDataHandler = data
+    if DOCUMENT_TYPE in text:
+        return [], [Remark(text[: text.index(DOCUMENT_TYPE)].count("\n") + 1, "a document type is not read")]
     try:
         parser.Parse(_undeclared(text), True)
     except expat.ExpatError as error:
-        return [], [*mistakes, Remark(error.lineno, f"not well-formed XML: {expat.ErrorString(error.code)}")]
+        return [], [Remark(error.lineno, f"not well-formed XML: {expat.ErrorString(error.code)}")]
     entries: list[Entry] = []
     for line, kind, attributes, parts in found:
         write = KINDS.get(kind)
         if write is None:
-            mistakes.append(Remark(line, "an element that is none of e, p, k, r"))
+            entries.append((line, IGNORED, ""))
         elif "t" not in attributes or (kind == "e" and len(attributes["t"]) < 5):
             mistakes.append(Remark(line, "the attribute t is missing or too short"))
         else:

@@ -21,6 +21,7 @@ __all__ = ["Filter", "mistakes", "parse", "read_filter"]
 
 PRECEDENCE = {"+": 1, "*": 2, "!": 3}
 DEEPEST = 100
+CONSTANT = re.compile(r"(true|false)\b\.?")
 BLANK = re.compile(r"(?:\s|//[^\n]*(?:\n|\Z))*")
 
 
@@ -183,9 +184,8 @@ class _Reader:
 
     def _test(self) -> Test:
         start = self.position
-        word = re.compile(r"(true|false)\b(?!\s*\.)").match(self.text, start)
-        if word:
-            self.position = word.end() + self.text.startswith(".", word.end())
+        if word := CONSTANT.match(self.text, start):
+            self.position = word.end()
             test = Test(word[1], "", "")
         else:
             identifier, method, argument = (self._until(delimiter, start) for delimiter in ".()")

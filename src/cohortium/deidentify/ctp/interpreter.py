@@ -31,6 +31,7 @@ __all__ = ["Kind", "Outcome", "apply", "evaluate", "rules_in"]
 PIXEL_DATA = 0x7FE00010
 TRAILING_PADDING = 0xFFFAFFFA
 METHOD_CODES = 0x00120064
+CHARACTER_SET = 0x00080005
 ALWAYS_KEPT = frozenset((0x00080016, 0x00080018, 0x0020000D))
 KEPT_GROUPS = frozenset((0x0002, 0x0028, 0x7FE0))
 LONGEST_BLANK = 55
@@ -106,9 +107,9 @@ class _Place:
             raise Aside("rules that call each other without end")
         return "".join(map(self._part, expression))
 
-    def _part(self, part: str | calls.Call | calls.Broken) -> str:
-        if isinstance(part, str):
-            return part
+    def _part(self, part: calls.Part) -> str:
+        if isinstance(part, str | calls.Cut):
+            return part if isinstance(part, str) else ""
         if isinstance(part, calls.Broken):
             raise Aside(part.reason)
         function = FUNCTIONS.get(part.name)
@@ -172,6 +173,8 @@ class _Run:
 
     def result(self) -> Dataset:
         output = copy.deepcopy(self.root)
+        if CHARACTER_SET not in output and not self._goes(self.root, CHARACTER_SET):
+            output.add_new(CHARACTER_SET, "CS", "ISO_IR 100")
         self._insert(output)
         self._walk((self.root,), output)
         return output

@@ -71,11 +71,12 @@ def read_pixels(source: Path | str) -> PixelScript:
     found = list(SCRIPT.finditer(text))
     mistakes: list[tuple[int, str]] = [] if found else [(1, "no signature in braces")]
     signatures = []
-    for match, after in zip(found, [*found[1:], None], strict=True):
+    ends = [*(match.start() for match in found[1:]), len(text)]
+    for match, end in zip(found, ends, strict=bool(found)):
         line = text.count("\n", 0, match.start()) + 1
         condition = match[0][1:-1]
         faults = [(line + number - 1, fault) for number, fault in filters.mistakes(condition)]
-        regions, wrong = _regions(text, match.end(), after.start() if after else len(text))
+        regions, wrong = _regions(text, match.end(), end)
         mistakes += faults + wrong
         if not faults:
             signatures.append(Signature(line, filters.Filter(filters.parse(condition)), regions))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from cohortium.deidentify.ctp import calls, elements, java, names
-from cohortium.deidentify.ctp.entries import Entry, Remark, entries_of
+from cohortium.deidentify.ctp.entries import IGNORED, Entry, Remark, entries_of
 from cohortium.deidentify.ctp.functions import FUNCTIONS, MARKERS, mistake
 from cohortium.errors import ConfigError
 
@@ -88,16 +88,8 @@ def read(source: Path | str) -> Script:
         private={rule.name.lower(): rule.where for rule in rules.values() if rule.name and _is_private(rule)},
     )
     problems, notes = _remarks(unchecked, keys)
-    return Script(
-        unchecked.rules,
-        unchecked.parameters,
-        unchecked.kept_groups,
-        unchecked.keeps_safe_private,
-        unchecked.removes,
-        problems,
-        notes,
-        unchecked.private,
-    )
+    notes += tuple(Remark(line, "an element that CTP passes over") for line, key, _ in entries if key == IGNORED)
+    return replace(unchecked, problems=problems, notes=notes)
 
 
 def _text(path: Path) -> str:
@@ -119,12 +111,12 @@ def _rules(entries: list[Entry]) -> tuple[dict[str, Rule], list[Remark]]:
         where, name = _place(key.removeprefix("set."))
         if not names.hexadecimal(where) and not elements.PRIVATE.fullmatch(where):
             mistakes.append(Remark(line, "no tag: [gggg,eeee] or gggg[creator]ee is expected"))
-        elif where.lower() in rules:
-            first = rules[where.lower()].line
-            mistakes.append(Remark(line, f"({where}) has a rule in line {first} already; CTP takes either"))
-        else:
-            text = java.trim(value)
-            rules[where.lower()] = Rule(line, where, name, text, calls.parse(text))
+            continue
+        rule = Rule(line, where, name, java.trim(value), calls.parse(java.trim(value)))
+        before = rules.get(where.lower(), rule)
+        if before.name != name and before.text != rule.text:
+            mistakes.append(Remark(line, f"another rule for the attribute of line {before.line}; CTP takes either"))
+        rules[where.lower()] = rule
     return rules, mistakes
 
 
@@ -149,6 +141,8 @@ def _remarks(script: Script, keys: Mapping[str, int]) -> tuple[tuple[Remark, ...
         for call in calls.calls(rule.expression):
             if isinstance(call, calls.Broken):
                 problems.append(Remark(rule.line, call.reason))
+            elif isinstance(call, calls.Cut):
+                notes.append(Remark(rule.line, "a call that never ends; CTP forgets it and all that follows"))
             elif reason := mistake(call):
                 problems.append(Remark(rule.line, f"@{call.name}: {reason}"))
             else:
@@ -158,6 +152,10 @@ def _remarks(script: Script, keys: Mapping[str, int]) -> tuple[tuple[Remark, ...
     for key, line in keys.items():
         if key.startswith("remove.") and key.removeprefix("remove.") not in GLOBALS:
             problems.append(Remark(line, f"no such global rule; known: {', '.join(GLOBALS)}"))
+    if script.keeps_safe_private:
+        notes.append(
+            Remark(keys[SAFE], "which private attributes are safe is for Cohortium's list to say, not for CTP's")
+        )
     if "remove.curves" in keys and "unspecifiedelements" not in script.removes:
         notes.append(
             Remark(keys["remove.curves"], "CTP keeps curves all the same; it removes them only as unspecified")
