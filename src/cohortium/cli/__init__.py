@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from cohortium import __version__
-from cohortium.cli import deidentify, demo, gateway, people, serve, site, subject, verify
+from cohortium.cli import ctp, deidentify, demo, gateway, people, protocol, serve, site, subject, verify
 from cohortium.cli.options import FAILED, FOUND
 from cohortium.errors import CohortiumError, Unavailable
 
@@ -86,7 +86,9 @@ app = _group(
 )
 config_commands = _group(help="Look at the configuration.")
 gateway_commands = _group(help="The hospital's side: from folders of DICOM into the archive.")
+ctp_commands = _group(help="Scripts of RSNA CTP: what they do, and as protocols.")
 user_commands = _group(help="People who may log in.")
+protocol_commands = _group(help="Protocols, looked at.")
 subject_commands = _group(help="From patients to subjects: secrets, lookup lists, and who is in a project.")
 
 app.command()(demo.demo)
@@ -98,9 +100,14 @@ app.command()(verify.verify)
 app.add_typer(gateway_commands, name="gateway")
 gateway_commands.command("run")(gateway.run)
 app.command()(serve.serve)
+app.add_typer(protocol_commands, name="protocol")
+protocol_commands.command("diff")(protocol.diff)
 app.add_typer(subject_commands, name="subject")
 subject_commands.command("secret")(subject.secret)
 subject_commands.command("import")(subject.import_)
 subject_commands.command("includes")(subject.includes)
+app.add_typer(ctp_commands, name="ctp")
+ctp_commands.command("explain")(ctp.explain)
+ctp_commands.command("convert")(ctp.convert)
 app.add_typer(user_commands, name="user")
 user_commands.command("password")(people.password)

@@ -15,7 +15,7 @@ import typer
 
 from cohortium import __version__, config
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
-from cohortium.errors import ConfigError, Refused
+from cohortium.errors import ConfigError, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.values import Protocol
 
@@ -30,7 +30,7 @@ def deidentify(
     ] = None,
     destination: Annotated[Path | None, typer.Argument(metavar="DST", help="Folder to write.")] = None,
     protocol: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="A shipped protocol (basic, dragon), or the path of one.")
+        str, typer.Option(metavar="NAME|FILE", help="A shipped protocol, such as dragon, or the path of one.")
     ] = "basic",
     project: Annotated[
         str, typer.Option(metavar="NAME", help="Pseudonyms and UIDs agree within a project and with no other.")
@@ -51,6 +51,9 @@ def deidentify(
     explain: Annotated[
         bool, typer.Option("--explain", help="Print what the protocol does to each attribute, and why; read nothing.")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --explain: write it as a page to read, print and approve.")
+    ] = None,
     sop_class: Annotated[
         str, typer.Option(metavar="UID", help="SOP class to explain the protocol for; CT Image by default.")
     ] = CT_IMAGE,
@@ -61,8 +64,10 @@ def deidentify(
     from cohortium.deidentify import load_protocol
 
     chosen = load_protocol(protocol)
+    if html is not None and not explain:
+        raise ConfigError("--html goes with --explain")
     if explain:
-        _explain(chosen, sop_class, as_json)
+        _explain(chosen, sop_class, as_json, html)
         return
     if source is None or destination is None:
         raise ConfigError("SRC and DST are missing; see `cohortium deidentify --help`")
@@ -113,13 +118,21 @@ def _fresh(destination: Path) -> SiteKey:
     return keys.ephemeral()
 
 
-def _explain(protocol: Protocol, sop_class: str, as_json: bool) -> None:
+def _explain(protocol: Protocol, sop_class: str, as_json: bool, html: Path | None) -> None:
     from cohortium.cli import terminal
     from cohortium.deidentify.explain import explain
     from cohortium.deidentify.standard import storage_sop_classes
 
     if sop_class not in storage_sop_classes():
         raise ConfigError(f"{sop_class} is not on the list of SOP classes")
+    if html is not None:
+        from cohortium.deidentify.page import page
+
+        try:
+            html.write_text(page(protocol, sop_class), "utf-8")
+        except OSError as error:
+            raise Unavailable(f"the page cannot be written: {error.strerror}") from None
+        return
     rows = [asdict(row) for row in explain(protocol, sop_class)]
     if as_json:
         head = {"protocol": protocol.name, "version": protocol.version, "digest": protocol.digest}

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from string import Formatter
 from typing import Any
 
-__all__ = ["KINDS", "TABLED", "subject_problems"]
+from cohortium.values import SubjectRule
+
+__all__ = ["KINDS", "TABLED", "describe", "subject_problems"]
 
 KINDS: Mapping[str, frozenset[str]] = {
     "keyed": frozenset({"length"}),
@@ -27,6 +29,25 @@ SHORTEST, LONGEST = 8, 64  # of a pseudonym: 8 characters are 40 bits, PatientID
 MOST_DIGITS = 12
 PLAIN = re.compile(r"[A-Za-z0-9._-]*")
 FIELDS = ("project", "site", "number")
+
+
+def describe(rule: SubjectRule) -> str:
+    """What makes the pseudonym, in a phrase."""
+    match rule.kind:
+        case "hash":
+            return "is SHA-512/256 of the project's secret and the patient ID"
+        case "random":
+            return f"is drawn by chance, {rule.length} characters, and kept in an encrypted table"
+        case "convention":
+            return f"follows the pattern {rule.pattern}, numbers with {rule.digits} digits, kept in an encrypted table"
+        case "lookup":
+            return "stands in a list; patients who are not in it are set aside"
+        case "context":
+            return f"is {rule.length} characters, unrelated to those of any other context except for who holds the key"
+        case "fresh":
+            return f"is {rule.length} characters, made under a key that is thrown away after the run"
+        case _:
+            return f"is {rule.length} characters, made from the patient's identifier under the site's key"
 
 
 def subject_problems(table: Any) -> Iterator[str]:

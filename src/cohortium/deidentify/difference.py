@@ -1,0 +1,49 @@
+"""Two protocols side by side: which rules differ, and what that means for each attribute.
+
+What always holds: two protocols of one digest differ in nothing, and whatever differs for an attribute is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cohortium.deidentify.daterule import describe as dates_in_words
+from cohortium.deidentify.explain import explain
+from cohortium.deidentify.subjectrule import describe as subjects_in_words
+from cohortium.values import Protocol
+
+__all__ = ["Changed", "attributes", "rules"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What two protocols say of one thing: `one` and `other` in words, with reasons where it is an attribute."""
+
+    what: str
+    one: str
+    other: str
+    why_one: str = ""
+    why_other: str = ""
+
+
+def rules(one: Protocol, other: Protocol) -> Iterator[Changed]:
+    """The rules that differ: options, subjects, dates."""
+    for option in sorted(set(one.options) ^ set(other.options)):
+        yield Changed(f"option {option}", *("yes" if option in each.options else "no" for each in (one, other)))
+    pairs = (
+        ("edition", one.edition, other.edition),
+        ("subjects", subjects_in_words(one.subject), subjects_in_words(other.subject)),
+        ("dates", dates_in_words(one.dates), dates_in_words(other.dates)),
+        ("ages over 89", one.dates.ages, other.dates.ages),
+    )
+    yield from (Changed(what, *both) for what, *both in pairs if both[0] != both[1])
+
+
+def attributes(one: Protocol, other: Protocol, sop_class: str) -> Iterator[Changed]:
+    """The attributes of an object of `sop_class` that the protocols treat differently, in order of tag."""
+    for mine, yours in zip(explain(one, sop_class), explain(other, sop_class), strict=True):
+        modified = mine.action == "modify" and one.dates != other.dates
+        if mine.action != yours.action or modified:
+            name = f"{mine.tag} {mine.keyword}".strip()
+            yield Changed(name, mine.action, yours.action, mine.why, yours.why)

@@ -1,0 +1,90 @@
+"""A protocol as one page that a person can read, print and approve: all in it, nothing fetched from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from cohortium import __version__
+from cohortium.deidentify import standard
+from cohortium.deidentify.daterule import describe as dates_in_words
+from cohortium.deidentify.explain import Explained, explain
+from cohortium.deidentify.subjectrule import describe as subjects_in_words
+from cohortium.values import Protocol
+
+__all__ = ["page"]
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Attributes that meet the same fate; those that a reader should look at are `open`."""
+
+    title: str
+    text: str
+    rows: Sequence[Explained]
+    open: bool
+
+
+def page(protocol: Protocol, sop_class: str) -> str:
+    """The page, as HTML, for objects of `sop_class`."""
+    groups = _groups(list(explain(protocol, sop_class)))
+    return _template().render(
+        protocol=protocol,
+        subjects=subjects_in_words(protocol.subject),
+        dates=dates_in_words(protocol.dates),
+        codes={name: standard.options()[name].code for name in protocol.options},
+        kind=standard.storage_sop_classes()[sop_class],
+        groups=groups,
+        version=__version__,
+    )
+
+
+def _groups(rows: Sequence[Explained]) -> list[Group]:
+    listed = [row for row in rows if _is_listed(row)]
+    plain = [row for row in rows if not _is_listed(row)]
+
+    def those(action: str, among: Iterable[Explained] = rows) -> list[Explained]:
+        return [row for row in among if row.action == action]
+
+    groups = [
+        Group(
+            "Kept, although the standard lists it as identifying",
+            "These stay as they are because an option or a rule of this protocol says so.",
+            sorted(those("keep", listed), key=lambda row: "[elements]" not in row.why),  # its own rules first
+            True,
+        ),
+        Group(
+            "Modified", "Dates, times and ages, as described above.", [*those("modify"), *those("cut to year")], True
+        ),
+        Group(
+            "Cleaned",
+            "Words of a fixed vocabulary of radiology stay; everything else in these texts goes.",
+            those("clean"),
+            True,
+        ),
+        Group("Replaced", "A value that says nothing, or the pseudonym, stands in place.", those("dummy"), False),
+        Group("Mapped", "Another identifier, the same for the same input within the project.", those("map UID"), False),
+        Group("Emptied", "The attribute stays, without a value.", those("empty"), False),
+        Group("Removed", "Neither the attribute nor its value leaves.", those("remove"), False),
+        Group("Kept", "Attributes that the standard does not list as identifying.", those("keep", plain), False),
+    ]
+    return [group for group in groups if group.rows]
+
+
+def _is_listed(row: Explained) -> bool:
+    digits = row.tag.strip("()").replace(",", "")
+    return len(digits) == 8 and bool(standard.basic(int(digits, 16)))
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("protocol.html")
