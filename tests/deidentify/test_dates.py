@@ -193,6 +193,21 @@ def _day(text: str) -> date:
     return datetime.strptime(text[:8], "%Y%m%d").date()
 
 
+def test_both_paths_move_dates_alike() -> None:
+    """Big endian and deflated files go through pydicom, the others through the scanner."""
+    step = [{"ScheduledProcedureStepStartDate": "20200410", "ScheduledProcedureStepStartTime": "12"}]
+    found = set()
+    for syntax in (factory.EXPLICIT, factory.IMPLICIT, factory.BIG_ENDIAN, factory.DEFLATED):
+        made = SHIFTING(factory.ct(syntax=syntax, AcquisitionDate="20200230", PerformedProtocolCodeSequence=step))
+        assert isinstance(made, Deidentified)
+        assert {"dates.unparseable"} == {finding.rule for finding in made.findings}
+        output = factory.read(factory.joined(made.slices))
+        inner = output.PerformedProtocolCodeSequence[0]
+        found.add((output.StudyDate, output.AcquisitionDate, inner.ScheduledProcedureStepStartDate))
+    assert len(found) == 1
+    assert found.pop()[1] == ""
+
+
 def test_two_patients_are_shifted_apart() -> None:
     def study_date(patient: str) -> str:
         made = SHIFTING(factory.ct(PatientID=patient, PatientName="X"))

@@ -191,7 +191,9 @@ def test_who_is_not_in_the_list_is_quarantined(tmp_path: Path, kind: Kind) -> No
     assert isinstance(made, Deidentified)
     assert made.PatientID == "S-1"
     assert by(factory.ct(PatientID="somebody")) == SetAside(Reason.SUBJECT_UNKNOWN)
-    assert by(b"no DICOM") != made
+    nothing = by(b"no DICOM")
+    assert isinstance(nothing, SetAside)
+    assert nothing.reason is Reason.NO_FILE_META
 
 
 # --- contexts -----------------------------------------------------------------------------------------------------
@@ -204,6 +206,9 @@ def test_contexts_are_unlinkable_without_the_key_and_linked_by_the_person(tmp_pa
     assert made["a"] != made["b"]
     again = kind("context", 'context = "a"')
     assert pseudonym(table(tmp_path, again, "third"), patient) == made["a"], "the context counts, not the project"
+    one, other = (table(tmp_path, kind("context", f'context = "{name}"'), name) for name in "ab")
+    assert one.link(made["a"], other) == made["b"], "who holds the key can"
+    assert one.link(made["b"], other) is None
     other_key = table(tmp_path / "else", again, "third", SiteKey(b"\1" * 32))
     assert pseudonym(other_key, patient) != made["a"]
 
@@ -277,6 +282,34 @@ def test_the_first_examination_is_the_anchor_ever_after(tmp_path: Path, kind: Ki
     assert by(factory.ct(PatientID="other", StudyDate="")) == SetAside(Reason.SUBJECT_UNKNOWN)
     with pytest.raises(ConfigError, match="anchor"):
         kind("keyed", before=MODIFIED, after='[dates]\nrule = "anchor"\n')
+
+
+def test_one_person_has_one_shift_and_one_anchor_under_two_identifiers(tmp_path: Path, kind: Kind) -> None:
+    same = {"PatientName": "Meier^Anna", "PatientBirthDate": "19500102", "PatientSex": "F"}
+    for rule in ("shift", "anchor"):
+        protocol = kind("context", before=MODIFIED, after=f'[dates]\nrule = "{rule}"\n')
+        people = table(tmp_path / rule, protocol)
+        by = Deidentifier(protocol, KEY, "project", Subjects(protocol, KEY, "project", None, people))
+        made = [
+            by(factory.ct(PatientID=name, StudyDate=day, **same))
+            for name, day in (("1", "20200304"), ("2", "20200311"))
+        ]
+        first, second = (factory.read(factory.joined(each.slices)) for each in made if isinstance(each, Deidentified))
+        assert first.PatientID == second.PatientID
+        days = [date.fromisoformat(each.StudyDate) for each in (first, second)]
+        assert (days[1] - days[0]).days == 7, rule
+
+
+def test_a_list_and_an_anchor_go_together(tmp_path: Path, kind: Kind) -> None:
+    protocol = kind("lookup", before=MODIFIED, after='[dates]\nrule = "anchor"\n')
+    people = table(tmp_path, protocol)
+    people.take([(Patient(factory.ID), "S-1")])
+    by = Deidentifier(protocol, KEY, "project", Subjects(protocol, KEY, "project", None, people))
+    assert by(factory.ct(StudyDate="")) == SetAside(Reason.SUBJECT_UNKNOWN)
+    made = by(factory.ct())
+    assert isinstance(made, Deidentified)
+    assert factory.read(factory.joined(made.slices)).StudyDate == "20000101"
+    assert people.look(Patient(factory.ID)) == table(tmp_path, protocol).admit(Patient(factory.ID))
 
 
 # --- many processes -----------------------------------------------------------------------------------------------

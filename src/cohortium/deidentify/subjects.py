@@ -123,8 +123,13 @@ class Subjects:
 
     def meet(self, buffer: bytes | memoryview) -> None:
         """Before a file is de-identified: have its patient assigned, if this is the process that may."""
-        if self._assigner is not None:
-            self.learn(self._assigner.admit(read(BytesIO(buffer))))
+        if self._assigner is None:
+            return
+        try:
+            patient = read(BytesIO(buffer))
+        except Malformed:
+            return  # whoever de-identifies it says better what is wrong
+        self.learn(self._assigner.admit(patient))
 
     def __call__(self, patient_id: str, issuer: str = "") -> Subject:
         """The subject that the patient is; `NotKnown` where only a table could tell and does not."""
@@ -135,11 +140,11 @@ class Subjects:
         known = self._known.get(mark)
         if known is None:
             raise NotKnown
-        first = self._anchored and date.fromisoformat(known.first)
-        days = (ANCHOR - first).days if first else self._shifts.days(patient_id, issuer)
+        person = (known.pseudonym, "table")  # for two identifiers may be one person
+        first = date.fromisoformat(known.first) if self._anchored else None
+        days = (ANCHOR - first).days if first else self._shifts.days(*person)
         findings = (DUPLICATES[known.merged],) if known.merged else ()
-        of_the_table = self._people.mark(known.pseudonym, "table")  # where two identifiers may be one person
-        return Subject(known.pseudonym, of_the_table, days, findings)
+        return Subject(known.pseudonym, self._people.mark(*person), days, findings)
 
 
 def identified(patient_id: str, issuer: str, study: str) -> tuple[str, str, tuple[Finding, ...]]:

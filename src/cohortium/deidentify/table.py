@@ -15,8 +15,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict
-from datetime import date
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -69,8 +68,13 @@ class Table:
         if mark not in self._cache:
             with self._transaction() as connection:
                 known = self._find(connection, mark)
-                if known is None and self._rule.kind != "lookup" and (patient.examined or not self._anchored):
+                if self._anchored and not patient.examined and not (known and known.first):
+                    return {}
+                if known is None and self._rule.kind != "lookup":
                     known = self._assign(connection, mark, patient)
+                elif known and not known.first:
+                    known = replace(known, first=_first(patient))
+                    self._put(connection, mark, patient, known)
             if known is None:
                 return {}
             self._cache[mark] = known
@@ -95,21 +99,31 @@ class Table:
                 if known is None:
                     if self._is_given(connection, pseudonym):
                         raise Refused("the list gives one pseudonym to two patients; nothing was taken over")
-                    self._insert(connection, mark, patient, Known(pseudonym))
+                    self._put(connection, mark, patient, Known(pseudonym))
                     count += 1
         return count
 
+    def link(self, pseudonym: str, other: Table) -> str | None:
+        """The pseudonym in the context of `other` of who bears this one here; a walk that needs the site's key."""
+        with self._transaction() as connection:
+            for who, sealed in connection.execute("SELECT who, sealed FROM person"):
+                person = _open(self._person_cipher, sealed, who)
+                if self._contexts.pseudonym(person) == pseudonym:
+                    return other._contexts.pseudonym(person)
+        return None
+
     def _assign(self, connection: sqlite3.Connection, mark: str, patient: Patient) -> Known:
-        first = patient.examined.isoformat() if isinstance(patient.examined, date) else ""
+        first = _first(patient)
         match self._rule.kind:
             case "context":
                 person, merged = self._person(connection, patient)
-                known = Known(self._contexts.pseudonym(person), first, merged)
+                pseudonym = self._contexts.pseudonym(person)
+                known = Known(pseudonym, self._first_of(connection, pseudonym) or first, merged)
             case "convention":
                 known = Known(self._numbered(connection), first)
             case _:
                 known = Known(self._random(connection), first)
-        self._insert(connection, mark, patient, known)
+        self._put(connection, mark, patient, known)
         return known
 
     def _random(self, connection: sqlite3.Connection) -> str:
@@ -162,11 +176,18 @@ class Table:
         query = "SELECT 1 FROM subject WHERE project = ? AND given = ?"
         return connection.execute(query, (self._project, self._digest(pseudonym))).fetchone() is not None
 
-    def _insert(self, connection: sqlite3.Connection, mark: str, patient: Patient, known: Known) -> None:
+    def _put(self, connection: sqlite3.Connection, mark: str, patient: Patient, known: Known) -> None:
         entry = asdict(known) | {"patient_id": patient.patient_id, "issuer": patient.issuer}
         sealed = _seal(self._cipher, json.dumps(entry), mark.encode())
         row = (self._project, mark, self._digest(known.pseudonym), sealed)
-        connection.execute("INSERT INTO subject VALUES (?, ?, ?, ?)", row)
+        connection.execute("INSERT OR REPLACE INTO subject VALUES (?, ?, ?, ?)", row)
+
+    def _first_of(self, connection: sqlite3.Connection, pseudonym: str) -> str:
+        """The first examination of a person who may be known by another identifier."""
+        query = "SELECT mark FROM subject WHERE project = ? AND given = ?"
+        marks = connection.execute(query, (self._project, self._digest(pseudonym))).fetchall()
+        found = (self._find(connection, mark) for (mark,) in marks)
+        return next((known.first for known in found if known and known.first), "")
 
     def _digest(self, pseudonym: str) -> bytes:
         return hmac.digest(self._given, pseudonym.encode(), "sha256")
@@ -190,6 +211,10 @@ class Table:
             raise Corrupt(
                 "the table of correspondence is no SQLite file, or damaged; restore it from a backup"
             ) from None
+
+
+def _first(patient: Patient) -> str:
+    return patient.examined.isoformat() if patient.examined else ""
 
 
 def path_of(data: Path) -> Path:
