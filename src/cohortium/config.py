@@ -31,6 +31,7 @@ class Site:
     name: str = _setting("site", "name of this site in receipts and provenance: lower-case letters, digits, hyphens")
     data: Path = _setting(Path("data"), "data root: store, spool and archive; relative to the configuration file")
     key: Path = _setting(Path("keys/site.key"), "the site's key, outside the data root, mode 0600")
+    issuer: str = _setting("", "issuer of patient IDs that is the hospital's own: to name it is to name none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ class Gateway:
         if protocol.subject.kind == "fresh":
             raise ConfigError(f"project {project}: fresh identifiers are for one batch, `cohortium deidentify`")
         secret, table = means(self._config.site, key, project, protocol)
-        return Subjects(protocol, key, project, secret, table)
+        return Subjects(protocol, key, project, secret, table, self._config.site.issuer)
 
     def _shipped_or_path(self, name: str) -> str | Path:
         return self._config.file.parent / name if name.endswith(".toml") else name

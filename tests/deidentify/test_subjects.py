@@ -73,6 +73,24 @@ def test_the_hash_is_over_secret_then_id_and_an_issuer_counts() -> None:
     assert hashes.pseudonym("Mu\u0308ller") == expected("M\u00fcller")
 
 
+def test_the_hospitals_own_issuer_is_none(tmp_path: Path, kind: Kind) -> None:
+    """Some devices of a hospital name it as the issuer, others do not: their patients are the same people."""
+    hashed = kind("hash")
+    people = Subjects(hashed, KEY, "project", secret.Secret(b"SECRET"), own_issuer="Charité ")
+    assert people("1001", "Charite\u0301") == people("1001")
+    assert people("1001", "WEST") != people("1001")
+    random = kind("random")
+    one = Table(tmp_path / "subjects.sqlite", KEY, "project", random, "berlin", "Charité")
+    assert (
+        pseudonym(one, Patient("1001", "Charité"))
+        == pseudonym(one, Patient("1001"))
+        != pseudonym(one, Patient("1001", "W"))
+    )
+    by = Deidentifier(random, KEY, "project", Subjects(random, KEY, "project", None, one, "Charité"))
+    made = [by(factory.ct(IssuerOfPatientID=name, PatientName="X")) for name in ("Charité", "")]
+    assert len({each.PatientID for each in made if isinstance(each, Deidentified)}) == 1
+
+
 def test_hashed_subjects_reach_the_file(kind: Kind) -> None:
     protocol = kind("hash")
     with pytest.raises(ConfigError, match="cohortium subject secret"):

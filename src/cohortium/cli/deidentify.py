@@ -89,7 +89,7 @@ def deidentify(
     if chosen.subject.kind == "fresh":
         key = _fresh(destination)
     secret, table = means(settings.site, key, project, chosen)
-    task = tree.Task(chosen, key, project, destination, digests, marking, secret)
+    task = tree.Task(chosen, key, project, destination, digests, marking, secret, settings.site.issuer)
     tally = _Tally(show_names)
     started = time.monotonic()
     total = folder.count(source)

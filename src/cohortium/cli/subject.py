@@ -61,7 +61,7 @@ def import_(
 
     site = config.load(file).site
     key = keys.load(site.key, site.data)
-    table = Table(path_of(site.data), key, project, load_protocol("basic"), site.name)
+    table = Table(path_of(site.data), key, project, load_protocol("basic"), site.name, site.issuer)
     rows = read_list(list_)
     count = table.take(rows)
     typer.echo(f"{count} of {len(rows)} patients are new in the table of {project}.")
@@ -92,7 +92,7 @@ def includes(
     for name in protocols:
         protocol = load_protocol(file.parent / name if name.endswith(".toml") else name)
         secret, table = means(settings.site, key, project, protocol)
-        subjects = Subjects(protocol, key, project, secret)
+        subjects = Subjects(protocol, key, project, secret, own_issuer=settings.site.issuer)
         subjects.learn(table.look(patient) if table else {})
         try:
             pseudonyms.add(subjects(patient.patient_id, issuer).pseudonym)

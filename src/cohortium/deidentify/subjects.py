@@ -25,7 +25,7 @@ from cohortium.errors import ConfigError, Malformed
 from cohortium.keys import SiteKey
 from cohortium.values import Finding, Protocol, Severity
 
-__all__ = ["ANCHOR", "Assigner", "Known", "NotKnown", "Patient", "Subject", "Subjects", "identified", "read"]
+__all__ = ["ANCHOR", "Assigner", "Known", "NotKnown", "Patient", "Subject", "Subjects", "foreign", "identified", "read"]
 
 ANCHOR = date(2000, 1, 1)  # where a subject's first examination comes to lie
 PATIENT_NAME, PATIENT_ID, ISSUER, BIRTH_DATE, SEX = 0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040
@@ -104,6 +104,7 @@ class Subjects:
         project: str,
         secret: Secret | None = None,
         assigner: Assigner | None = None,
+        own_issuer: str = "",
     ) -> None:
         rule, dates = protocol.subject, protocol.dates
         if rule.kind == "hash" and secret is None:
@@ -114,6 +115,7 @@ class Subjects:
         self._pseudonyms = Hashes(secret.value) if secret and rule.kind == "hash" else self._people
         self._shifts = Shifts(key, project, dates.earliest, dates.latest)
         self._known: dict[str, Known] = {}
+        self._own_issuer = own_issuer
         self._assigner = assigner
         self._findings = (WEAK_SECRET,) if secret and secret.weak else ()
 
@@ -133,6 +135,7 @@ class Subjects:
 
     def __call__(self, patient_id: str, issuer: str = "") -> Subject:
         """The subject that the patient is; `NotKnown` where only a table could tell and does not."""
+        issuer = foreign(issuer, self._own_issuer)
         mark = self._people.mark(patient_id, issuer)
         if not self._tabled:
             pseudonym = self._pseudonyms.pseudonym(patient_id, issuer)
@@ -145,6 +148,11 @@ class Subjects:
         days = (ANCHOR - first).days if first else self._shifts.days(*person)
         findings = (DUPLICATES[known.merged],) if known.merged else ()
         return Subject(known.pseudonym, self._people.mark(*person), days, findings)
+
+
+def foreign(issuer: str, own: str) -> str:
+    """The issuer, unless it is the hospital's own: some devices name that, and others leave it out."""
+    return "" if normalised(issuer) == normalised(own) else issuer
 
 
 def identified(patient_id: str, issuer: str, study: str) -> tuple[str, str, tuple[Finding, ...]]:

@@ -27,7 +27,7 @@ from cohortium.deidentify.identifiers import Pseudonyms
 from cohortium.deidentify.names import name_keys
 from cohortium.deidentify.secret import Secret
 from cohortium.deidentify.subjectrule import TABLED
-from cohortium.deidentify.subjects import Known, Patient
+from cohortium.deidentify.subjects import Known, Patient, foreign
 from cohortium.errors import ConfigError, Corrupt, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.values import Protocol
@@ -48,12 +48,15 @@ LONGEST = 64  # characters of a PatientID (LO)
 class Table:
     """The table of one project, as `protocol` fills it; `site` is for naming conventions."""
 
-    def __init__(self, path: Path, key: SiteKey, project: str, protocol: Protocol, site: str) -> None:
+    def __init__(
+        self, path: Path, key: SiteKey, project: str, protocol: Protocol, site: str, own_issuer: str = ""
+    ) -> None:
         self._path = path
         self._project = project
         self._rule = protocol.subject
         self._anchored = protocol.dates.rule == "anchor"
         self._site = site
+        self._own_issuer = own_issuer
         self._marks = Pseudonyms(key, project, self._rule.length)
         context = self._rule.context or project
         self._contexts = Pseudonyms(key, context, self._rule.length, label="context pseudonyms")
@@ -64,7 +67,7 @@ class Table:
 
     def admit(self, patient: Patient) -> Mapping[str, Known]:
         """What is known of the patient, by mark; assigned now if the kind assigns and this is the first time."""
-        mark = self._marks.mark(patient.patient_id, patient.issuer)
+        mark = self._mark(patient)
         if mark not in self._cache:
             with self._transaction() as connection:
                 known = self._find(connection, mark)
@@ -82,7 +85,7 @@ class Table:
 
     def look(self, patient: Patient) -> Mapping[str, Known]:
         """What is known of the patient, by mark; assigns nothing."""
-        mark = self._marks.mark(patient.patient_id, patient.issuer)
+        mark = self._mark(patient)
         with self._transaction() as connection:
             known = self._find(connection, mark)
         return {mark: known} if known else {}
@@ -92,7 +95,7 @@ class Table:
         count = 0
         with self._transaction() as connection:
             for patient, pseudonym in rows:
-                mark = self._marks.mark(patient.patient_id, patient.issuer)
+                mark = self._mark(patient)
                 known = self._find(connection, mark)
                 if known is not None and known.pseudonym != pseudonym:
                     raise Refused("a patient of the list has another pseudonym already; nothing was taken over")
@@ -146,7 +149,9 @@ class Table:
 
     def _person(self, connection: sqlite3.Connection, patient: Patient) -> tuple[str, str]:
         """Who the patient is in every context, and by what they were recognised under another identifier."""
-        keys = [("id", self._who("id", self._marks.identity(patient.patient_id, patient.issuer)))]
+        keys = [
+            ("id", self._who("id", self._marks.identity(patient.patient_id, foreign(patient.issuer, self._own_issuer))))
+        ]
         keys += [
             (kind, self._who(kind, text)) for kind, text in name_keys(patient.name, patient.birth_date, patient.sex)
         ]
@@ -160,6 +165,9 @@ class Table:
             sealed = _seal(self._person_cipher, person, who)
             connection.execute("INSERT OR IGNORE INTO person VALUES (?, ?)", (who, sealed))
         return person, merged
+
+    def _mark(self, patient: Patient) -> str:
+        return self._marks.mark(patient.patient_id, foreign(patient.issuer, self._own_issuer))
 
     def _who(self, kind: str, text: str) -> bytes:
         return hmac.digest(self._people, json.dumps([kind, text]).encode(), "sha256")
@@ -226,7 +234,7 @@ def means(site: Site, key: SiteKey, project: str, protocol: Protocol) -> tuple[S
     """What the protocol's kind of subject needs beside the site's key: a secret, a table, or neither."""
     kind = protocol.subject.kind
     secret = secrets_.load(secrets_.path_of(site.key, project)) if kind == "hash" else None
-    table = Table(path_of(site.data), key, project, protocol, site.name) if kind in TABLED else None
+    table = Table(path_of(site.data), key, project, protocol, site.name, site.issuer) if kind in TABLED else None
     return secret, table
 
 

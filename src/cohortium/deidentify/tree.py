@@ -63,7 +63,8 @@ class Outcome:
 class Task:
     """What every worker needs to know. Tasks with the same rules, key and project share one compiled plan.
 
-    Under `marking`, a key, every input gets a keyed digest. `secret` is what subjects of kind hash need.
+    Under `marking`, a key, every input gets a keyed digest. `secret` is what subjects of kind hash need,
+    `own_issuer` the issuer of patient IDs that counts as none.
     """
 
     protocol: Protocol
@@ -73,6 +74,7 @@ class Task:
     digests: bool = False
     marking: bytes = b""
     secret: Secret | None = None
+    own_issuer: str = ""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and self._identity() == other._identity()
@@ -152,7 +154,7 @@ def _ahead(
 
 @lru_cache(maxsize=4)
 def _deidentifier(task: Task) -> Deidentifier:
-    subjects = Subjects(task.protocol, task.key, task.project, task.secret)
+    subjects = Subjects(task.protocol, task.key, task.project, task.secret, own_issuer=task.own_issuer)
     return Deidentifier(task.protocol, task.key, task.project, subjects)
 
 
