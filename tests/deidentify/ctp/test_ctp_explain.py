@@ -39,6 +39,8 @@ def lines(*rules: str) -> dict[str, ctp.explain.Line]:
         ("00081140", "@keep()", "the whole sequence stays", "as the standard"),
         ("00081140", "@process()", "", "as the script"),
         ("00100010", "@skip()", "the whole object leaves", "a finding"),
+        ("00120064", "113100/113105", "", "as the script"),
+        ("00120063", "@always()@append(){cleaned}", "", "as the script"),
         ("00091001", "@keep()", "the value stays", "as the standard: remove"),
     ],
 )

@@ -66,13 +66,22 @@ def test_lines_are_those_of_the_file(tmp_path):
 
 
 def test_all_mistakes_are_named_with_their_lines():
-    text = XML.replace('t="0018"', 't="xyz"').replace("00100010", "PATIENTN").replace('t="SITEID"', "")
+    text = XML.replace('t="SITEID"', "").replace('t="0018"', "").replace("0009[CTP]02", "0010")
     with pytest.raises(ConfigError) as caught:
         ctp.read(text)
     message = str(caught.value)
     assert "line 4: the attribute t is missing" in message
-    assert "line 5: no tag" in message
-    assert "line 10: a group is four hexadecimal digits" in message
+    assert "line 9: the attribute t is missing or too short" in message
+    assert "line 10: the attribute t is missing" in message
+
+
+def test_what_ctp_passes_over_is_noted():
+    text = XML.replace('t="0018"', 't="xyz"').replace("00100010", "60xx0022").replace("<!-- a comment -->", "<x/>")
+    script = ctp.read(text)
+    assert [rule.where for rule in script.rules] == ["0009,[CTP]02"]
+    assert not script.kept_groups
+    passed = [note.line for note in script.notes if "passes over" in note.text]
+    assert passed == [3, 5, 10]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +142,7 @@ def test_an_unknown_global_rule_is_a_problem():
 @pytest.mark.parametrize(
     ("expression", "note"),
     [
-        ("@hash(OtherPatientIDsSequence)", "no attribute of this name"),
+        ("@hash(OtherPatientIDsSequence)", "reads it as absent; it writes OtherPatientIDsSeq"),
         ("@lookup(PatientID|NoSuchName,x)", "no attribute of this name"),
         ("@nosuch(this)", "no function @nosuch"),
         ("@hash(this,@LEN)", "a parameter that is nowhere given"),

@@ -20,7 +20,7 @@ from cohortium.deidentify.ctp import calls
 from cohortium.deidentify.ctp.interpreter import ALWAYS_KEPT, KEPT_GROUPS
 from cohortium.deidentify.ctp.script import Rule, Script
 from cohortium.deidentify.explain import WORDS
-from cohortium.deidentify.protocol import action_for
+from cohortium.deidentify.protocol import STAMPS, action_for
 from cohortium.values import Action, Protocol
 
 __all__ = ["Line", "description", "explain", "kinds"]
@@ -100,7 +100,8 @@ def _ruled(rule: Rule, protocol: Protocol, sop_class: str) -> Line:
     tag = rule.tag or int(f"{rule.where[:4]}10ff", 16)
     action, why = action_for(protocol, tag, sop_class)
     treated = kinds(rule.expression)
-    leak = "" if action is Action.KEEP else _leak(rule, standard.vr(tag), treated)
+    harmless = action is Action.KEEP or standard.keyword(tag) in STAMPS
+    leak = "" if harmless else _leak(rule, standard.vr(tag), treated)
     return Line(
         rule.line,
         f"({rule.where.upper()})",

@@ -129,7 +129,7 @@ def _step(text: str, position: int, in_class: bool) -> str:
     if part == "." and not in_class:
         return "[^\\n\\r\\u0085\\u2028\\u2029]"
     if part[:1] != "\\":
-        return part
+        return f"\\{part}" if in_class and part in "&|~" else part
     if part == "\\":
         raise ValueError("a lone backslash")
     kind, inner = part[1], part[3:-1] if part[2:3] == "{" else ""

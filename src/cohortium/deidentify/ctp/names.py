@@ -18,7 +18,7 @@ __all__ = ["hexadecimal", "spelling", "tag_of"]
 
 TABLE = Path(__file__).with_name("names.csv")
 ABBREVIATIONS = (
-    (re.compile("Sequence$"), "Seq"),
+    (re.compile("Sequence$|^Sequence(?=Of)"), "Seq"),
     (re.compile("Referenced"), "Ref"),
     (re.compile("AETitle"), "AET"),
     (re.compile("LookupTable"), "LUT"),

@@ -78,17 +78,16 @@ def read(source: Path | str) -> Script:
         raise ConfigError(place + "\n".join(f"  {each}" for each in sorted(mistakes, key=lambda each: each.line)))
     keys = {key: line for line, key, _ in entries}
     parameters = {key.removeprefix("param."): value for _, key, value in entries if key.startswith("param.")}
-    groups = [key.removeprefix("keep.group").strip() for key in keys if key.startswith("keep.group")]
     unchecked = Script(
         rules=tuple(rules.values()),
         parameters=parameters,
-        kept_groups=frozenset(int(group, 16) for group in groups),
+        kept_groups=frozenset(_group(key) for key in keys if key.startswith("keep.group")) - {0},
         keeps_safe_private=SAFE in keys,
         removes=frozenset(name for name in GLOBALS if f"remove.{name}" in keys),
         private={rule.name.lower(): rule.where for rule in rules.values() if rule.name and _is_private(rule)},
     )
     problems, notes = _remarks(unchecked, keys)
-    notes += tuple(Remark(line, "an element that CTP passes over") for line, key, _ in entries if key == IGNORED)
+    notes += tuple(Remark(line, "CTP passes over this line") for line, key, _ in entries if _is_passed_over(key))
     return replace(unchecked, problems=problems, notes=notes)
 
 
@@ -100,17 +99,12 @@ def _text(path: Path) -> str:
 
 
 def _rules(entries: list[Entry]) -> tuple[dict[str, Rule], list[Remark]]:
-    """Rules by place; and every entry that is none although it means to be one."""
+    """Rules by place; and those of which CTP would take one or the other."""
     rules: dict[str, Rule] = {}
     mistakes: list[Remark] = []
     for line, key, value in entries:
-        if key.startswith("keep.group") and not GROUP.fullmatch(key.removeprefix("keep.group").strip()):
-            mistakes.append(Remark(line, "a group is four hexadecimal digits"))
-        if not key.startswith("set."):
-            continue
-        where, name = _place(key.removeprefix("set."))
-        if not names.hexadecimal(where) and not elements.PRIVATE.fullmatch(where):
-            mistakes.append(Remark(line, "no tag: [gggg,eeee] or gggg[creator]ee is expected"))
+        where, name = _place(key)
+        if not where:
             continue
         rule = Rule(line, where, name, java.trim(value), calls.parse(java.trim(value)))
         before = rules.get(where.lower(), rule)
@@ -120,13 +114,27 @@ def _rules(entries: list[Entry]) -> tuple[dict[str, Rule], list[Remark]]:
     return rules, mistakes
 
 
+def _is_passed_over(key: str) -> bool:
+    """Whether CTP reads the entry and does nothing with it."""
+    if key.startswith("keep.group"):
+        return not _group(key)
+    return key == IGNORED or (key.startswith("set.") and not _place(key)[0])
+
+
+def _group(key: str) -> int:
+    digits = key.removeprefix("keep.group").strip()
+    return int(digits, 16) if GROUP.fullmatch(digits) else 0
+
+
 def _place(key: str) -> tuple[str, str]:
-    """What stands in the outermost brackets, and behind them."""
-    depth = 0
+    """The attribute in the outermost brackets of `set.[...]`, and the name behind them; nothing where it is none."""
+    key, depth = key.removeprefix("set.") if key.startswith("set.[") else "", 0
     for position, character in enumerate(key):
         depth += (character == "[") - (character == "]")
         if not depth:
-            return key[1:position].strip(), key[position + 1 :].strip()
+            where = key[1:position].strip()
+            known = names.hexadecimal(where) or elements.PRIVATE.fullmatch(where)
+            return (where, key[position + 1 :].strip()) if known else ("", "")
     return "", ""
 
 
@@ -173,7 +181,9 @@ def _oddities(call: calls.Call, script: Script) -> Iterator[str]:
         word = call.arguments[number] if number < len(call.arguments) else ""
         for name in word.split("|"):
             if name and name != "this" and not _known(name, script):
-                yield f"@{call.name}: CTP knows no attribute of this name, and reads it as absent"
+                meant = names.spelling(name)
+                hint = f"; it writes {meant}" if meant else ""
+                yield f"@{call.name}: CTP knows no attribute of this name, and reads it as absent{hint}"
     for word in call.arguments:
         if word[:1] in ("@", "$") and script.parameter(word) is None:
             yield f"@{call.name}: a parameter that is nowhere given"
