@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ PROBLEMS = 20  # of one check, on the terminal
 
 
 def verify(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder with the identifiable files.")],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder with the identifiable files.", readable=False)],
     destination: Annotated[Path, typer.Argument(metavar="DST", help="Folder with what was made of them.")],
     record: Annotated[
         Path | None,
@@ -55,7 +56,7 @@ def verify(
     Exits with 7 if an identifying value is found, with 8 if a check fails.
     """
     for argument, folder in (("SRC", source), ("DST", destination)):
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # noqa: PTH112  pathlib raises where a parent is shut
             raise ConfigError(f"{argument} is not a folder")
     if mapping is not None and record is None:
         raise ConfigError("--mapping needs --record: only the record tells which output came from which input")
