@@ -1,7 +1,8 @@
 """Turns one frame of one object into an array, whatever it is compressed with.
 
 Sizes are never believed: a frame may have at most `MAX_SAMPLES` samples, and a compressed frame must say the same size
-as the header around it before a decoder sees it. Whatever goes wrong in a decoder comes out as `Malformed`.
+as the header around it before a decoder sees it. Compressed frames are decoded in a process of their own. Whatever goes
+wrong in a decoder comes out as `Malformed`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pydicom import Dataset, dcmread
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
     JPEGLSTransferSyntaxes,
@@ -25,6 +27,7 @@ from pydicom.uid import (
 )
 
 from cohortium.dicom import filemeta
+from cohortium.dicom.isolation import Workers
 from cohortium.errors import Malformed
 
 __all__ = ["MAX_SAMPLES", "decode", "frames", "read"]
@@ -33,6 +36,18 @@ MAX_SAMPLES = 1 << 26  # of one frame: 8192 x 8192 of one sample; mammography ne
 MAX_INFLATED = 1 << 30  # bytes of a deflated object
 HEADER = 1 << 16  # bytes in which the file meta information ends
 FLOAT_OR_INTEGER = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+OPTIONS = {
+    "rows": "Rows",
+    "columns": "Columns",
+    "samples_per_pixel": "SamplesPerPixel",
+    "photometric_interpretation": "PhotometricInterpretation",
+    "planar_configuration": "PlanarConfiguration",
+    "bits_allocated": "BitsAllocated",
+    "bits_stored": "BitsStored",
+    "pixel_representation": "PixelRepresentation",
+}
+Decoded = tuple[np.ndarray[Any, Any], str]
 
 # What pydicom and its plugins raise on bad input, as far as it can be listed: they promise no single type.
 BAD_INPUT = (
@@ -52,6 +67,7 @@ BAD_INPUT = (
     struct.error,
     zlib.error,
 )
+DECODERS = Workers(__name__, BAD_INPUT)
 
 
 def read(content: bytes) -> Dataset:
@@ -83,11 +99,28 @@ def decode(dataset: Dataset, index: int = 0, *, raw: bool = False) -> tuple[np.n
     count = frames(dataset)
     if not 0 <= index < count:
         raise Malformed(f"frame {index + 1} of {count} does not exist")
+    syntax = dataset.file_meta.TransferSyntaxUID
     try:
-        _refuse_size(dataset, index, count)
-        array, properties = get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset, index=index, raw=raw)
+        _refuse_size(dataset)
+        if syntax.is_encapsulated:
+            stream = get_frame(dataset.PixelData, index, number_of_frames=count)
+            _refuse_other_size(dataset, syntax, stream)
+            return cast(Decoded, DECODERS.run(_decoded, syntax, stream, _options(dataset), raw))
+        array, properties = get_decoder(syntax).as_array(dataset, index=index, raw=raw)
     except BAD_INPUT as error:
         raise Malformed(f"pixels of frame {index + 1} cannot be decoded ({type(error).__name__})") from None
+    return array, str(properties["photometric_interpretation"])
+
+
+def _options(dataset: Dataset) -> dict[str, Any]:
+    """What a decoder must know beside the stream, under the names that pydicom gives it."""
+    values = {name: dataset.get(keyword) for name, keyword in OPTIONS.items()}
+    one_frame = {"number_of_frames": 1, "pixel_keyword": "PixelData"}
+    return one_frame | {name: value for name, value in values.items() if value is not None}
+
+
+def _decoded(syntax: str, stream: bytes, options: dict[str, Any], raw: bool) -> Decoded:
+    array, properties = get_decoder(UID(syntax)).as_array(encapsulate([stream]), index=0, raw=raw, **options)
     return array, str(properties["photometric_interpretation"])
 
 
@@ -100,22 +133,20 @@ def _inflated(deflated: bytes) -> bytes:
     return zlib.compress(plain, 0, -zlib.MAX_WBITS)
 
 
-def _refuse_size(dataset: Dataset, index: int, count: int) -> None:
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    samples = rows * columns * int(dataset.get("SamplesPerPixel", 1))
+def _refuse_size(dataset: Dataset) -> None:
+    samples = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("SamplesPerPixel", 1))
     if not 0 < samples <= MAX_SAMPLES:
         raise Malformed(f"a frame of {samples} samples; 1 to {MAX_SAMPLES} are accepted")
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_encapsulated:
-        return
-    stream = get_frame(dataset.PixelData, index, number_of_frames=count)
+
+
+def _refuse_other_size(dataset: Dataset, syntax: UID, stream: bytes) -> None:
     if syntax in JPEG2000TransferSyntaxes:
         size = _size_of_jpeg2000(stream)
     elif syntax in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
         size = _size_of_jpeg(stream)
     else:
         return  # RLE: cannot expand more than 64-fold
-    if size != (rows, columns):
+    if size != (int(dataset.Rows), int(dataset.Columns)):
         raise Malformed("the compressed frame has another size than the header says")
 
 
