@@ -63,7 +63,8 @@ def output(
 ) -> pydicom.Dataset:
     """One CT slice under the preset, with what its subjects need; nothing planted but dates may be left in it."""
     protocol = load_protocol(name)
-    table = Table(tmp_path / "subjects.sqlite", KEY, "project", protocol, "site")
+    anchored = protocol.dates.rule == "anchor"
+    table = Table(tmp_path / "subjects.sqlite", KEY, "project", protocol.subject, "site", anchored=anchored)
     if listed:
         table.take([(Patient(factory.ID), listed)])
     by = Deidentifier(protocol, KEY, "project", Subjects(protocol, KEY, "project", secret, table))
@@ -160,9 +161,8 @@ def test_primage(tmp_path: Path) -> None:
     made = output(protocol.name, tmp_path)
     contexts = set()
     for context in ("project", "second", "third"):
-        (known,) = (
-            Table(tmp_path / "subjects.sqlite", KEY, context, protocol, "site").admit(Patient(factory.ID)).values()
-        )
+        people = Table(tmp_path / "subjects.sqlite", KEY, context, protocol.subject, "site")
+        (known,) = people.admit(Patient(factory.ID)).values()
         contexts.add(known.pseudonym)
     assert len(contexts) == 3
     assert made.PatientID in contexts

@@ -46,7 +46,8 @@ def kind(tmp_path: Path) -> Kind:
 
 
 def table(folder: Path, protocol: Protocol, project: str = "project", key: SiteKey = KEY) -> Table:
-    return Table(folder / "subjects.sqlite", key, project, protocol, "berlin")
+    anchored = protocol.dates.rule == "anchor"
+    return Table(folder / "subjects.sqlite", key, project, protocol.subject, "berlin", anchored=anchored)
 
 
 def pseudonym(of: Table, patient: Patient) -> str:
@@ -80,7 +81,7 @@ def test_the_hospitals_own_issuer_is_none(tmp_path: Path, kind: Kind) -> None:
     assert people("1001", "Charite\u0301") == people("1001")
     assert people("1001", "WEST") != people("1001")
     random = kind("random")
-    one = Table(tmp_path / "subjects.sqlite", KEY, "project", random, "berlin", "Charité")
+    one = Table(tmp_path / "subjects.sqlite", KEY, "project", random.subject, "berlin", "Charité")
     assert (
         pseudonym(one, Patient("1001", "Charité"))
         == pseudonym(one, Patient("1001"))
@@ -198,6 +199,11 @@ def test_a_lookup_list_as_csv_and_as_ctp_writes_it(tmp_path: Path, kind: Kind) -
         (tmp_path / "bad.csv").write_text(text)
         with pytest.raises(Malformed):
             read_list(tmp_path / "bad.csv")
+
+
+def test_a_list_knows_nobody_whom_another_kind_assigned(tmp_path: Path, kind: Kind) -> None:
+    assert pseudonym(table(tmp_path, kind("random")), Patient("1001"))
+    assert table(tmp_path, kind("lookup")).admit(Patient("1001")) == {}
 
 
 def test_who_is_not_in_the_list_is_quarantined(tmp_path: Path, kind: Kind) -> None:

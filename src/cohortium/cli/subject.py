@@ -55,13 +55,13 @@ def import_(
 ) -> None:
     """Take a list of pseudonyms that were given elsewhere into the table of correspondence, encrypted."""
     from cohortium import keys
-    from cohortium.deidentify import load_protocol
     from cohortium.deidentify.lookup import read_list
     from cohortium.deidentify.table import Table, path_of
+    from cohortium.values import SubjectRule
 
     site = config.load(file).site
     key = keys.load(site.key, site.data)
-    table = Table(path_of(site.data), key, project, load_protocol("basic"), site.name, site.issuer)
+    table = Table(path_of(site.data), key, project, SubjectRule("lookup"), site.name, site.issuer)
     rows = read_list(list_)
     count = table.take(rows)
     typer.echo(f"{count} of {len(rows)} patients are new in the table of {project}.")

@@ -30,15 +30,15 @@ from cohortium.deidentify.subjectrule import TABLED
 from cohortium.deidentify.subjects import Known, Patient, foreign
 from cohortium.errors import ConfigError, Corrupt, Refused, Unavailable
 from cohortium.keys import SiteKey
-from cohortium.values import Protocol
+from cohortium.values import Protocol, SubjectRule
 
 __all__ = ["Table", "means", "path_of"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS subject (
-    project TEXT NOT NULL, mark TEXT NOT NULL, given BLOB NOT NULL, sealed BLOB NOT NULL,
-    PRIMARY KEY (project, mark));
-CREATE INDEX IF NOT EXISTS subject_given ON subject (project, given);
+    scope TEXT NOT NULL, mark TEXT NOT NULL, given BLOB NOT NULL, sealed BLOB NOT NULL,
+    PRIMARY KEY (scope, mark));
+CREATE INDEX IF NOT EXISTS subject_given ON subject (scope, given);
 CREATE TABLE IF NOT EXISTS person (who BLOB PRIMARY KEY, sealed BLOB NOT NULL);
 """
 NONCE = 12
@@ -46,15 +46,27 @@ LONGEST = 64  # characters of a PatientID (LO)
 
 
 class Table:
-    """The table of one project, as `protocol` fills it; `site` is for naming conventions."""
+    """The table of one project, as `rule` fills it; `site` is for naming conventions.
+
+    Where dates are `anchored`, nobody is known before an examination is.
+    """
 
     def __init__(
-        self, path: Path, key: SiteKey, project: str, protocol: Protocol, site: str, own_issuer: str = ""
+        self,
+        path: Path,
+        key: SiteKey,
+        project: str,
+        rule: SubjectRule,
+        site: str,
+        own_issuer: str = "",
+        *,
+        anchored: bool = False,
     ) -> None:
         self._path = path
         self._project = project
-        self._rule = protocol.subject
-        self._anchored = protocol.dates.rule == "anchor"
+        self._scope = f"{project} {rule.kind}"  # so that a list holds nobody whom another kind assigned
+        self._rule = rule
+        self._anchored = anchored
         self._site = site
         self._own_issuer = own_issuer
         self._marks = Pseudonyms(key, project, self._rule.length)
@@ -136,8 +148,8 @@ class Table:
                 return text
 
     def _numbered(self, connection: sqlite3.Connection) -> str:
-        query = "SELECT count(*) FROM subject WHERE project = ?"
-        (number,) = connection.execute(query, (self._project,)).fetchone()
+        query = "SELECT count(*) FROM subject WHERE scope = ?"
+        (number,) = connection.execute(query, (self._scope,)).fetchone()
         while True:
             number += 1
             digits = f"{number:0{self._rule.digits}}"
@@ -173,27 +185,27 @@ class Table:
         return hmac.digest(self._people, json.dumps([kind, text]).encode(), "sha256")
 
     def _find(self, connection: sqlite3.Connection, mark: str) -> Known | None:
-        query = "SELECT sealed FROM subject WHERE project = ? AND mark = ?"
-        row = connection.execute(query, (self._project, mark)).fetchone()
+        query = "SELECT sealed FROM subject WHERE scope = ? AND mark = ?"
+        row = connection.execute(query, (self._scope, mark)).fetchone()
         if row is None:
             return None
         entry = json.loads(_open(self._cipher, row[0], mark.encode()))
         return Known(entry["pseudonym"], entry["first"], entry["merged"])
 
     def _is_given(self, connection: sqlite3.Connection, pseudonym: str) -> bool:
-        query = "SELECT 1 FROM subject WHERE project = ? AND given = ?"
-        return connection.execute(query, (self._project, self._digest(pseudonym))).fetchone() is not None
+        query = "SELECT 1 FROM subject WHERE scope = ? AND given = ?"
+        return connection.execute(query, (self._scope, self._digest(pseudonym))).fetchone() is not None
 
     def _put(self, connection: sqlite3.Connection, mark: str, patient: Patient, known: Known) -> None:
         entry = asdict(known) | {"patient_id": patient.patient_id, "issuer": patient.issuer}
         sealed = _seal(self._cipher, json.dumps(entry), mark.encode())
-        row = (self._project, mark, self._digest(known.pseudonym), sealed)
+        row = (self._scope, mark, self._digest(known.pseudonym), sealed)
         connection.execute("INSERT OR REPLACE INTO subject VALUES (?, ?, ?, ?)", row)
 
     def _first_of(self, connection: sqlite3.Connection, pseudonym: str) -> str:
         """The first examination of a person who may be known by another identifier."""
-        query = "SELECT mark FROM subject WHERE project = ? AND given = ?"
-        marks = connection.execute(query, (self._project, self._digest(pseudonym))).fetchall()
+        query = "SELECT mark FROM subject WHERE scope = ? AND given = ?"
+        marks = connection.execute(query, (self._scope, self._digest(pseudonym))).fetchall()
         found = (self._find(connection, mark) for (mark,) in marks)
         return next((known.first for known in found if known and known.first), "")
 
@@ -234,8 +246,11 @@ def means(site: Site, key: SiteKey, project: str, protocol: Protocol) -> tuple[S
     """What the protocol's kind of subject needs beside the site's key: a secret, a table, or neither."""
     kind = protocol.subject.kind
     secret = secrets_.load(secrets_.path_of(site.key, project)) if kind == "hash" else None
-    table = Table(path_of(site.data), key, project, protocol, site.name, site.issuer) if kind in TABLED else None
-    return secret, table
+    if kind not in TABLED:
+        return secret, None
+    anchored = protocol.dates.rule == "anchor"
+    path = path_of(site.data)
+    return secret, Table(path, key, project, protocol.subject, site.name, site.issuer, anchored=anchored)
 
 
 def _seal(cipher: AESGCM, text: str, name: bytes) -> bytes:
