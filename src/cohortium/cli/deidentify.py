@@ -9,15 +9,17 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cohortium import __version__, config
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 from cohortium.errors import ConfigError, Refused, Unavailable
-from cohortium.keys import SiteKey
-from cohortium.values import Protocol
+
+if TYPE_CHECKING:  # help is instant without them
+    from cohortium.keys import SiteKey
+    from cohortium.values import Protocol
 
 __all__ = ["deidentify"]
 

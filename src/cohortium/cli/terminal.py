@@ -26,12 +26,16 @@ from cohortium.demo.run import Demo
 from cohortium.spool import Summary
 from cohortium.values import State
 from cohortium.verify import Report
+from cohortium.verify.checks import Status
+from cohortium.verify.proof import Proof
 
-__all__ = ["account", "deidentified", "progress", "proof", "rows", "searched", "show"]
+__all__ = ["account", "deidentified", "progress", "proof", "rows", "searched", "show", "verified"]
 
 Advance = Callable[[str, int, int], None]
 MEGABYTE = 1_000_000
 WIDE = 200
+STYLES = {Status.PASSED: "green", Status.FAILED: "bold red", Status.NOT_CHECKED: "yellow"}
+PROBLEMS = 20  # of one check, on the terminal
 
 
 @contextmanager
@@ -102,6 +106,21 @@ def searched(report: Report) -> Iterator[RenderableType]:
     )
     for hit in report.hits:
         yield Text(f"  {hit.where}: {hit.at}: {hit.kind} {hit.number}", style="red")
+
+
+def verified(proof: Proof) -> Iterator[RenderableType]:
+    """What the search found, then what each check says."""
+    yield from searched(proof.search)
+    for check in proof.checks:
+        yield Text(f"{check.status:<12}{check.title}", style=STYLES[check.status])
+        yield Text("            " + "; ".join(filter(None, (check.looked_at, check.note))), style="dim")
+        for problem in check.problems[:PROBLEMS]:
+            yield Text(f"            {problem.where}: {problem.what}", style="red")
+        if len(check.problems) > PROBLEMS:
+            yield Text(f"            and {len(check.problems) - PROBLEMS} more", style="red")
+    if proof.set_aside:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in proof.set_aside.items())
+        yield Text(f"set aside by the run: {reasons}")
 
 
 def proof(demo: Demo) -> Iterator[RenderableType]:

@@ -5,26 +5,18 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import RenderableType
-from rich.text import Text
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, FAILED, FOUND, AsJson, ConfigFile
 from cohortium.errors import ConfigError
 
-if TYPE_CHECKING:
-    from cohortium.verify.proof import Proof
-
 __all__ = ["verify"]
 
 SEEDS = 1 << 32
-STYLES = {"passed": "green", "failed": "bold red", "not checked": "yellow"}
-PROBLEMS = 20  # of one check, on the terminal
 
 
 def verify(
@@ -91,22 +83,5 @@ def verify(
     if as_json:
         typer.echo(json.dumps(reports.as_dict(proved), indent=2))
     else:
-        terminal.show(*_told(proved))
+        terminal.show(*terminal.verified(proved))
     raise typer.Exit(FOUND if proved.search.hits else FAILED if proved.failed else 0)
-
-
-def _told(proved: Proof) -> Iterator[RenderableType]:
-    """What the search found, then what each check says."""
-    from cohortium.cli import terminal
-
-    yield from terminal.searched(proved.search)
-    for check in proved.checks:
-        yield Text(f"{check.status:<12}{check.title}", style=STYLES[check.status])
-        yield Text("            " + "; ".join(filter(None, (check.looked_at, check.note))), style="dim")
-        for problem in check.problems[:PROBLEMS]:
-            yield Text(f"            {problem.where}: {problem.what}", style="red")
-        if len(check.problems) > PROBLEMS:
-            yield Text(f"            and {len(check.problems) - PROBLEMS} more", style="red")
-    if proved.set_aside:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in proved.set_aside.items())
-        yield Text(f"set aside by the run: {reasons}")
