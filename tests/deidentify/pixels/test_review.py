@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -126,6 +129,21 @@ def test_a_picture_that_cannot_be_decoded_is_held():
     found = review(ultrasound()[:-100], reader())
     assert isinstance(found, Hold)
     assert "cannot be decoded" in str(found)
+
+
+WHOLE = ultrasound(np.full((4, ROWS, COLUMNS), 90, np.uint8))
+HEADER = WHOLE.index(b"\xe0\x7f\x10\x00") + 12
+
+
+@given(changes=st.lists(st.tuples(st.integers(132, HEADER - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_mutated_header_is_reviewed_held_or_malformed(changes):
+    content = bytearray(WHOLE)
+    for at, byte in changes:
+        content[at] = byte
+    with suppress(Malformed):  # anything else fails
+        found = review(bytes(content), reader(Text(Rectangle(50, 100, 60, 12), "2D", 0.9)))
+        if isinstance(found, Review):
+            redact(bytes(content), found.areas)
 
 
 @pytest.mark.skipif(not reading.available(), reason="the extra `ocr` is not installed")

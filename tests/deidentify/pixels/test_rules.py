@@ -76,6 +76,8 @@ def test_no_picture_and_no_risk():
         (made(US, "US", SequenceOfUltrasoundRegions=[region(0, 50, 640, 479)]), "no sense"),
         (made(US, "US", SequenceOfUltrasoundRegions=[region(0, 2, 639, 479)]), "nearly the whole"),
         (made("1.2.3", "US"), "not on the list"),
+        (made(US_MULTI, "US", ManufacturerModelName="iU22", NumberOfFrames=2**31 - 1), "frames"),
+        (made(US_MULTI, "US", ManufacturerModelName="iU22", Columns=[640, 640]), "header"),
         (made(US, "US", Rows=None, ManufacturerModelName="iU22"), "header"),
     ],
 )

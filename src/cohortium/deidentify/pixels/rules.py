@@ -26,6 +26,8 @@ from cohortium.errors import ConfigError
 
 __all__ = ["Hold", "Rules", "load", "regions", "shipped"]
 
+MOST_FRAMES = 1 << 16  # an hour of film
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -58,7 +60,11 @@ def regions(dataset: Dataset, rules: Rules | None = None) -> Areas | Hold:
         frames = int(dataset.get("NumberOfFrames") or 1)
     except codecs.BAD_INPUT:
         return Hold(("its header does not say what the picture is like",))
-    return found if isinstance(found, Hold) else dict.fromkeys(range(frames), found) if found else {}
+    if isinstance(found, Hold):
+        return found
+    if not found:
+        return {}
+    return dict.fromkeys(range(frames), found) if frames <= MOST_FRAMES else Hold(("it claims more frames than any",))
 
 
 def _rectangles(dataset: Dataset, rules: Rules) -> tuple[Rectangle, ...] | Hold:
