@@ -17,8 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
+from cohortium.archive import Archive
 from cohortium.demo.people import planted
+from cohortium.dicom import codecs, render
+from cohortium.find import scan
+from cohortium.govern.users import User
+from cohortium.store import open_store, schema
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = [sys.executable, "-c", "from cohortium.cli import main; main()", "demo", "--json", "--root"]
@@ -137,11 +143,48 @@ def test_a_root_that_cannot_be_made_is_told(cohortium: Run, tmp_path: Path) -> N
     assert (done.returncode, done.stderr.count("\n")) == (5, 1)
 
 
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> tuple[Path, dict[str, Any]]:
+    root = tmp_path_factory.mktemp("real") / "site"
+    return root, demo(root, str(shared_data / "dicom"))
+
+
 @pytest.mark.shared_data
-def test_real_images_of_many_makers_are_accounted_for(tmp_path: Path, shared_data: Path) -> None:
-    result = demo(tmp_path / "site", str(shared_data / "dicom"))
+def test_real_images_of_many_makers_are_accounted_for(real: tuple[Path, dict[str, Any]], shared_data: Path) -> None:
+    result = real[1]
     files = sum(1 for path in (shared_data / "dicom").rglob("*") if path.is_file())
     assert result["files"] == files == sum(result["states"].values())
     assert result["states"]["held"] == 0
     assert result["states"]["deposited"] > 600
     assert result["quarantined"]["pixels not reviewed"] == 2
+    assert result["identifying_values"]["found"] == 0
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("modality", "slices", "centre", "width"),
+    [("CT", 59, 40, 400), ("CT", 60, 40, 400), ("MR", 59, None, None), ("PT", 59, None, None), ("PT", 299, None, None)],
+)
+def test_real_series_open_in_the_right_order_and_window(
+    real: tuple[Path, dict[str, Any]], modality: str, slices: int, centre: float | None, width: float | None
+) -> None:
+    data = real[0] / "data"
+    engine = open_store(data)
+    admin = User(id=1, name="admin", administrator=True, must_choose=False)
+    with engine.begin() as connection:
+        connection.execute(update(schema.user).values(one_time=False))  # as if the administrator had logged in
+    with engine.execution_options(reading=True).connect() as connection:
+        ids = connection.scalars(select(schema.scan.c.id).where(schema.scan.c.Modality == modality)).all()
+        pages = [page for id in ids if (page := scan(connection, admin, id)) and len(page.frames) == slices]
+    assert pages
+    objects = Archive(engine, data).objects
+    for page in pages:
+        positions = [frame.position for frame in page.frames]
+        assert positions == sorted(positions)
+        assert len(set(positions)) == slices
+        shown = render.picture(codecs.read(objects.get(page.frames[slices // 2].digest)))
+        inside = abs(shown.samples.astype(float) - shown.window.centre) < shown.window.width / 2
+        assert inside.mean() > 0.02  # neither black nor white
+        if centre is not None:
+            assert (shown.window.centre, shown.window.width) == (centre, width)
+    engine.dispose()
