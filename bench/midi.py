@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -28,15 +29,14 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from cohortium import keys
 from cohortium.deidentify import load_protocol
-from cohortium.deidentify.tree import Outcome, Task, run
-from cohortium.values import Protocol
+from cohortium.values import Action, Protocol
+from cohortium.verify import record
 
 ACTIONS = (
     "tag_retained", "text_notnull", "text_removed", "text_retained", "date_shifted", "uid_changed", "uid_consistent",
     "patid_consistent", "pixels_hidden", "pixels_retained",
 )  # fmt: skip
 ROOT = "1.2.826.0.1.3680043.8.498.77"
-KEY = keys.SiteKey(bytes(range(32)))
 SIDE, BOX = 96, (4, 4, 92, 20)  # size of a picture; where identity is written: left, top, right, bottom
 FULL_DATES = "Retain Longitudinal Temporal Information Full Dates"
 MODIFIED_DATES = "Retain Longitudinal Temporal Information Modified Dates"
@@ -264,7 +264,8 @@ def _answers(dataset: Dataset, patient: Patient, modality: str, protocol: Protoc
     for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "Modality"):
         yield row("text_notnull", keyword, "")
     for keyword, value in patient.identity.items():
-        yield row("text_removed", keyword, value)
+        kept_by_name = protocol.elements.get(keyword) == Action.KEEP
+        yield row("text_retained" if kept_by_name else "text_removed", keyword, value)
     yield row("text_removed", "PatientID", dataset.PatientID)
     yield row("text_removed", "RequestAttributesSequence/RequestedProcedureID", f"RP{patient.number:03d}5521")
     yield row("text_removed", "RequestAttributesSequence/RequestedProcedureDescription", patient.surname)
@@ -297,7 +298,7 @@ def _elements(dataset: Dataset, above: str = "") -> Iterator[tuple[str, Dataset]
 class Scorer:
     """Holds every output against the answer key, with pydicom alone."""
 
-    def __init__(self, folder: Path, outcomes: Iterable[Outcome], protocol: Protocol) -> None:
+    def __init__(self, pairs: Iterable[tuple[Path, Path]], protocol: Protocol) -> None:
         self.protocol = protocol
         self.before: dict[str, Dataset] = {}
         self.after: dict[str, Dataset] = {}
@@ -305,11 +306,10 @@ class Scorer:
         self.patients: dict[str, set[str]] = {}
         self.moved: dict[str, set[int]] = {}
         self.contents: dict[str, bytes] = {}
-        for outcome in outcomes:
-            before = dcmread(outcome.path)
+        for source, output in pairs:
+            before = dcmread(source)
             self.before[before.SOPInstanceUID] = before
-            if outcome.output:
-                self._note(before, folder / "out" / outcome.output)
+            self._note(before, output)
 
     def _note(self, before: Dataset, path: Path) -> None:
         after = dcmread(path)
@@ -393,13 +393,31 @@ class Score:
         return 100 * self.passed / scored if scored else None
 
 
-def bench(folder: Path, patients: int, protocol: Protocol) -> tuple[list[Score], Counter[str], list[Row]]:
-    """Scores, what was set aside and why, and the rows that failed."""
+def deidentified(folder: Path, protocol: str) -> tuple[list[tuple[Path, Path]], Counter[str]]:
+    """What `cohortium deidentify` makes of the inputs: (input, output) by its record, and why others were set aside."""
+    _cohortium(folder, "init", ".")
+    _cohortium(folder, "subject", "secret", "--project", "midi")
+    options = ("--protocol", protocol, "--project", "midi", "--jobs", "2", "--record", "run.record")
+    _cohortium(folder, "deidentify", "in", "out", *options)
+    site = keys.load(folder / "keys" / "site.key", folder / "data")
+    marking = record.marking_key(site)
+    inputs = {record.mark(path.read_bytes(), marking): path for path in (folder / "in").iterdir()}
+    entries = record.read(folder / "run.record", site).entries
+    pairs = [(inputs[each.source], folder / "out" / each.output) for each in entries if each.output]
+    return pairs, Counter(each.reason for each in entries if not each.output)
+
+
+def _cohortium(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, "-c", "from cohortium.cli import main; main()", *arguments]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+def bench(folder: Path, patients: int, name: str) -> tuple[list[Score], Counter[str], list[Row]]:
+    """Scores, what was set aside and why, and the rows that failed, under the protocol of this name or path."""
+    protocol = load_protocol(name)
     key = make(folder, patients, protocol)
-    task = Task(protocol, KEY, "midi", folder / "out")
-    outcomes = list(run(task, [(path, "") for path in sorted((folder / "in").iterdir())]))
-    scorer = Scorer(folder, outcomes, protocol)
-    aside = Counter(f"{each.aside}" for each in outcomes if each.aside)
+    pairs, aside = deidentified(folder, name)
+    scorer = Scorer(pairs, protocol)
     scored = [row for row in key if row.instance in scorer.after]
     failed = [row for row in scored if not scorer.passes(row)]
     rows, out, bad = (Counter(row.action for row in each) for each in (key, scored, failed))
@@ -429,10 +447,9 @@ def main() -> int:
     parser.add_argument("--patients", type=int, default=10, help="24 objects each")
     parser.add_argument("--keep", type=Path, help="a new folder for inputs, outputs and the answer key")
     arguments = parser.parse_args()
-    protocol = load_protocol(arguments.protocol)
     with tempfile.TemporaryDirectory(prefix="cohortium-midi-") as temporary:
-        scores, aside, failed = bench(arguments.keep or Path(temporary), arguments.patients, protocol)
-    show(scores, aside, failed, protocol)
+        scores, aside, failed = bench(arguments.keep or Path(temporary), arguments.patients, arguments.protocol)
+    show(scores, aside, failed, load_protocol(arguments.protocol))
     return int(any(each.percent not in (None, 100.0) for each in scores if each.action != "pixels_hidden"))
 
 

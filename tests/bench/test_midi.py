@@ -13,8 +13,6 @@ from types import ModuleType
 import pytest
 
 from cohortium.deidentify import load_protocol
-from cohortium.deidentify.tree import Outcome
-from cohortium.values import State
 
 BENCH = Path(__file__).parents[2] / "bench" / "midi.py"
 
@@ -33,7 +31,7 @@ def midi() -> ModuleType:
 def test_nothing_is_lost_and_nothing_is_left(
     midi: ModuleType, tmp_path: Path, protocol: str, sample: Callable[[int, int], int]
 ) -> None:
-    scores, aside, failed = midi.bench(tmp_path, sample(3, 10), load_protocol(protocol))
+    scores, aside, failed = midi.bench(tmp_path, sample(3, 10), protocol)
     assert failed == []
     assert [score.action for score in scores] == list(midi.ACTIONS)
     for score in scores:
@@ -52,8 +50,8 @@ def test_a_copy_fails_wherever_something_was_to_change(midi: ModuleType, tmp_pat
     protocol = load_protocol("basic")
     key = midi.make(tmp_path, 1, protocol)
     shutil.copytree(tmp_path / "in", tmp_path / "out")
-    outcomes = [Outcome(path, State.DEIDENTIFIED, output=path.name) for path in (tmp_path / "in").iterdir()]
-    scorer = midi.Scorer(tmp_path, outcomes, protocol)
+    pairs = [(path, tmp_path / "out" / path.name) for path in (tmp_path / "in").iterdir()]
+    scorer = midi.Scorer(pairs, protocol)
     passed = {True: Counter(), False: Counter()}
     for row in key:
         passed[scorer.passes(row)][row.action] += 1
@@ -73,7 +71,7 @@ def test_emptied_objects_fail_wherever_something_was_to_stay(midi: ModuleType, t
             del dataset[element.tag]
         dataset.PatientID, dataset.SOPInstanceUID = path.name[:3], "1.2.3"
         dataset.save_as(tmp_path / "out" / path.name)
-    outcomes = [Outcome(path, State.DEIDENTIFIED, output=path.name) for path in (tmp_path / "in").iterdir()]
-    scorer = midi.Scorer(tmp_path, outcomes, protocol)
+    pairs = [(path, tmp_path / "out" / path.name) for path in (tmp_path / "in").iterdir()]
+    scorer = midi.Scorer(pairs, protocol)
     failed = {row.action for row in key if not row.action.startswith("pixels") and not scorer.passes(row)}
     assert failed == {"tag_retained", "text_notnull", "text_retained"}

@@ -8,14 +8,16 @@ import sys
 from datetime import UTC, datetime, timedelta
 from getpass import getuser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 from cohortium.errors import ConfigError, Unavailable
-from cohortium.keys import SiteKey
+
+if TYPE_CHECKING:  # help is instant without it
+    from cohortium.keys import SiteKey
 
 __all__ = ["import_", "includes", "secret"]
 
