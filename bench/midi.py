@@ -4,7 +4,7 @@
 
 The categories are those of CBIIT's validation script. Each patient has two studies with 24 objects of ten modalities.
 Rows of objects that the run set aside are counted apart: they did not leave, so nothing of them leaks, and nothing of
-them is of use. Exits with 1 where a category other than `pixels_hidden` is below 100 %.
+them is of use. Exits with 1 where a category other than `pixels_hidden` is below 100 %, or has nothing to score.
 """
 
 from __future__ import annotations
@@ -450,7 +450,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cohortium-midi-") as temporary:
         scores, aside, failed = bench(arguments.keep or Path(temporary), arguments.patients, arguments.protocol)
     show(scores, aside, failed, load_protocol(arguments.protocol))
-    return int(any(each.percent not in (None, 100.0) for each in scores if each.action != "pixels_hidden"))
+    return int(any(each.percent != 100 for each in scores if each.action != "pixels_hidden"))
 
 
 if __name__ == "__main__":
