@@ -296,13 +296,21 @@ def test_nothing_stands_behind_a_null_in_kept_text(clean: Clean, syntax: str, ke
 
 
 @BOTH
-@pytest.mark.parametrize("keyword", ["SliceThickness", "InstanceNumber", "KVP", "NumberOfFrames"])
+@pytest.mark.parametrize("keyword", ["SliceThickness", "InstanceNumber", "KVP"])
 def test_text_in_a_number_is_emptied_with_a_finding(
     clean: Clean, basic: Deidentifier, syntax: str, keyword: str
 ) -> None:
     content = ct(syntax=syntax, **{keyword: LEAK})
     assert not getattr(factory.read(clean(content)), keyword)
     assert "structure.unparseable-value" in rules(basic, content)
+
+
+@BOTH
+def test_an_image_whose_frames_cannot_be_counted_is_set_aside_not_cut(basic: Deidentifier, syntax: str) -> None:
+    result = basic(ct(syntax=syntax, NumberOfFrames="1A"))
+    assert isinstance(result, SetAside)
+    assert "NumberOfFrames" in result.detail
+    assert "1A" not in str(result)
 
 
 def test_dates_that_are_no_dates_are_emptied_where_dates_stay(clean: Clean, dragon: Deidentifier) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
+from typing import Never
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VM, tag_for_keyword
@@ -290,9 +291,14 @@ def _excess(vr: str, vm: str) -> int:
 
 
 def _acceptable(tag: int, vr: str) -> Callable[[bytes], object]:
-    """Whether a value that is kept and noted may stay."""
+    """Whether a value that is kept and noted may stay; `Malformed` where one that says how samples lie may not."""
     _, do, argument = _kept(tag, vr)
-    return (lambda value: not len(value) & argument) if do == Do.FIXED else argument
+    accepts = (lambda value: not len(value) & argument) if do == Do.FIXED else argument
+    return (lambda value: accepts(value) or _unmeasurable(tag)) if tag in pixels.LAYOUT else accepts
+
+
+def _unmeasurable(tag: int) -> Never:
+    raise Malformed(f"{standard.keyword(tag)} holds no value of its kind, so the pixel data cannot be measured")
 
 
 def _pseudonym(_value: bytes, context: Context) -> bytes:

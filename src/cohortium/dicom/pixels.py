@@ -18,15 +18,17 @@ import numpy as np
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
 
-__all__ = ["NEEDED", "clean", "frames_of", "native_length", "read_fragments"]
+__all__ = ["LAYOUT", "NEEDED", "clean", "frames_of", "native_length", "read_fragments"]
 
 ROWS, COLUMNS, SAMPLES_PER_PIXEL, FRAMES = 0x00280010, 0x00280011, 0x00280002, 0x00280008
 BITS_ALLOCATED, BITS_STORED, HIGH_BIT, REPRESENTATION = 0x00280100, 0x00280101, 0x00280102, 0x00280103
 PHOTOMETRIC, PADDING = 0x00280004, 0x00280120
-NEEDED = frozenset(
-    {ROWS, COLUMNS, SAMPLES_PER_PIXEL, FRAMES, BITS_ALLOCATED, BITS_STORED, HIGH_BIT, REPRESENTATION}
-    | {PHOTOMETRIC, PADDING}
+LAYOUT = frozenset(
+    {ROWS, COLUMNS, SAMPLES_PER_PIXEL, FRAMES, BITS_ALLOCATED, BITS_STORED, HIGH_BIT, REPRESENTATION, PHOTOMETRIC}
 )
+"""Tags without whose values nobody can tell where samples end."""
+
+NEEDED = LAYOUT | {PADDING}
 """Tags that a plan must note so that this module can do its work."""
 
 PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
