@@ -13,7 +13,7 @@ from struct import error as StructError
 import pydicom
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
@@ -21,7 +21,10 @@ from cohortium.errors import Refused
 
 __all__ = ["inspect"]
 
-UNREADABLE = (InvalidDicomError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError, StructError)
+UNREADABLE = (
+    *(BytesLengthException, InvalidDicomError, ValueError, KeyError, TypeError, AttributeError),
+    *(NotImplementedError, StructError),
+)
 IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 EXPLICIT, IMPLICIT = (False, True), (True, True)  # (implicit VR, little endian), as pydicom has it
 ENCODINGS = {ImplicitVRLittleEndian: IMPLICIT, ExplicitVRBigEndian: None, DeflatedExplicitVRLittleEndian: None}

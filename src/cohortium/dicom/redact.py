@@ -179,6 +179,8 @@ def _blank_native(picture: _Picture, samples: Array, rectangle: Rectangle) -> No
     if picture.photometric == "YBR_FULL_422":  # Y Y Cb Cr: two columns share their colour, so both go
         if columns % 2:
             raise Malformed("a picture in YBR_FULL_422 has an odd number of columns")
+        if across.start == across.stop:
+            return
         pairs = samples.reshape(rows, columns // 2, 4)
         pairs[down, across.start // 2 : (across.stop + 1) // 2] = blank[[0, 0, 1, 2]]
     elif picture.samples > 1 and picture.header.get("PlanarConfiguration", 0) == 1:
