@@ -11,12 +11,15 @@ import pytest
 
 import factory
 from cohortium import keys
+from cohortium.dicom.redact import Rectangle
 from cohortium.errors import ConfigError, Corrupt
 from cohortium.verify import record
-from cohortium.verify.record import Entry, Record
+from cohortium.verify.record import Blank, Entry, Record, blanks
 
 KEY = keys.SiteKey(bytes(range(32)))
-RECORD = Record("study", "basic 1.0", "0" * 64, "0.1.0", (Entry("ab" * 32, "de-identified", "P/1.dcm", "cd" * 32),))
+BAND, CORNER = Rectangle(0, 0, 640, 40), Rectangle(600, 440, 40, 40)
+ENTRY = Entry("ab" * 32, "de-identified", "P/1.dcm", "cd" * 32, blanks=(Blank(0, 9, BAND),))
+RECORD = Record("study", "basic 1.0", "0" * 64, "0.1.0", (ENTRY,), {"StudyDate": "Z"})
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -25,6 +28,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     record.write(tmp_path / "run.record", KEY, RECORD)
     assert record.read(tmp_path / "run.record", KEY) == RECORD
     assert (tmp_path / "run.record").stat().st_mode & 0o777 == 0o600
+
+
+def test_equal_rectangles_of_many_frames_are_told_once() -> None:
+    areas = {0: (BAND, BAND), 1: (BAND, CORNER), 2: (BAND,), 5: (BAND,)}
+    assert set(blanks(areas)) == {Blank(0, 2, BAND), Blank(1, 1, CORNER), Blank(5, 5, BAND)}
+    assert list(blanks({})) == []
 
 
 def test_another_site_and_a_changed_byte_are_noticed(tmp_path: Path) -> None:
@@ -60,6 +69,8 @@ def test_a_run_records_every_input_and_tells_nothing(cohortium: Run, tmp_path: P
     (entry,) = (each for each in found.entries if each.output)
     assert entry.source == record.mark(factory.ct(), record.marking_key(site))
     assert (tmp_path / "out" / entry.output).is_file()
+    assert found.actions["StudyDate"] == "Z"
+    assert found.actions.keys().isdisjoint({"Rows", "KVP", "SpecificCharacterSet"})
     assert not factory.planted_in(json.dumps([each.source + each.output for each in found.entries]).encode())
     assert not factory.planted_in((tmp_path / "run.record").read_bytes())
 

@@ -18,8 +18,10 @@ from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 from cohortium.errors import ConfigError, Refused, Unavailable
 
 if TYPE_CHECKING:  # help is instant without them
+    from cohortium.deidentify.tree import Outcome
     from cohortium.keys import SiteKey
     from cohortium.values import Protocol
+    from cohortium.verify.record import Entry
 
 __all__ = ["deidentify"]
 
@@ -154,7 +156,7 @@ class _Tally:
         self.findings: dict[str, int] = {}
         self.set_aside: list[dict[str, object]] = []
         self.digests: list[tuple[str, str]] = []
-        self.marked: list[tuple[str, str, str, str, str]] = []
+        self.entries: list[Entry] = []
         self.read = self.written = 0
 
     def add(self, number: int, outcome: Any) -> None:
@@ -166,8 +168,7 @@ class _Tally:
         if outcome.digest:
             self.digests.append((outcome.digest, outcome.output))
         if outcome.mark:
-            reason = outcome.aside.reason if outcome.aside else ""
-            self.marked.append((outcome.mark, outcome.state, outcome.output, outcome.digest, reason))
+            self.entries.append(_entry(outcome))
         if outcome.aside:
             _count(self.quarantined, outcome.aside.reason)
             name = {"path": str(outcome.path)} if self.show_names else {}
@@ -179,10 +180,11 @@ class _Tally:
         manifest.write_text("".join(f"{digest}  {output}\n" for digest, output in sorted(set(self.digests))), "ascii")
 
     def seal(self, path: Path, key: SiteKey, project: str, protocol: Protocol) -> None:
-        from cohortium.verify.record import Entry, Record, write
+        from cohortium.deidentify.explain import changes
+        from cohortium.verify.record import Record, write
 
-        entries = tuple(Entry(*each) for each in self.marked)
-        write(path, key, Record(project, f"{protocol.name} {protocol.version}", protocol.digest, __version__, entries))
+        name, entries = f"{protocol.name} {protocol.version}", tuple(self.entries)
+        write(path, key, Record(project, name, protocol.digest, __version__, entries, changes(protocol)))
 
     def as_dict(self, seconds: float) -> dict[str, Any]:
         files = sum(self.states.values())
@@ -197,6 +199,13 @@ class _Tally:
             "seconds": round(seconds, 3),
             "files_per_second": round(files / seconds, 1),
         }
+
+
+def _entry(outcome: Outcome) -> Entry:
+    from cohortium.verify.record import Entry, blanks
+
+    reason, places = outcome.aside.reason if outcome.aside else "", tuple(blanks(outcome.areas))
+    return Entry(outcome.mark, outcome.state, outcome.output, outcome.digest, reason, places)
 
 
 def _count(counts: dict[str, int], name: str) -> None:

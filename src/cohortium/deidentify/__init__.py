@@ -19,7 +19,7 @@ from cohortium.deidentify.subjects import Subjects
 from cohortium.dicom import filemeta, scan, slow
 from cohortium.dicom.filemeta import FileMeta
 from cohortium.dicom.plan import Plan, Rewritten
-from cohortium.dicom.redact import redact
+from cohortium.dicom.redact import Areas, redact
 from cohortium.errors import Malformed
 from cohortium.keys import SiteKey
 from cohortium.values import Finding, Protocol, Reason, SetAside
@@ -35,12 +35,13 @@ PLANS = 64  # one for each SOP class in use; bounded
 class Deidentified:
     """A de-identified file: slices to be written in order, some of them views of the input buffer.
 
-    The identifiers are the new ones; `subject_mark` is a keyed digest of who the patient is.
+    The identifiers are the new ones; `subject_mark` is a keyed digest of who the patient is, `areas` what was blanked.
     """
 
     slices: list[bytes | memoryview]
     findings: tuple[Finding, ...]
     subject_mark: str
+    areas: Areas
     PatientID: str
     StudyInstanceUID: str
     SeriesInstanceUID: str
@@ -104,7 +105,8 @@ class Deidentifier:
             slices = redacted.slices
             context.findings += (*review.findings, *redacted.findings)
         findings = tuple(dict.fromkeys(context.findings))
-        return Deidentified(slices, findings, context.subject_mark, *identifiers)
+        areas = review.areas if review else {}
+        return Deidentified(slices, findings, context.subject_mark, areas, *identifiers)
 
 
 def _rewritten(buffer: bytes | memoryview, plan: Plan, meta: FileMeta) -> Rewritten:

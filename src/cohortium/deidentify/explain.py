@@ -11,7 +11,7 @@ from cohortium.deidentify import standard
 from cohortium.deidentify.protocol import action_for
 from cohortium.values import Action, Protocol
 
-__all__ = ["WORDS", "Explained", "explain"]
+__all__ = ["WORDS", "Explained", "changes", "explain"]
 
 WORDS = {
     Action.KEEP: "keep",
@@ -50,3 +50,9 @@ def explain(protocol: Protocol, sop_class: str) -> Iterator[Explained]:
         )
     yield Explained("(odd,xxxx)", "", "", "remove", action_for(protocol, 0x00091001, sop_class)[1])
     yield Explained("(other)", "", "", "remove", "unknown attribute: not understood, does not leave")
+
+
+def changes(protocol: Protocol) -> dict[str, str]:
+    """The code of the action by keyword, for every attribute that the protocol does not keep."""
+    actions = ((standard.keyword(tag), action_for(protocol, tag, "")[0]) for tag in DicomDictionary)
+    return {keyword: action.value for keyword, action in actions if action is not Action.KEEP}

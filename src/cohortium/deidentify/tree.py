@@ -16,7 +16,7 @@ import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from cohortium.deidentify import Deidentified, Deidentifier
 from cohortium.deidentify.secret import Secret
 from cohortium.deidentify.subjects import Assigner, Known, Subjects, read
 from cohortium.dicom.filemeta import is_dicom
+from cohortium.dicom.redact import Areas
 from cohortium.errors import Malformed, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.values import Finding, Protocol, Reason, SetAside, State
@@ -45,7 +46,8 @@ File = tuple[Path, str]
 class Outcome:
     """What became of one input: `state` is de-identified, duplicate, quarantined (with `aside`) or not DICOM.
 
-    `output` is below the destination; `size` and `written` are bytes; `mark` is the keyed digest that was asked for.
+    `output` is below the destination; `size` and `written` are bytes; `mark` is the keyed digest that was asked for,
+    `areas` what was blanked in its pictures.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Outcome:
     aside: SetAside | None = None
     findings: tuple[Finding, ...] = ()
     mark: str = ""
+    areas: Areas = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -205,7 +208,8 @@ def _written(task: Task, path: Path, size: int, result: Deidentified) -> Outcome
         return Outcome(path, State.QUARANTINED, size, aside=SetAside(Reason.OTHER_BYTES))
     digest = result.digest() if task.digests else ""
     state = State.DEIDENTIFIED if new else State.DUPLICATE
-    return Outcome(path, state, size, result.size() if new else 0, output, digest, findings=result.findings)
+    size_written = result.size() if new else 0
+    return Outcome(path, state, size, size_written, output, digest, findings=result.findings, areas=result.areas)
 
 
 def _place(destination: Path, output: str, slices: list[bytes | memoryview]) -> bool | None:

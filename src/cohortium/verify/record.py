@@ -1,4 +1,4 @@
-"""Which input became which output: what a run notes down, sealed under the site's key, so that a proof can pair them.
+"""Which input became which output, and by which rules: what a run notes down, sealed under the site's key, for a proof.
 
 Inputs are named by a keyed digest of their bytes: the record tells no file name and no patient, and nothing at all to
 who lacks the key.
@@ -8,38 +8,71 @@ from __future__ import annotations
 
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cohortium import sealed
+from cohortium.dicom.redact import Areas, Rectangle
 from cohortium.errors import ConfigError, Corrupt, Unavailable
 from cohortium.keys import SiteKey
 
-__all__ = ["Entry", "Record", "mark", "marking_key", "read", "write"]
+__all__ = ["Blank", "Entry", "Record", "blanks", "mark", "marking_key", "read", "write"]
 
-FORMAT = "cohortium record 1"
+FORMAT = "cohortium record 2"
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A rectangle that was blanked in the frames `first` to `last`, counted from 0."""
+
+    first: int
+    last: int
+    rectangle: Rectangle
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One input: its mark (`mark` of its bytes), what became of it, and the output's path below DST and SHA-256."""
+    """One input: its mark (`mark` of its bytes), what became of it, and the output's path below DST and SHA-256.
+
+    `blanks` are all places of its pictures that the run blanked.
+    """
 
     source: str
     state: str
     output: str = ""
     digest: str = ""
     reason: str = ""
+    blanks: tuple[Blank, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A run: under which rules, and every input that could be read."""
+    """A run: under which rules, and every input that could be read.
+
+    `actions` are the rules for public attributes, by keyword: the code (PS3.15 Table E.1-1a) for all that are not kept.
+    """
 
     project: str
     protocol: str
     protocol_digest: str
     software: str
     entries: tuple[Entry, ...]
+    actions: Mapping[str, str] = field(default_factory=dict)
+
+
+def blanks(areas: Areas) -> Iterator[Blank]:
+    """What was blanked by frame, as one `Blank` for a rectangle in consecutive frames."""
+    open_: dict[Rectangle, Blank] = {}
+    for index in sorted(areas):
+        for rectangle in areas[index]:
+            run = open_.get(rectangle)
+            if run and run.last < index - 1:
+                yield run
+                run = None
+            open_[rectangle] = Blank(run.first if run else index, index, rectangle)
+    yield from open_.values()
 
 
 def marking_key(key: SiteKey) -> bytes:
@@ -71,4 +104,9 @@ def read(path: Path, key: SiteKey) -> Record:
         raise Corrupt(f"{path.name} is sealed but holds no record") from None
     if head.pop("format", None) != FORMAT:
         raise ConfigError(f"{path.name} is a record of another version")
-    return Record(**head | {"entries": tuple(Entry(**each) for each in head["entries"])})
+    return Record(**head | {"entries": tuple(map(_entry, head["entries"]))})
+
+
+def _entry(told: dict[str, Any]) -> Entry:
+    runs = (Blank(each["first"], each["last"], Rectangle(**each["rectangle"])) for each in told["blanks"])
+    return Entry(**told | {"blanks": tuple(runs)})
