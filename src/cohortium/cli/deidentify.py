@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,6 +40,9 @@ def deidentify(
     jobs: Annotated[
         int, typer.Option(min=1, metavar="N", show_default="one per core", help="Processes to work with.")
     ] = os.cpu_count() or 1,
+    cluster: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Work on a Dask cluster instead: its scheduler, tls://host:port.")
+    ] = "",
     manifest: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write SHA-256 of each output, as `sha256sum -c` reads it.")
     ] = None,
@@ -79,12 +80,14 @@ def deidentify(
     from cohortium import keys
     from cohortium.acquire import folder
     from cohortium.cli import terminal
+    from cohortium.cli.workers import workers
     from cohortium.deidentify import tree
     from cohortium.deidentify.table import means
     from cohortium.verify.record import marking_key
     from cohortium.verify.secret import refuse_inside
 
     settings = config.load(file)
+    source, destination = source.absolute(), destination.absolute()  # as workers elsewhere see them
     tree.refuse_overlap(source, destination)
     key = keys.load(settings.site.key, settings.site.data)
     if record is not None:
@@ -97,8 +100,7 @@ def deidentify(
     tally = _Tally(show_names)
     started = time.monotonic()
     total = folder.count(source)
-    pool = ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext(None)
-    with pool as executor, terminal.progress() as progress:
+    with workers(jobs, cluster, source, destination) as executor, terminal.progress() as progress:
         for number, outcome in enumerate(tree.run(task, folder.walk(source), executor, table), 1):
             tally.add(number, outcome)
             progress("deidentify", number, total)

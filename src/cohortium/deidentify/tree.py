@@ -8,11 +8,11 @@ the tree.
 from __future__ import annotations
 
 import errno
-import filecmp
 import hmac
 import mmap
 import os
 import shutil
+import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
@@ -89,6 +89,25 @@ class Task:
         return self.protocol.digest, self.protocol.name + self.protocol.version + self.project, self.key.fingerprint()
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Work:
+    """One batch, as it is handed to a worker; it shows nothing of itself, for clusters log what they fail to do."""
+
+    task: Task
+    files: list[File]
+    known: Mapping[str, Known]
+
+    def __call__(self) -> list[Outcome]:
+        deidentifier, buffer = _deidentifier(self.task), _Buffer()
+        deidentifier.subjects.learn(self.known)
+        return [
+            Outcome(path, State.QUARANTINED, aside=SetAside(Reason.UNREADABLE, problem))
+            if problem
+            else _file(self.task, deidentifier, buffer, path)
+            for path, problem in self.files
+        ]
+
+
 def run(
     task: Task, files: Iterable[File], executor: Executor | None = None, assigner: Assigner | None = None
 ) -> Iterator[Outcome]:
@@ -102,13 +121,13 @@ def run(
         staging.mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise Unavailable(f"the destination cannot be written: {error.strerror}") from None
-    batches = ((batch, _known(batch, assigner)) for batch in _batches(files))
+    works = (_Work(task, batch, _known(batch, assigner)) for batch in _batches(files))
     try:
         if executor is None:
-            for batch, known in batches:
-                yield from _batch(task, batch, known)
+            for work in works:
+                yield from work()
         else:
-            yield from _ahead(executor, task, batches)
+            yield from _ahead(executor, works)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -139,13 +158,11 @@ def refuse_overlap(source: Path, destination: Path) -> None:
         raise Refused("the destination and the source lie in one another; choose a folder apart")
 
 
-def _ahead(
-    executor: Executor, task: Task, batches: Iterator[tuple[list[File], Mapping[str, Known]]]
-) -> Iterator[Outcome]:
+def _ahead(executor: Executor, works: Iterator[_Work]) -> Iterator[Outcome]:
     pending: deque[Future[list[Outcome]]] = deque()
     try:
-        for batch, known in batches:
-            pending.append(executor.submit(_batch, task, batch, known))
+        for work in works:
+            pending.append(executor.submit(work))
             if len(pending) > AHEAD:
                 yield from pending.popleft().result()
         while pending:
@@ -159,17 +176,6 @@ def _ahead(
 def _deidentifier(task: Task) -> Deidentifier:
     subjects = Subjects(task.protocol, task.key, task.project, task.secret, own_issuer=task.own_issuer)
     return Deidentifier(task.protocol, task.key, task.project, subjects)
-
-
-def _batch(task: Task, files: list[File], known: Mapping[str, Known]) -> list[Outcome]:
-    deidentifier, buffer = _deidentifier(task), _Buffer()
-    deidentifier.subjects.learn(known)
-    return [
-        Outcome(path, State.QUARANTINED, aside=SetAside(Reason.UNREADABLE, problem))
-        if problem
-        else _file(task, deidentifier, buffer, path)
-        for path, problem in files
-    ]
 
 
 def _file(task: Task, deidentifier: Deidentifier, buffer: _Buffer, path: Path) -> Outcome:
@@ -214,20 +220,27 @@ def _written(task: Task, path: Path, size: int, result: Deidentified) -> Outcome
 
 def _place(destination: Path, output: str, slices: list[bytes | memoryview]) -> bool | None:
     """Write the slices to `output`: True if it is new, False if it was there, None if it was there with other bytes."""
-    part = f"{destination}/{STAGING}/{os.getpid()}"
     final = f"{destination}/{output}"
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    if os.path.exists(final):  # noqa: PTH110 - a hot path
+        return False if _holds(final, slices) else None
+    descriptor, part = tempfile.mkstemp(dir=f"{destination}/{STAGING}")  # workers may be threads, or on other machines
     try:
         _write(descriptor, slices)
     finally:
         os.close(descriptor)
     try:
         _link(part, final)
-    except FileExistsError:
-        return False if filecmp.cmp(part, final, shallow=False) else None
+    except FileExistsError:  # another worker was faster
+        return False if _holds(final, slices) else None
     finally:
         os.unlink(part)  # noqa: PTH108 - a hot path
     return True
+
+
+def _holds(path: str, slices: list[bytes | memoryview]) -> bool:
+    """Whether a file is these slices, read piece by piece."""
+    with open(path, "rb") as file:  # noqa: PTH123 - a hot path
+        return all(file.read(len(piece)) == piece for piece in slices) and not file.read(1)
 
 
 def _link(part: str, final: str) -> None:

@@ -1,0 +1,90 @@
+"""Who does bulk work: this process, a pool of processes, or a Dask cluster by address.
+
+What always holds: the site's key travels with the work, so it goes to no other machine except under TLS; and what
+workers log or show names neither a file nor a patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cohortium import __version__
+from cohortium.errors import ConfigError, Refused, Unavailable
+
+__all__ = ["workers"]
+
+LOST = "workers were lost, perhaps for want of memory; run again: what is done stays done"
+
+
+@contextmanager
+def workers(jobs: int, cluster: str, source: Path, destination: Path) -> Iterator[Executor | None]:
+    """An executor for the work, or None to do it here; a cluster's workers must see both folders under these paths."""
+    try:
+        if cluster:
+            destination.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with _dask(cluster, (source, destination)) as executor:
+                yield executor
+        elif jobs > 1:
+            with ProcessPoolExecutor(jobs) as pool:
+                yield pool
+        else:
+            yield None
+    except (BrokenExecutor, CancelledError):
+        raise Unavailable(LOST) from None
+
+
+@contextmanager
+def _dask(address: str, folders: tuple[Path, ...]) -> Iterator[Executor]:
+    _refuse_plain(address)
+    try:
+        from distributed import Client, KilledWorker
+        from distributed.security import Security
+    except ImportError:
+        raise ConfigError("--cluster needs Dask: pip install 'cohortium[dask]'") from None
+    if address.startswith("tls:") and Security().get_connection_args("client")["ssl_context"] is None:
+        raise ConfigError("tls:// needs Dask's certificates: see docs/operations.md")
+    try:
+        client = Client(address, timeout=10, set_as_default=False)
+    except OSError:
+        raise Unavailable("no Dask scheduler answers at the address of --cluster") from None
+    try:
+        with client:
+            _same_everywhere(client.run(_version_and_sight, tuple(map(str, folders))))
+            with client.get_executor(pure=False) as executor:
+                yield executor
+    except KilledWorker:
+        raise Unavailable(LOST) from None
+
+
+def _refuse_plain(address: str) -> None:
+    url = urlsplit(address)
+    if url.scheme not in ("tcp", "tls") or not url.hostname:
+        raise ConfigError("--cluster wants tls://HOST:PORT, or tcp://127.0.0.1:PORT on one machine")
+    if url.scheme == "tcp" and not _is_loopback(url.hostname):
+        raise Refused("the site's key would travel in the clear; give the scheduler TLS and a tls:// address")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _version_and_sight(folders: tuple[str, ...]) -> tuple[str, bool]:
+    """Runs on a worker: which Cohortium is there, and whether it sees the folders."""
+    return __version__, all(Path(folder).is_dir() for folder in folders)
+
+
+def _same_everywhere(answers: dict[str, tuple[str, bool]]) -> None:
+    if not answers:
+        raise Unavailable("the cluster has no worker; start one with `dask worker`")
+    if any(version != __version__ for version, _ in answers.values()):
+        raise Refused(f"a worker runs another version of Cohortium than {__version__}; install the same on all")
+    if not all(sees for _, sees in answers.values()):
+        raise Unavailable("a worker does not see SRC and DST; mount both on every machine under the same path")
