@@ -65,6 +65,7 @@ class Pipeline:
     source: Path = _setting(Path(), "folder to read; relative to the configuration file")
     project: str = _setting("", "project that receives what comes out")
     protocol: str = _setting("basic", "shipped protocol by name, or path of a protocol file")
+    level: str = _setting("", "level of privacy, of a protocol that offers some")
     modalities: tuple[str, ...] = _setting((), "take these modalities only; empty: all that earlier pipelines left")
     gate: bool = _setting(True, "hold a series in which a check found an error")
     specification: str = _setting("dragon", "specification to check against")

@@ -134,7 +134,7 @@ class Gateway:
 
     def _line(self, pipeline: Pipeline, key: SiteKey) -> Line:
         project = self._config.project(pipeline.project)
-        protocol = load_protocol(self._shipped_or_path(pipeline.protocol))
+        protocol = load_protocol(self._shipped_or_path(pipeline.protocol), pipeline.level)
         return Line(
             pipeline=pipeline,
             source=pipeline.source.resolve(),
@@ -187,7 +187,7 @@ class Gateway:
         origin = Provenance(
             output=digest,
             source=item.id,
-            protocol=f"{line.protocol.name} {line.protocol.version}",
+            protocol=line.protocol.label,
             protocol_digest=line.protocol.digest,
             software=f"Cohortium {__version__}",
             site=self._config.site.name,

@@ -133,7 +133,7 @@ class Instance:
 
 
 class Action(StrEnum):
-    """What happens to an attribute: the codes of PS3.15 Table E.1-1a, and two for what its C means to dates."""
+    """What happens to an attribute: the codes of PS3.15 Table E.1-1a, and three for what C means to dates and IDs."""
 
     KEEP = "K"
     REMOVE = "X"
@@ -143,6 +143,7 @@ class Action(StrEnum):
     UID = "U"
     MODIFY = "M"  # a date, time or age, as `DateRule` says
     YEAR = "Y"  # a date, cut to its year
+    HASH = "H"  # an identifier, hashed together with the subject's pseudonym
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +187,9 @@ class DateRule:
 class Protocol:
     """What is removed, kept and changed, as a study approves it. `digest` covers the rules and nothing else.
 
-    `options` are PS3.15 Annex E names; `elements` overrides single attributes by keyword. Secrets, offsets
-    and lookup tables are never part of it.
+    `options` are PS3.15 Annex E names; `elements` overrides single attributes by keyword; `level` is the level of
+    privacy that these rules are, of those that the protocol offers; `compat` hashes identifiers without a key. Secrets,
+    offsets and lookup tables are never part of it.
     """
 
     name: str
@@ -199,6 +201,14 @@ class Protocol:
     elements: Mapping[str, Action]
     digest: str
     dates: DateRule = DateRule()
+    compat: bool = False
+    level: str = ""
+    levels: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What people call it: name, version and level."""
+        return f"{self.name} {self.version}" + (f" level {self.level}" if self.level else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,3 +33,29 @@ def test_a_page_to_approve(cohortium: Run, tmp_path: Path) -> None:
     nowhere = cohortium("deidentify", *arguments[:-1], "no/such/page.html", cwd=tmp_path)
     assert nowhere.returncode == 5
     assert "Traceback" not in nowhere.stderr
+
+
+def test_levels_are_chosen_explained_and_compared(cohortium: Run, tmp_path: Path) -> None:
+    arguments = ("deidentify", "--explain", "--json", "--protocol", "incisive")
+    plain, high = (json.loads(cohortium(*arguments, *more, cwd=tmp_path).stdout) for more in ((), ("--level", "high")))
+    assert (plain["level"], high["level"]) == ("", "high")
+    assert plain["digest"] != high["digest"]
+    assert cohortium(*arguments, "--level", "utmost", cwd=tmp_path).returncode == 2
+    compared = cohortium(
+        "protocol", "diff", "incisive", "incisive", "--level", "low", "--other-level", "medium", "--json", cwd=tmp_path
+    )
+    told = json.loads(compared.stdout)
+    assert (told["one"]["level"], told["other"]["level"]) == ("low", "medium")
+    assert {each["what"] for each in told["rules"]} == {"level of privacy", "dates"}
+    changed = {each["what"].partition(" ")[2]: (each["one"], each["other"]) for each in told["attributes"]}
+    assert changed["AccessionNumber"] == ("hash", "empty")
+
+
+def test_the_page_says_what_each_level_does(cohortium: Run, tmp_path: Path) -> None:
+    arguments = ("--explain", "--protocol", "incisive", "--level", "medium", "--html", "page.html")
+    assert cohortium("deidentify", *arguments, cwd=tmp_path).returncode == 0
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "medium <span" in page
+    assert "(this page)" in page
+    assert "Of a time of day, the hour stays." in page
+    assert "AccessionNumber (empty)" in page

@@ -54,7 +54,7 @@ class Archive:
                 name=project.name,
                 title=project.title,
                 admit=project.admit,
-                protocol=f"{protocol.name} {protocol.version}",
+                protocol=protocol.label,
                 digest=protocol.digest,
             )
 

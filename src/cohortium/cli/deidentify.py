@@ -34,6 +34,9 @@ def deidentify(
     protocol: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="A shipped protocol, such as dragon, or the path of one.")
     ] = "basic",
+    level: Annotated[
+        str, typer.Option(metavar="NAME", help="Level of privacy, of a protocol that offers some.", show_default=False)
+    ] = "",
     project: Annotated[
         str, typer.Option(metavar="NAME", help="Pseudonyms and UIDs agree within a project and with no other.")
     ] = "default",
@@ -68,11 +71,11 @@ def deidentify(
     """De-identify the DICOM files of SRC into DST, as PatientID/study/series/instance.dcm."""
     from cohortium.deidentify import load_protocol
 
-    chosen = load_protocol(protocol)
+    chosen = load_protocol(protocol, level)
     if html is not None and not explain:
         raise ConfigError("--html goes with --explain")
     if explain:
-        _explain(chosen, sop_class, as_json, html)
+        _explain(chosen, [load_protocol(protocol, each) for each in chosen.levels], sop_class, as_json, html)
         return
     if source is None or destination is None:
         raise ConfigError("SRC and DST are missing; see `cohortium deidentify --help`")
@@ -124,7 +127,7 @@ def _fresh(destination: Path) -> SiteKey:
     return keys.ephemeral()
 
 
-def _explain(protocol: Protocol, sop_class: str, as_json: bool, html: Path | None) -> None:
+def _explain(protocol: Protocol, levels: list[Protocol], sop_class: str, as_json: bool, html: Path | None) -> None:
     from cohortium.cli import terminal
     from cohortium.deidentify.explain import explain
     from cohortium.deidentify.standard import storage_sop_classes
@@ -135,16 +138,21 @@ def _explain(protocol: Protocol, sop_class: str, as_json: bool, html: Path | Non
         from cohortium.deidentify.page import page
 
         try:
-            html.write_text(page(protocol, sop_class), "utf-8")
+            html.write_text(page(protocol, sop_class, levels), "utf-8")
         except OSError as error:
             raise Unavailable(f"the page cannot be written: {error.strerror}") from None
         return
     rows = [asdict(row) for row in explain(protocol, sop_class)]
     if as_json:
-        head = {"protocol": protocol.name, "version": protocol.version, "digest": protocol.digest}
+        head = {
+            "protocol": protocol.name,
+            "version": protocol.version,
+            "level": protocol.level,
+            "digest": protocol.digest,
+        }
         typer.echo(json.dumps({**head, "sop_class": sop_class, "attributes": rows}, indent=2))
     else:
-        title = f"{protocol.title}\n{protocol.name} {protocol.version}, sha256:{protocol.digest}"
+        title = f"{protocol.title}\n{protocol.label}, sha256:{protocol.digest}"
         terminal.show(terminal.rows(f"{title}\n{storage_sop_classes()[sop_class]}", rows))
 
 
@@ -185,8 +193,8 @@ class _Tally:
         from cohortium.deidentify.explain import changes
         from cohortium.verify.record import Record, write
 
-        name, entries = f"{protocol.name} {protocol.version}", tuple(self.entries)
-        write(path, key, Record(project, name, protocol.digest, __version__, entries, changes(protocol)))
+        entries = tuple(self.entries)
+        write(path, key, Record(project, protocol.label, protocol.digest, __version__, entries, changes(protocol)))
 
     def as_dict(self, seconds: float) -> dict[str, Any]:
         files = sum(self.states.values())

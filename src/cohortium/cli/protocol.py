@@ -17,10 +17,14 @@ CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 Named = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped protocol, or the path of one.")]
 
+Level = Annotated[str, typer.Option(metavar="NAME", help="Level of privacy to compare.", show_default=False)]
+
 
 def diff(
     one: Named,
     other: Named,
+    level: Level = "",
+    other_level: Level = "",
     sop_class: Annotated[
         str, typer.Option(metavar="UID", help="SOP class to compare for; CT Image by default.")
     ] = CT_IMAGE,
@@ -34,15 +38,18 @@ def diff(
 
     if sop_class not in storage_sop_classes():
         raise ConfigError(f"{sop_class} is not on the list of SOP classes")
-    mine, yours = load_protocol(one), load_protocol(other)
-    both = [{"protocol": each.name, "version": each.version, "digest": each.digest} for each in (mine, yours)]
+    mine, yours = load_protocol(one, level), load_protocol(other, other_level)
+    both = [
+        {"protocol": each.name, "version": each.version, "level": each.level, "digest": each.digest}
+        for each in (mine, yours)
+    ]
     changed_rules, changed = list(rules(mine, yours)), list(attributes(mine, yours, sop_class))
     if as_json:
         parts = {"rules": changed_rules, "attributes": changed}
         listed = {name: [asdict(each) for each in part] for name, part in parts.items()}
         typer.echo(json.dumps({"one": both[0], "other": both[1], "sop_class": sop_class, **listed}, indent=2))
         return
-    names = [f"{each['protocol']} {each['version']}" for each in both]
+    names = [mine.label, yours.label]
     if mine.digest == yours.digest:
         typer.echo(f"{names[0]} and {names[1]} have the same rules (sha256:{mine.digest}).")
     for title, part in (("rules", changed_rules), (storage_sop_classes()[sop_class], changed)):

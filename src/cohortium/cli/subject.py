@@ -85,14 +85,14 @@ def includes(
     from cohortium.store import open_store
 
     settings = config.load(file)
-    protocols = {each.protocol for each in settings.pipelines if each.project == project}
+    protocols = {(each.protocol, each.level) for each in settings.pipelines if each.project == project}
     if not protocols:
         raise ConfigError("no pipeline leads into this project")
     key = keys.load(settings.site.key, settings.site.data)
     patient = Patient(_asked("patient ID"), issuer)
     pseudonyms = set()
-    for name in protocols:
-        protocol = load_protocol(file.parent / name if name.endswith(".toml") else name)
+    for name, level in protocols:
+        protocol = load_protocol(file.parent / name if name.endswith(".toml") else name, level)
         secret, table = means(settings.site, key, project, protocol)
         subjects = Subjects(protocol, key, project, secret, own_issuer=settings.site.issuer)
         subjects.learn(table.look(patient) if table else {})

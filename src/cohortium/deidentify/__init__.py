@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cohortium.deidentify import standard
-from cohortium.deidentify.identifiers import Uids
+from cohortium.deidentify.identifiers import Tokens, Uids
 from cohortium.deidentify.pixels import Hold, Reviewer
 from cohortium.deidentify.plan import CLEAN_PIXELS, Aside, Compiler, OtherClass
 from cohortium.deidentify.protocol import load as load_protocol
@@ -64,7 +64,8 @@ class Deidentifier:
     def __init__(self, protocol: Protocol, key: SiteKey, project: str, subjects: Subjects | None = None) -> None:
         self.protocol = protocol
         self.subjects = subjects or Subjects(protocol, key, project)
-        self._plan = lru_cache(maxsize=PLANS)(Compiler(protocol, self.subjects, Uids(key, project)).plan)
+        tokens = Tokens(key, project, keyed=not protocol.compat)
+        self._plan = lru_cache(maxsize=PLANS)(Compiler(protocol, self.subjects, Uids(key, project), tokens).plan)
 
         self._review = Reviewer() if CLEAN_PIXELS in protocol.options else None
 

@@ -10,12 +10,13 @@ from functools import lru_cache
 
 from cohortium.deidentify import vocabulary
 from cohortium.deidentify.echoes import ECHOED
+from cohortium.deidentify.identifiers import Tokens
 from cohortium.dicom.charset import decode, encode
 from cohortium.dicom.plan import Context, ElementAction, padded
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
 
-__all__ = ["DUMMIES", "cleaned", "dummy", "emptied", "unechoed", "unknown"]
+__all__ = ["DUMMIES", "cleaned", "dummy", "emptied", "hashed", "unechoed", "unknown"]
 
 DUMMIES = {
     **dict.fromkeys(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"), b"REMOVED"),
@@ -30,6 +31,9 @@ DUMMIES = {
     "UR": b"about:blank",
 }
 """What stands where a value is required and the real one must go (D in PS3.15 Table E.1-1a), by VR."""
+
+PATIENT_ID = 0x00100020
+LENGTHS, LONGEST = dict.fromkeys(("AE", "CS", "SH"), 16), 64  # PS3.5 6.2, and what any other text takes
 
 UNKNOWN = Finding(
     "structure.unknown-attribute",
@@ -60,6 +64,27 @@ def unechoed(vr: str) -> ElementAction:
             return value
         context.findings.append(ECHOED)
         return replacement
+
+    return action
+
+
+def hashed(vr: str, tokens: Tokens) -> ElementAction:
+    """Replaces each value by a hash of it and the pseudonym, no longer than the VR allows."""
+    length = LENGTHS.get(vr, LONGEST)
+
+    def one(text: str, context: Context) -> str:
+        pseudonym = context.sets[PATIENT_ID]
+        assert isinstance(pseudonym, bytes)
+        return tokens(pseudonym.decode("ascii").strip(), text, length) if text.strip(" \0") else ""
+
+    def action(value: bytes, context: Context) -> bytes:
+        try:
+            text = decode(value, context.character_sets)
+        except Malformed:
+            context.findings.append(UNDECODABLE)
+            return b""
+        texts = [text] if vr in ("LT", "ST", "UT") else text.split("\\")
+        return padded("\\".join(one(each, context) for each in texts).encode("ascii"), vr)
 
     return action
 

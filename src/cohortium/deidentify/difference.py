@@ -32,10 +32,12 @@ def rules(one: Protocol, other: Protocol) -> Iterator[Changed]:
     for option in sorted(set(one.options) ^ set(other.options)):
         yield Changed(f"option {option}", *("yes" if option in each.options else "no" for each in (one, other)))
     pairs = (
+        ("level of privacy", one.level or "none", other.level or "none"),
         ("edition", one.edition, other.edition),
         ("subjects", subjects_in_words(one.subject), subjects_in_words(other.subject)),
         ("dates", dates_in_words(one.dates), dates_in_words(other.dates)),
         ("ages over 89", one.dates.ages, other.dates.ages),
+        ("hashes", *("without a key" if each.compat else "under the site's key" for each in (one, other))),
     )
     yield from (Changed(what, *both) for what, *both in pairs if both[0] != both[1])
 

@@ -22,6 +22,7 @@ WORDS = {
     Action.UID: "map UID",
     Action.MODIFY: "modify",
     Action.YEAR: "cut to year",
+    Action.HASH: "hash",
 }
 
 

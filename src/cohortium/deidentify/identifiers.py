@@ -16,11 +16,12 @@ from functools import lru_cache
 from cohortium.dicom.charset import normalised
 from cohortium.keys import SiteKey
 
-__all__ = ["Hashes", "Pseudonyms", "Shifts", "Uids"]
+__all__ = ["Hashes", "Pseudonyms", "Shifts", "Tokens", "Uids"]
 
 STANDARD = re.compile(rb"1\.2\.840\.10008(?:\.[0-9]{1,12})+").fullmatch
 REMEMBERED = 4096  # bounded, so that memory does not grow with the number of files
 SEPARATOR = "\x1f"
+TOKEN = 32  # characters of base 32: 160 bits
 
 
 class Uids:
@@ -85,6 +86,25 @@ class Hashes:
         parts = (unicodedata.normalize("NFC", text).strip() for text in (issuer, patient_id))
         text = SEPARATOR.join(part for part in parts if part)
         return hashlib.new("sha512_256", self._secret + text.encode()).hexdigest()
+
+
+class Tokens:
+    """Hashes other identifiers of a subject together with its pseudonym: with a key, or (`keyed` false) as CTP does.
+
+    Without a key anybody who can guess an identifier can check the guess.
+    """
+
+    def __init__(self, key: SiteKey, project: str, *, keyed: bool = True) -> None:
+        self._secret = key.derive("hashed identifiers", project)
+        self._keyed = keyed
+
+    def __call__(self, pseudonym: str, text: str, length: int) -> str:
+        """At most `length` characters: of base 32, or without a key the decimal digits of MD5(pseudonym + text)."""
+        if not self._keyed:
+            digest = hashlib.md5((pseudonym + text.strip()).encode(), usedforsecurity=False).digest()
+            return str(int.from_bytes(digest, "big"))[:length]
+        content = SEPARATOR.join((pseudonym, normalised(text))).encode()
+        return base64.b32encode(hmac.digest(self._secret, content, "sha256")).decode("ascii")[: min(length, TOKEN)]
 
 
 class Shifts:

@@ -17,7 +17,7 @@ from cohortium import __version__
 from cohortium.deidentify import actions, dates, standard
 from cohortium.deidentify.daterule import MODIFIED_DATES
 from cohortium.deidentify.echoes import Echoes
-from cohortium.deidentify.identifiers import Uids
+from cohortium.deidentify.identifiers import Tokens, Uids
 from cohortium.deidentify.protocol import action_for
 from cohortium.deidentify.subjects import NotKnown, Subjects, identified
 from cohortium.dicom import pixels
@@ -41,7 +41,7 @@ from cohortium.dicom.plan import (
     padded,
 )
 from cohortium.errors import Malformed
-from cohortium.values import Action, Finding, Protocol, Reason, SetAside
+from cohortium.values import Action, Finding, Protocol, Reason, SetAside, Severity
 
 __all__ = ["CLEAN_PIXELS", "Aside", "Compiler", "OtherClass"]
 
@@ -82,6 +82,13 @@ GRAMMARS = {
 }
 
 
+UNKEYED = Finding(
+    "subject.unkeyed-hash",
+    Severity.WARNING,
+    "identifiers were hashed without a key, as `compat` asks: who can guess one can check the guess",
+)
+
+
 class Aside(Exception):
     """The file must not go on; never leaves this package."""
 
@@ -92,15 +99,16 @@ class Aside(Exception):
 class Compiler:
     """Compiles plans of one protocol; what they share is made once."""
 
-    def __init__(self, protocol: Protocol, subjects: Subjects, uids: Uids) -> None:
+    def __init__(self, protocol: Protocol, subjects: Subjects, uids: Uids, tokens: Tokens) -> None:
         self.protocol = protocol
         self.subjects = subjects
         self.uids = uids
-        self.untyped = _Rules(protocol, "", uids)
+        self.tokens = tokens
+        self.untyped = _Rules(protocol, "", uids, tokens)
 
     def plan(self, sop_class: str, cleaned: bool = False) -> Plan:
         """The plan for objects of one SOP class; a risk in their pixels is waived where those are being `cleaned`."""
-        rules = _Rules(self.protocol, sop_class, self.uids, self.untyped, cleaned=cleaned)
+        rules = _Rules(self.protocol, sop_class, self.uids, self.tokens, self.untyped, cleaned=cleaned)
         prepare = _Preparation(self.protocol, sop_class, self.subjects, self.uids, cleaned=cleaned)
         sets = dict(sorted({**SETS, **CLEANED}.items())) if cleaned else SETS
         return Plan(rules.table, rules.unusual, sets, prepare, _echoing, standard.requires_pixels(sop_class))
@@ -113,11 +121,19 @@ class _Rules:
     """
 
     def __init__(
-        self, protocol: Protocol, sop_class: str, uids: Uids, untyped: _Rules | None = None, *, cleaned: bool = False
+        self,
+        protocol: Protocol,
+        sop_class: str,
+        uids: Uids,
+        tokens: Tokens,
+        untyped: _Rules | None = None,
+        *,
+        cleaned: bool = False,
     ) -> None:
         self.protocol = protocol
         self.sop_class = sop_class
         self.uids = uids
+        self.tokens = tokens
         self.untyped = untyped
         self.cleaned = cleaned
         self.typed = standard.typed(sop_class)
@@ -161,6 +177,8 @@ class _Rules:
                 return Rule(tag, Do.EDIT, actions.cleaned)
             case Action.MODIFY if vr in dates.MODIFIABLE:
                 return Rule(tag, Do.EDIT, dates.modified(vr, self.protocol.dates, required=required))
+            case Action.HASH if vr in TEXT_VRS:
+                return Rule(tag, Do.EDIT, actions.hashed(vr, self.tokens))
             case Action.YEAR if vr in ("DA", "DT"):
                 return Rule(tag, Do.EDIT, dates.cut_to_year(vr, required=required))
             case Action.EMPTY:
@@ -194,6 +212,7 @@ class _Preparation:
         self.uids = {tag: _same if tag in kept else uids for tag in HIERARCHY}
         self.cleaned = cleaned
         self.stamps = _stamps(protocol, cleaned=cleaned)
+        self.findings = (UNKEYED,) if protocol.compat and Action.HASH in protocol.elements.values() else ()
         self.subject = lru_cache(maxsize=256)(self._subject)
 
     def __call__(self, noted: View) -> Context:
@@ -212,7 +231,7 @@ class _Preparation:
         pseudonym, mark, days, echoes, findings = self.subject(*patient, noted[STUDY_INSTANCE_UID].strip(b"\0 "))
         sets |= self.stamps
         sets[PATIENT_NAME] = sets[PATIENT_ID] = pseudonym
-        return Context(sets, character_sets(charset), list(findings), mark, echoes, days)
+        return Context(sets, character_sets(charset), [*self.findings, *findings], mark, echoes, days)
 
     def _subject(
         self, name: bytes, patient_id: bytes, issuer: bytes, charset: bytes, study: bytes
@@ -315,7 +334,7 @@ def _same(value: bytes) -> bytes:
 
 def _stamps(protocol: Protocol, *, cleaned: bool) -> dict[int, SetValue]:
     """The attributes of PS3.15 E.1.2 and E.3 that say what was done, with codes of CID 7050."""
-    software = f"Cohortium {__version__}", f"{protocol.name} {protocol.version}"[:64], f"sha256:{protocol.digest[:48]}"
+    software = f"Cohortium {__version__}", protocol.label[:64], f"sha256:{protocol.digest[:48]}"
     codes = [(BASIC_CODE, "Basic Application Confidentiality Profile")]
     done = (name for name in protocol.options if cleaned or name != CLEAN_PIXELS)
     codes += [(standard.options()[name].code, f"{name} Option") for name in done]

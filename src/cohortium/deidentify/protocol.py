@@ -10,7 +10,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pydicom.datadict import tag_for_keyword
 from cohortium.deidentify import standard
 from cohortium.deidentify.daterule import MODIFIED_DATES, date_problems, date_rule, describe
 from cohortium.deidentify.dates import MODIFIABLE
+from cohortium.deidentify.levels import at_level, level_problems, order_problems
 from cohortium.deidentify.subjectrule import TABLED, subject_problems
 from cohortium.errors import ConfigError
 from cohortium.values import Action, DateRule, Protocol, SubjectRule
@@ -36,11 +37,15 @@ ACTIONS = {
     "uid": Action.UID,
     "modify": Action.MODIFY,
     "year": Action.YEAR,
+    "hash": Action.HASH,
 }
+HASHED = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 TEXT = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
 FREE_TEXT = frozenset(("LT", "ST", "UT"))
-KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list}
-TABLES = ("subject", "dates", "elements")
+KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list, "compat": bool}
+EXPECTED = {str: "text", list: "a list of names", bool: "true or false"}
+OPTIONAL = ("options", "compat")
+TABLES = ("subject", "dates", "elements", "levels")
 
 PSEUDONYMS = frozenset(("PatientName", "PatientID"))
 STAMPS = frozenset(
@@ -60,8 +65,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in SHIPPED.glob("*.toml")))
 
 
-def load(name_or_path: str | Path) -> Protocol:
-    """Read a shipped protocol by name, or any by the path of its TOML; one `ConfigError` names every mistake."""
+def load(name_or_path: str | Path, level: str = "") -> Protocol:
+    """Read a shipped protocol by name, or any by the path of its TOML; one `ConfigError` names every mistake.
+
+    Of a protocol with levels of privacy, `level` chooses one; without it the protocol's own rules hold.
+    """
     path = _path(name_or_path)
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -69,9 +77,13 @@ def load(name_or_path: str | Path) -> Protocol:
         raise ConfigError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the protocol {path} cannot be read: {type(error).__name__}") from None
-    if problems := list(_problems(document)):
+    if problems := list(_problems(document)) or list(_level_problems(document)):
         raise ConfigError(f"{path}:\n" + "\n".join(f"  {problem}" for problem in problems))
-    return _protocol(document)
+    offered = document.get("levels", {})
+    if level and level not in offered:
+        named = f"offered: {', '.join(offered)}" if offered else "it offers none"
+        raise ConfigError(f"the protocol {document['name']} has no level {level!r}; {named}")
+    return replace(_protocol(at_level(document, level) if level else document), levels=tuple(offered))
 
 
 def action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, ...] = ()) -> tuple[Action, str]:
@@ -175,6 +187,7 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
     elements = {keyword: ACTIONS[action] for keyword, action in sorted(document.get("elements", {}).items())}
     options = tuple(sorted(document.get("options", [])))
     dates = date_rule(document.get("dates", {}), options)
+    compat, level = document.get("compat", False), document.get("level", "")
     return Protocol(
         name=document["name"],
         version=document["version"],
@@ -183,8 +196,10 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
         options=options,
         subject=subject,
         elements=elements,
-        digest=_digest(document["edition"], document["base"], options, subject, elements, dates),
+        digest=_digest(document["edition"], document["base"], options, subject, elements, dates, compat, level),
         dates=dates,
+        compat=compat,
+        level=level,
     )
 
 
@@ -195,6 +210,8 @@ def _digest(
     subject: SubjectRule,
     elements: Mapping[str, Action],
     dates: DateRule,
+    compat: bool,
+    level: str,
 ) -> str:
     """SHA-256 of the rules alone, so that a new title is the same protocol and a new rule never is.
 
@@ -209,6 +226,10 @@ def _digest(
     }
     if dates != date_rule({}, options) or dates.modifies:
         rules["dates"] = asdict(dates)
+    if compat:
+        rules["compat"] = True
+    if level:
+        rules["level"] = level
     canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
@@ -223,23 +244,48 @@ def _problems(document: Mapping[str, Any]) -> Iterator[str]:
     for key in sorted(document.keys() - KEYS.keys() - set(TABLES)):
         yield f"{key}: no such setting; known: {', '.join([*KEYS, *TABLES])}"
     for key, kind in KEYS.items():
-        if key not in document and key != "options":
+        if key not in document and key not in OPTIONAL:
             yield f"{key}: is missing"
         elif not isinstance(document.get(key, []), kind) and key in document:
-            yield f"{key}: {'a list of names' if kind is list else 'text'} is expected"
+            yield f"{key}: {EXPECTED[kind]} is expected"
     if isinstance(document.get("edition"), str) and document["edition"] != EDITION:
         yield f"edition: only {EDITION} is known"
     if isinstance(document.get("base"), str) and document["base"] != "basic":
         yield "base: only `basic` is known"
-    for key, check in (("options", _options), ("subject", subject_problems), ("elements", _elements)):
-        yield from check(document.get(key, [] if key == "options" else {}))
+    yield from subject_problems(document.get("subject", {}))
+    yield from _rule_problems(document)
+    if document.get("compat") is True and "hash" not in _table(document, "elements").values():
+        yield "compat: is how `hash` is done, and no attribute is hashed"
     if _table(document, "dates").get("rule") == "anchor" and _table(document, "subject").get("kind") not in TABLED:
         yield f"dates.rule: `anchor` remembers examinations, which only subjects of kind {', '.join(sorted(TABLED))} do"
-    if isinstance(document.get("options", []), list):
-        yield from date_problems(document.get("dates", {}), document.get("options", []), document.get("elements", {}))
     for key in ("name", "version", "title"):
         if isinstance(document.get(key), str) and not document[key].strip():
             yield f"{key}: is empty"
+
+
+def _rule_problems(document: Mapping[str, Any]) -> Iterator[str]:
+    """Every mistake in what a level may rule as well."""
+    options, elements = document.get("options", []), document.get("elements", {})
+    yield from _options(options)
+    yield from _elements(elements)
+    if isinstance(options, list):
+        yield from date_problems(document.get("dates", {}), options, elements)
+
+
+def _level_problems(document: Mapping[str, Any]) -> Iterator[str]:
+    """Every mistake in the levels of a document that has no other."""
+    levels = document.get("levels", {})
+    if problems := list(level_problems(levels)):
+        yield from problems
+        return
+    merged = {name: at_level(document, name) for name in levels}
+    found = [f"levels.{name}: {problem}" for name, rules in merged.items() for problem in _rule_problems(rules)]
+    yield from found
+    if not found and levels:
+        protocols = [_protocol(rules) for rules in merged.values()]
+        yield from order_problems(
+            _protocol(document), protocols, lambda protocol, tag: action_for(protocol, tag, "")[0]
+        )
 
 
 def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -301,6 +347,8 @@ def _senseless(action: str, keyword: str, vr: str) -> str:
         return f"only dates, times and ages can be modified, and its VR is {vr}"
     if action == "year" and vr not in ("DA", "DT"):
         return f"only dates can be cut to the year, and its VR is {vr}"
+    if action == "hash" and vr not in HASHED:
+        return f"only identifiers and other text can be hashed, and its VR is {vr}"
     if action == "uid" and vr not in ("UI", "SQ"):
         return f"only UIDs, and sequences of them, can be mapped, and its VR is {vr}"
     return ""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from cohortium import __version__
 from cohortium.deidentify import standard
 from cohortium.deidentify.daterule import describe as dates_in_words
-from cohortium.deidentify.explain import Explained, explain
+from cohortium.deidentify.difference import attributes, rules
+from cohortium.deidentify.explain import WORDS, Explained, explain
 from cohortium.deidentify.subjectrule import describe as subjects_in_words
 from cohortium.values import Protocol
 
@@ -31,16 +34,29 @@ class Group:
     open: bool
 
 
-def page(protocol: Protocol, sop_class: str) -> str:
-    """The page, as HTML, for objects of `sop_class`."""
+class _Level:
+    """A level of privacy, and in words what it does beyond the one before."""
+
+    def __init__(self, protocol: Protocol, before: Protocol | None, sop_class: str) -> None:
+        self.name = protocol.level
+        self.digest = protocol.digest
+        self.rules = list(rules(before, protocol))[1:] if before else []  # the first is that the level is another
+        self.attributes = list(attributes(before, protocol, sop_class)) if before else []
+
+
+def page(protocol: Protocol, sop_class: str, levels: Sequence[Protocol] = ()) -> str:
+    """The page, as HTML, for objects of `sop_class`; `levels` are those that the protocol offers, in their order."""
     groups = _groups(list(explain(protocol, sop_class)))
     return _template().render(
         protocol=protocol,
         subjects=subjects_in_words(protocol.subject),
         dates=dates_in_words(protocol.dates),
+        words=_words(),
+        levels=[_Level(each, before, sop_class) for before, each in zip([None, *levels], levels, strict=False)],
         codes={name: standard.options()[name].code for name in protocol.options},
         kind=standard.storage_sop_classes()[sop_class],
         groups=groups,
+        names=WORDS,
         version=__version__,
     )
 
@@ -69,6 +85,12 @@ def _groups(rows: Sequence[Explained]) -> list[Group]:
             True,
         ),
         Group("Replaced", "A value that says nothing, or the pseudonym, stands in place.", those("dummy"), False),
+        Group(
+            "Hashed",
+            "A code made of the value and the pseudonym: the same for the same input, and readable for nobody.",
+            those("hash"),
+            True,
+        ),
         Group("Mapped", "Another identifier, the same for the same input within the project.", those("map UID"), False),
         Group("Emptied", "The attribute stays, without a value.", those("empty"), False),
         Group("Removed", "Neither the attribute nor its value leaves.", those("remove"), False),
@@ -80,6 +102,11 @@ def _groups(rows: Sequence[Explained]) -> list[Group]:
 def _is_listed(row: Explained) -> bool:
     digits = row.tag.strip("()").replace(",", "")
     return len(digits) == 8 and bool(standard.basic(int(digits, 16)))
+
+
+@cache
+def _words() -> Mapping[str, Any]:
+    return tomllib.loads((HERE / "words.toml").read_text("utf-8"))
 
 
 @cache
