@@ -2,7 +2,8 @@
 
     python tools/standards.py --standards DIR        (needs the extra `standards`)
 
-DIR holds `ps3.15-table-e1-1.csv`, Table E.1-1 as published. The types of attributes come from highdicom's maps of
+DIR holds `ps3.15-table-e1-1.csv`, Table E.1-1 as published, and `safe_private_attributes.csv`, the private attributes
+that PS3.15 E.3.10 and The Cancer Imaging Archive know to be safe. The types of attributes come from highdicom's maps of
 PS3.3. The same sources always give the same bytes; `sources.toml` says which sources those were.
 """
 
@@ -25,6 +26,8 @@ from pydicom.uid import UID_dictionary
 
 DATA = Path(__file__).parents[1] / "src" / "cohortium" / "deidentify" / "data"
 TABLE = "ps3.15-table-e1-1.csv"
+PRIVATE = "safe_private_attributes.csv"
+DATED = {"date": "M"}  # as cohortium.values.Action has it
 STRICTEST_FIRST = ("1", "1C", "2", "2C")  # type 3 is what an attribute has that is not written down
 OPTIONS = (
     "retain_safe_private",
@@ -51,10 +54,13 @@ def write(standards: Path, into: Path = DATA) -> None:
     types = list(module_types(_highdicom("module_attribute_map"), {module for _, module, _ in modules}, listed))
     into.mkdir(parents=True, exist_ok=True)
     _table(into / "confidentiality.csv", ("tag", "keyword", "vr", "basic", *OPTIONS), confidentiality(published))
+    safe = list(csv.DictReader((standards / PRIVATE).open(encoding="utf-8", newline="")))
+    header = ("group", "creator", "vr", "action", "source", "elements")
+    _table(into / "safe_private.csv", header, safe_private(safe))
     _table(into / "sop_classes.csv", ("uid", "iod", "name"), classes)
     _table(into / "iod_modules.csv", ("iod", "module", "usage"), modules)
     _table(into / "module_types.csv", ("module", "path", "types"), types)
-    (into / "sources.toml").write_text(sources(standards / TABLE), encoding="utf-8")
+    (into / "sources.toml").write_text(sources(standards), encoding="utf-8")
 
 
 def confidentiality(published: Iterable[dict[str, str]]) -> Iterator[Row]:
@@ -93,11 +99,24 @@ def module_types(
         yield module, path, " ".join(f"{keyword}:{kind}" for keyword, kind in sorted(types.items()))
 
 
-def sources(table: Path) -> str:
-    digest = hashlib.sha256(table.read_bytes()).hexdigest()
+def safe_private(rows: Iterable[dict[str, str]]) -> Iterator[Row]:
+    """Group, creator, VR, action and source of private attributes, and the low bytes of those that share all these."""
+    found: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for row in rows:
+        vr = row["vr"].partition("/")[0] or "UN"
+        source = "PS3.15 E.3.10" if row["in_ps3_15_e3_10"] == "Y" else "TCIA"
+        key = row["group"], row["private_creator"], vr, DATED.get(row["action"], row["action"]), source
+        found[key].append(row["element"].removeprefix("xx"))
+    for key, elements in sorted(found.items()):
+        yield *key, " ".join(sorted(elements))
+
+
+def sources(standards: Path) -> str:
+    table, private = (hashlib.sha256((standards / name).read_bytes()).hexdigest() for name in (TABLE, PRIVATE))
     return (
         "# Written by tools/standards.py, as are the .csv files that it names there.\n"
-        f'table_e1_1 = "{digest}"  # SHA-256 of {TABLE}: Basic Profile 2026c, options 2024e\n'
+        f'table_e1_1 = "{table}"  # SHA-256 of {TABLE}: Basic Profile 2026c, options 2024e\n'
+        f'safe_private = "{private}"  # SHA-256 of {PRIVATE}: PS3.15 E.3.10, TCIA 2024-02\n'
         f'highdicom = "{version("highdicom")}"  # maps of PS3.3\n'
         f'pydicom = "{pydicom.__version__}"  # data dictionary, names of SOP classes\n'
     )

@@ -187,7 +187,8 @@ class DateRule:
 class Protocol:
     """What is removed, kept and changed, as a study approves it. `digest` covers the rules and nothing else.
 
-    `options` are PS3.15 Annex E names; `elements` overrides single attributes by keyword; `level` is the level of
+    `options` are PS3.15 Annex E names; `elements` overrides single attributes by keyword; `private` names, by
+    creator and tag (7053xx00), the VR of private attributes that stay, or `remove`; `level` is the level of
     privacy that these rules are, of those that the protocol offers; `compat` hashes identifiers without a key. Secrets,
     offsets and lookup tables are never part of it.
     """
@@ -204,6 +205,7 @@ class Protocol:
     compat: bool = False
     level: str = ""
     levels: tuple[str, ...] = ()
+    private: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

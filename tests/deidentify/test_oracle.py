@@ -7,6 +7,7 @@ planted value may be left in either.
 from __future__ import annotations
 
 import struct
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -23,7 +24,7 @@ from cohortium.deidentify.protocol import action_for
 from cohortium.dicom import scan, slow
 from cohortium.dicom.plan import TEXT_VRS
 from cohortium.keys import SiteKey
-from cohortium.values import Action
+from cohortium.values import Action, Protocol
 from factory import CT_IMAGE, EXPLICIT, IMPLICIT, MR_IMAGE, PET_IMAGE, RT_STRUCTURE_SET, SECRET
 
 SOP_CLASSES = {CT_IMAGE: "CT", MR_IMAGE: "MR", PET_IMAGE: "PT", RT_STRUCTURE_SET: "RTSTRUCT"}
@@ -33,9 +34,42 @@ LEAK = f"{SECRET}@{factory.NAME}".encode()
 CHARSETS = {"": "latin-1", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8", "GB18030": "gb18030"}
 
 
+PRIVATE = """
+name = "private"
+version = "1"
+title = "Safe private attributes kept, dates shifted"
+edition = "2026c"
+base = "basic"
+options = [
+  "Clean Descriptors",
+  "Retain Longitudinal Temporal Information Modified Dates",
+  "Retain Safe Private",
+]
+
+[private."OURS"]
+"(0029,xx10)" = "LO"
+"(0029,xx11)" = "SQ"
+"(0029,xx12)" = "DA"
+"(0029,xx13)" = "UI"
+"(0029,xx14)" = "US"
+"(0029,xx15)" = "OB"
+"(0029,xx16)" = "LT"
+"""
+
+
+@cache
+def protocol_of(name: str) -> Protocol:
+    if name != "private":
+        return load_protocol(name)
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(PRIVATE)
+        file.flush()
+        return load_protocol(file.name)
+
+
 @cache
 def deidentifier(protocol: str) -> Deidentifier:
-    return Deidentifier(load_protocol(protocol), SiteKey(bytes(32)), "project")
+    return Deidentifier(protocol_of(protocol), SiteKey(bytes(32)), "project")
 
 
 def both(protocol: str, content: bytes, sop_class: str = CT_IMAGE) -> tuple[Any, Any]:
@@ -113,6 +147,7 @@ def elements(draw: st.DrawFn, *, implicit: bool, depth: int = 0) -> dict[int, by
     ):
         private = _even(LEAK)
         found[tag] = factory.element(tag, private, draw(st.sampled_from(["LO", "UN", "OB", "DS"])), implicit=implicit)
+    found |= draw(private_blocks(implicit=implicit, depth=depth))
     for tag in draw(
         st.lists(st.sampled_from([0x00180000, 0x0018FFF1, 0x00200001, 0x60000010, 0x50000022]), max_size=2)
     ):
@@ -132,6 +167,38 @@ def elements(draw: st.DrawFn, *, implicit: bool, depth: int = 0) -> dict[int, by
             found[tag] = factory.sequence(tag, *items, implicit=implicit, undefined=undefined)
     if depth and draw(st.booleans()):
         found[0x00080005] = factory.element(0x00080005, b"ISO_IR 192", "CS", implicit=implicit)
+    return found
+
+
+CREATORS = [b"OURS", b"OURS\0\0", b"GEMS_PETD_01", b"SIEMENS MR SDI 02 ", b"OURZ", b"", _even(LEAK)]
+IN_BLOCK = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x05, 0x07, 0xFE]
+VALUES = [b"", b"AX", b"20200304", b"1.2.3.4 ", b"1.2.840.10008.1.2\0", b"\1\0", b"no one\0x", b"of Hans ", b"\xff\0"]
+
+
+@st.composite
+def private_blocks(draw: st.DrawFn, *, implicit: bool, depth: int) -> dict[int, bytes]:
+    """Blocks of several creators, reserved twice, by nobody or by somebody else, with values good and bad."""
+    found: dict[int, bytes] = {}
+    for group in draw(st.lists(st.sampled_from([0x0009, 0x0021, 0x0029]), max_size=2, unique=True)):
+        for block in draw(st.lists(st.sampled_from([0x10, 0x11, 0xFF]), max_size=2, unique=True)):
+            creator, vr = draw(st.sampled_from(CREATORS)), draw(st.sampled_from(["LO", "LO", "LO", "UN", "SH"]))
+            found[group << 16 | block] = factory.element(group << 16 | block, creator, vr, implicit=implicit)
+        for block in draw(st.lists(st.sampled_from([0x10, 0x11, 0xFF]), max_size=2, unique=True)):
+            for low in draw(st.lists(st.sampled_from(IN_BLOCK), max_size=3, unique=True)):
+                tag = group << 16 | block << 8 | low
+                if low in (0x11, 0xFE) and draw(st.booleans()):
+                    content = {}
+                    if depth < 3:
+                        content = draw(elements(implicit=implicit, depth=depth + 1))
+                    items = factory.item(_encoded(content), undefined=draw(st.booleans()))
+                    found[tag] = factory.sequence(tag, items, implicit=implicit, undefined=draw(st.booleans()))
+                    continue
+                vr = draw(st.sampled_from(["LO", "UN", "OB", "DA", "US", "SS", "UI", "LT"]))
+                if low in (0x11, 0xFE):
+                    vr = "OB"  # bytes that are no sequence; one written as UN is for the slow path alone
+                if low in (0x11, 0xFE) and implicit:
+                    continue
+                found[tag] = factory.element(tag, draw(st.sampled_from(VALUES)), vr, implicit=implicit)
     return found
 
 
@@ -158,7 +225,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, str]:
     return factory.ct(syntax=syntax, charset=CHARSETS[charset], raw=raw, behind=behind, **changes), sop_class
 
 
-@pytest.mark.parametrize("protocol", ["basic", "dragon"])
+@pytest.mark.parametrize("protocol", ["basic", "dragon", "private"])
 @given(file=files())
 def test_scan_and_slow_agree(protocol: str, file: tuple[bytes, str]) -> None:
     """60 examples a protocol by default, 2,000 in full."""
@@ -167,7 +234,7 @@ def test_scan_and_slow_agree(protocol: str, file: tuple[bytes, str]) -> None:
     assert fast == slow_
 
 
-@pytest.mark.parametrize("protocol", ["basic", "dragon"])
+@pytest.mark.parametrize("protocol", ["basic", "dragon", "private"])
 @given(file=files())
 def test_rewriting_is_deterministic_and_can_be_repeated(protocol: str, file: tuple[bytes, str]) -> None:
     content, _ = file

@@ -28,6 +28,7 @@ def test_the_tables_can_be_made_again(tmp_path, shared_data):
         "sop_classes.csv",
         "iod_modules.csv",
         "module_types.csv",
+        "safe_private.csv",
         "sources.toml",
     }
     for name, content in made.items():

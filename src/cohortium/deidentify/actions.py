@@ -9,10 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cohortium.deidentify import vocabulary
-from cohortium.deidentify.echoes import ECHOED
 from cohortium.deidentify.identifiers import Tokens
 from cohortium.dicom.charset import decode, encode
-from cohortium.dicom.plan import Context, ElementAction, padded
+from cohortium.dicom.plan import ECHOED, Context, ElementAction, padded
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
 

@@ -44,8 +44,10 @@ def rules(one: Protocol, other: Protocol) -> Iterator[Changed]:
 
 def attributes(one: Protocol, other: Protocol, sop_class: str) -> Iterator[Changed]:
     """The attributes of an object of `sop_class` that the protocols treat differently, in order of tag."""
-    for mine, yours in zip(explain(one, sop_class), explain(other, sop_class), strict=True):
+    explained = [{(row.tag, row.keyword): row for row in explain(each, sop_class)} for each in (one, other)]
+    rest = [rows["(odd,xxxx)", ""] for rows in explained]  # what becomes of a private attribute that is not listed
+    for tag, name in sorted({**explained[0], **explained[1]}, key=lambda key: (key[0].startswith("(o"), key)):
+        mine, yours = (rows.get((tag, name), other) for rows, other in zip(explained, rest, strict=True))
         modified = mine.action == "modify" and one.dates != other.dates
         if mine.action != yours.action or modified:
-            name = f"{mine.tag} {mine.keyword}".strip()
-            yield Changed(name, mine.action, yours.action, mine.why, yours.why)
+            yield Changed(f"{tag} {name}".strip(), mine.action, yours.action, mine.why, yours.why)

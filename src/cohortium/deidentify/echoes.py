@@ -12,15 +12,9 @@ from collections.abc import Iterator
 
 from cohortium.deidentify import vocabulary
 from cohortium.dicom.charset import encode
-from cohortium.values import Finding, Severity
 
-__all__ = ["ECHOED", "Echoes"]
+__all__ = ["Echoes"]
 
-ECHOED = Finding(
-    "subject.echo",
-    Severity.WARNING,
-    "a kept attribute held a word of the patient's own name or ID; it was replaced",
-)
 WORD = re.compile(r"[^\W_]+")
 ESCAPE = re.compile(rb"\x1b[ -/]*[0-~]")  # ISO 2022: which character set follows
 NO_WORD_GOES_ON = rb"(?![0-9A-Za-z](?!\0))"  # in a whole header the next tag follows, and group 0070 begins with a p

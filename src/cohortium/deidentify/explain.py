@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydicom._dicom_dict import DicomDictionary
 
 from cohortium.deidentify import standard
+from cohortium.deidentify.private import private_action, retained
 from cohortium.deidentify.protocol import action_for
 from cohortium.values import Action, Protocol
 
@@ -28,7 +29,10 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One attribute: `tag` as (gggg,eeee), its keyword and VR, the action in a word, and the reason."""
+    """One attribute: `tag` as (gggg,eeee), its keyword and VR, the action in a word, and the reason.
+
+    The keyword of a private attribute is its creator, and its tag has xx for the block.
+    """
 
     tag: str
     keyword: str
@@ -40,7 +44,8 @@ class Explained:
 def explain(protocol: Protocol, sop_class: str) -> Iterator[Explained]:
     """Every attribute of the data dictionary at the top level of an object of `sop_class`, in order of tag.
 
-    Private attributes and whatever the dictionary does not know are the last row.
+    Private attributes that may stay follow, each with its creator for a keyword; all others, and whatever the
+    dictionary does not know, are the last rows.
     """
     for tag in sorted(DicomDictionary):
         if tag >> 16 < 8 or not standard.keyword(tag):
@@ -49,6 +54,9 @@ def explain(protocol: Protocol, sop_class: str) -> Iterator[Explained]:
         yield Explained(
             f"({tag >> 16:04X},{tag & 0xFFFF:04X})", standard.keyword(tag), standard.vr(tag), WORDS[action], why
         )
+    for attribute in sorted(retained(protocol).values(), key=lambda each: (each.tag, each.creator)):
+        action, why = private_action(protocol, attribute)
+        yield Explained(attribute.number, attribute.creator, attribute.vr, WORDS[action], why)
     yield Explained("(odd,xxxx)", "", "", "remove", action_for(protocol, 0x00091001, sop_class)[1])
     yield Explained("(other)", "", "", "remove", "unknown attribute: not understood, does not leave")
 

@@ -14,7 +14,7 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VM, tag_for_keyword
 
 from cohortium import __version__
-from cohortium.deidentify import actions, dates, standard
+from cohortium.deidentify import actions, dates, private, standard
 from cohortium.deidentify.daterule import MODIFIED_DATES
 from cohortium.deidentify.echoes import Echoes
 from cohortium.deidentify.identifiers import Tokens, Uids
@@ -23,12 +23,9 @@ from cohortium.deidentify.subjects import NotKnown, Subjects, identified
 from cohortium.dicom import pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets, decode
 from cohortium.dicom.plan import (
-    AGE,
     BINARY_SIZES,
-    CODES,
+    GRAMMARS,
     LONG_VRS,
-    NUMERIC,
-    TEXT,
     TEXT_VRS,
     UIDS,
     Context,
@@ -73,13 +70,6 @@ ITEM_DELIMITATION = 0xFFFEE00D
 REMEMBERED = 4096
 PIXEL_TAGS = frozenset({pixels.PIXEL_DATA, pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA})
 BASIC_CODE, CLEAN_PIXELS = "113100", "Clean Pixel Data"
-GRAMMARS = {
-    **dict.fromkeys(("DA", "DS", "DT", "IS", "TM"), NUMERIC),
-    **dict.fromkeys(("AE", "CS", "UR"), CODES),
-    **dict.fromkeys(("LO", "LT", "PN", "SH", "ST", "UC", "UT"), TEXT),
-    "AS": AGE,
-    "UI": UIDS,
-}
 
 
 UNKEYED = Finding(
@@ -105,13 +95,15 @@ class Compiler:
         self.uids = uids
         self.tokens = tokens
         self.untyped = _Rules(protocol, "", uids, tokens)
+        self.private = private.safe(protocol, uids)
 
     def plan(self, sop_class: str, cleaned: bool = False) -> Plan:
         """The plan for objects of one SOP class; a risk in their pixels is waived where those are being `cleaned`."""
         rules = _Rules(self.protocol, sop_class, self.uids, self.tokens, self.untyped, cleaned=cleaned)
         prepare = _Preparation(self.protocol, sop_class, self.subjects, self.uids, cleaned=cleaned)
         sets = dict(sorted({**SETS, **CLEANED}.items())) if cleaned else SETS
-        return Plan(rules.table, rules.unusual, sets, prepare, _echoing, standard.requires_pixels(sop_class))
+        pixels_required = standard.requires_pixels(sop_class)
+        return Plan(rules.table, rules.unusual, sets, prepare, _echoing, pixels_required, self.private)
 
 
 class _Rules:
@@ -336,7 +328,9 @@ def _stamps(protocol: Protocol, *, cleaned: bool) -> dict[int, SetValue]:
     """The attributes of PS3.15 E.1.2 and E.3 that say what was done, with codes of CID 7050."""
     software = f"Cohortium {__version__}", protocol.label[:64], f"sha256:{protocol.digest[:48]}"
     codes = [(BASIC_CODE, "Basic Application Confidentiality Profile")]
-    done = (name for name in protocol.options if cleaned or name != CLEAN_PIXELS)
+    done = [name for name in protocol.options if cleaned or name != CLEAN_PIXELS]
+    if private.OPTION not in done and private.retained(protocol):
+        done.append(private.OPTION)  # a few, which [private] names
     codes += [(standard.options()[name].code, f"{name} Option") for name in done]
     items = tuple(
         (

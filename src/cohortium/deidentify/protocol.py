@@ -20,6 +20,7 @@ from cohortium.deidentify import standard
 from cohortium.deidentify.daterule import MODIFIED_DATES, date_problems, date_rule, describe
 from cohortium.deidentify.dates import MODIFIABLE
 from cohortium.deidentify.levels import at_level, level_problems, order_problems
+from cohortium.deidentify.private import private_problems, private_table
 from cohortium.deidentify.subjectrule import TABLED, subject_problems
 from cohortium.errors import ConfigError
 from cohortium.values import Action, DateRule, Protocol, SubjectRule
@@ -45,7 +46,7 @@ FREE_TEXT = frozenset(("LT", "ST", "UT"))
 KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list, "compat": bool}
 EXPECTED = {str: "text", list: "a list of names", bool: "true or false"}
 OPTIONAL = ("options", "compat")
-TABLES = ("subject", "dates", "elements", "levels")
+TABLES = ("subject", "dates", "elements", "levels", "private")
 
 PSEUDONYMS = frozenset(("PatientName", "PatientID"))
 STAMPS = frozenset(
@@ -188,6 +189,7 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
     options = tuple(sorted(document.get("options", [])))
     dates = date_rule(document.get("dates", {}), options)
     compat, level = document.get("compat", False), document.get("level", "")
+    private = private_table(document.get("private", {}))
     return Protocol(
         name=document["name"],
         version=document["version"],
@@ -196,10 +198,13 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
         options=options,
         subject=subject,
         elements=elements,
-        digest=_digest(document["edition"], document["base"], options, subject, elements, dates, compat, level),
+        digest=_digest(
+            document["edition"], document["base"], options, subject, elements, dates, compat, level, private
+        ),
         dates=dates,
         compat=compat,
         level=level,
+        private=private,
     )
 
 
@@ -212,6 +217,7 @@ def _digest(
     dates: DateRule,
     compat: bool,
     level: str,
+    private: Mapping[str, Mapping[str, str]],
 ) -> str:
     """SHA-256 of the rules alone, so that a new title is the same protocol and a new rule never is.
 
@@ -230,6 +236,8 @@ def _digest(
         rules["compat"] = True
     if level:
         rules["level"] = level
+    if private:
+        rules["private"] = private
     canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
@@ -253,6 +261,7 @@ def _problems(document: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(document.get("base"), str) and document["base"] != "basic":
         yield "base: only `basic` is known"
     yield from subject_problems(document.get("subject", {}))
+    yield from private_problems(document.get("private", {}))
     yield from _rule_problems(document)
     if document.get("compat") is True and "hash" not in _table(document, "elements").values():
         yield "compat: is how `hash` is done, and no attribute is hashed"

@@ -35,6 +35,7 @@ __all__ = [
     "pixel_risk",
     "requires_pixels",
     "resolve",
+    "safe_private",
     "storage_sop_classes",
     "transfer_syntaxes",
     "typed",
@@ -85,6 +86,11 @@ def options() -> Mapping[str, Option]:
         row["name"]: Option(row["name"], row["column"], row["code"], row["implemented"] == "yes")
         for row in _rows("options.csv")
     }
+
+
+def safe_private() -> Iterator[dict[str, str]]:
+    """The private attributes known to be safe, those of one group, creator, VR and fate in a row."""
+    return _rows("safe_private.csv")
 
 
 def date_of(keyword: str) -> str:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from cohortium.values import Finding
+from cohortium.values import Finding, Severity
 
 __all__ = [
     "AGE",
     "BINARY_SIZES",
     "CODES",
+    "ECHOED",
+    "GRAMMARS",
     "LONG_VRS",
     "NUMERIC",
     "SHORT_VRS",
@@ -30,8 +32,10 @@ __all__ = [
     "ElementAction",
     "Path",
     "Plan",
+    "Private",
     "Rewritten",
     "Rule",
+    "SafePrivate",
     "SetValue",
     "View",
     "padded",
@@ -58,6 +62,19 @@ AGE = re.compile(rb"(?:[0-9]{3}[DWMY][ \\\0]*)*").fullmatch
 UIDS = re.compile(rb"[0-9. \\\0]*").fullmatch
 CODES = re.compile(rb"[ -~]*\0*").fullmatch
 TEXT = re.compile(rb"[^\0]*\0*").fullmatch  # behind a null, readers show nothing, and anything could stand
+GRAMMARS: Mapping[str, Callable[[bytes], object]] = {
+    **dict.fromkeys(("DA", "DS", "DT", "IS", "TM"), NUMERIC),
+    **dict.fromkeys(("AE", "CS", "UR"), CODES),
+    **dict.fromkeys(("LO", "LT", "PN", "SH", "ST", "UC", "UT"), TEXT),
+    "AS": AGE,
+    "UI": UIDS,
+}
+
+ECHOED = Finding(
+    "subject.echo",
+    Severity.WARNING,
+    "a kept attribute held a word of the patient's own name or ID; it was replaced",
+)
 
 
 class Do(IntEnum):
@@ -99,6 +116,16 @@ class Rule(NamedTuple):
     argument: Any = None
 
 
+class Private(NamedTuple):
+    """What becomes of a private attribute whose value is accepted: kept, edited or entered. Any other value goes."""
+
+    rule: Rule
+    accepts: Callable[[bytes], object]
+
+
+SafePrivate = Callable[[bytes, int, str], Private | None]
+"""By creator, tag (block number left out) and VR (empty in implicit VR), the private attributes that may stay."""
+
 Edit = tuple[int, int, int, int, Any, bytes]
 """An element that does not simply stay: its start, its value's start and end, what to do, the rule's argument, the
 first bytes of its header. A plain tuple, for a file has a hundred."""
@@ -133,6 +160,7 @@ class Plan:
     prepare: called once per file, before anything is written, with what was noted or taken
     echoing: rules like `rules`, for what is left once those were carried out, where it still echoes the patient
     pixels:  whether an object without pixel data has been cut short
+    private: the private attributes that may stay; None where none may
     """
 
     rules: Callable[[Path, bool], Mapping[bytes, Rule]]
@@ -141,6 +169,7 @@ class Plan:
     prepare: Callable[[View], Context]
     echoing: Callable[[Path, bool], Mapping[bytes, Rule]]
     pixels: bool = False
+    private: SafePrivate | None = None
 
 
 @dataclass(frozen=True, slots=True)

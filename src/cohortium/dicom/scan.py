@@ -19,6 +19,7 @@ from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
 from cohortium.dicom.filemeta import FileMeta
 from cohortium.dicom.plan import LONG_VRS, SHORT_VRS, Context, Do, Edit, Path, Plan, Rewritten, Rule, SetValue, View
+from cohortium.dicom.private import Blocks, unechoed
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
 
@@ -115,7 +116,8 @@ def without_echoes(header: bytes, plan: Plan, context: Context, syntax: str) -> 
     """A rewritten data set (without pixels) in which no text repeats the patient's own name or ID."""
     if not context.echoes(header):
         return header
-    second = replace(plan, rules=plan.echoing, unusual=_stays, sets={})
+    private = plan.private and unechoed(plan.private, context)
+    second = replace(plan, rules=plan.echoing, unusual=_stays, sets={}, private=private)
     rewriter = _Rewriter(second, explicit=syntax != IMPLICIT_LITTLE_ENDIAN)
     edits, end = rewriter.scan(header, 0, len(header), (), {})
     return rewriter.apply(header, 0, end, edits, context, ())
@@ -170,13 +172,16 @@ class _Rewriter:
         unpack, get = self.unpack, rules.get
         edits: list[Edit] = []
         append = edits.append
+        blocks = Blocks(self.plan.private) if self.plan.private else None
         sets = [NO_TAG] if path else [*self.plan.sets, NO_TAG]
         next_set, position, last, short = sets[0], start, -1, 8
         try:
             while position < end:
                 key, length = unpack(head, position)
                 rule = get(key)
-                if rule is None:
+                if rule is None and blocks and key[0] & 1:
+                    rule = self.private(head, key, length, position, blocks)
+                elif rule is None:
                     rule = self.unusual(key, path, position)
                 tag, do, argument = rule
                 if tag <= last:
@@ -324,12 +329,36 @@ class _Rewriter:
             raise Malformed(f"a delimiter ({group:04x},{number:04x}) stands outside a sequence", position)
         if not self.explicit:
             return self.plan.unusual(tag, "", path) or Rule(tag, DROP)
-        if vr not in LONG_VRS and vr not in SHORT_VRS:
-            raise Malformed(f"element ({group:04x},{number:04x}) has no known value representation", position)
+        self.known(key, position)
         rule = self.plan.unusual(tag, vr.decode(), path)
         if rule is None:
             raise NotScannable(f"element ({group:04x},{number:04x}) is known but written as UN")
         return Rule(tag, rule.do + _LONG, rule.argument) if vr in LONG_VRS else rule
+
+    def private(self, head: bytes, key: bytes, length: int, position: int, blocks: Blocks) -> Rule:
+        """The rule for a private element where some may stay."""
+        group, number = _tag(key)
+        tag, vr, value = group << 16 | number, key[4:], position + 8
+        if self.explicit:
+            self.known(key, position)
+        long = vr in LONG_VRS
+        if long:
+            value, (length,) = position + 12, _length(head, position + 8)
+
+        def read() -> bytes:
+            if value + length > len(head):
+                raise _Longer
+            return head[value : value + length]
+
+        rule = blocks.rule(tag, vr.decode(), None if length == UNDEFINED else read)
+        if rule.do == ENTER and vr == b"UN":
+            raise NotScannable(f"element ({group:04x},{number:04x}) is a sequence written as UN")
+        return rule._replace(do=rule.do + _LONG) if long else rule
+
+    def known(self, key: bytes, position: int) -> None:
+        if key[4:] not in LONG_VRS and key[4:] not in SHORT_VRS:
+            group, number = _tag(key)
+            raise Malformed(f"element ({group:04x},{number:04x}) has no known value representation", position)
 
     def disorder(self, tag: int, last: int, position: int) -> None:
         name = f"element ({tag >> 16:04x},{tag & 0xFFFF:04x})"

@@ -21,7 +21,8 @@ from pydicom.filereader import data_element_generator, read_dataset, read_partia
 
 from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
-from cohortium.dicom.plan import Context, Do, Path, Plan, Rewritten, Rule
+from cohortium.dicom.plan import Context, Do, Path, Plan, Rewritten, Rule, SafePrivate
+from cohortium.dicom.private import Blocks
 from cohortium.dicom.scan import (
     MAXIMUM_DEPTH,
     UNPARSEABLE,
@@ -42,6 +43,7 @@ BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MODALITY = 0x00080060
 LARGEST_INFLATED = 1 << 31
+UNDEFINED = 0xFFFFFFFF
 PIXEL_TAGS = (pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA, pixels.PIXEL_DATA)
 WORDS = {"OW": 2, "US": 2, "SS": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4}
 WORDS |= {"FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8}
@@ -53,13 +55,14 @@ UNREADABLE: tuple[type[Exception], ...] = (  # what pydicom raises where bytes m
 
 
 class _Element(NamedTuple):
-    """An element in little endian; `items` where it is a sequence."""
+    """An element in little endian; `items` where it is a sequence, `rule` where it is private."""
 
     tag: int
     vr: str
     value: bytes
     items: list[list[_Element]] | None = None
     undefined: bool = False
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
     content = bytes(buffer[meta.end :])
     if syntax == DEFLATED:
         content = _inflated(content)
-    reader = _Reader(implicit=syntax == IMPLICIT, little=syntax != BIG_ENDIAN)
+    reader = _Reader(implicit=syntax == IMPLICIT, little=syntax != BIG_ENDIAN, safe=plan.private)
     out_syntax = EXPLICIT if syntax in (DEFLATED, BIG_ENDIAN) else syntax
     try:
         dataset, trailing = reader.dataset(content)
@@ -136,6 +139,8 @@ def _noted(top: list[_Element], plan: Plan) -> dict[int, bytes]:
 
 
 def _rule(plan: Plan, each: _Element, path: Path) -> Rule:
+    if each.rule:
+        return each.rule
     key = struct.pack("<HH", each.tag >> 16, each.tag & 0xFFFF) + each.vr.encode()
     rule = plan.rules(path, True).get(key)
     if rule is None:
@@ -146,9 +151,10 @@ def _rule(plan: Plan, each: _Element, path: Path) -> Rule:
 class _Reader:
     """Turns pydicom's view of a data set into elements in little endian."""
 
-    def __init__(self, *, implicit: bool, little: bool) -> None:
+    def __init__(self, *, implicit: bool, little: bool, safe: SafePrivate | None) -> None:
         self.implicit = implicit
         self.little = little
+        self.safe = safe or _none
 
     def dataset(self, content: bytes) -> tuple[Dataset, int]:
         """The data set up to its pixel data, and how many bytes stand behind them."""
@@ -169,14 +175,34 @@ class _Reader:
         if depth > MAXIMUM_DEPTH:
             raise Malformed(f"sequences are nested more than {MAXIMUM_DEPTH} deep")
         bits = self._bits(dataset)
+        blocks = Blocks(self.safe)
         found = []
         for tag in sorted(dataset.keys()):
             item = dataset.get_item(tag, keep_deferred=True)  # else an empty value comes back converted
-            if tag.is_private or tag.element == 0 or not dictionary_has_tag(tag):
+            if tag.is_private and tag.element:
+                found.append(self._private(item, blocks, bits, depth))
+            elif tag.element == 0 or not dictionary_has_tag(tag):
                 found.append(_Element(int(tag), item.VR or "UN", b""))
             else:
                 found.append(self._element(item, bits, depth))
         return found
+
+    def _private(self, item: RawDataElement | DataElement, blocks: Blocks, bits: int, depth: int) -> _Element:
+        tag, vr = int(item.tag), "" if self.implicit else item.VR or ""
+        if not isinstance(item, RawDataElement):
+            rule = blocks.rule(tag, vr, None)
+            items = [self.elements(each, depth + 1) for each in item.value] if rule.do == Do.ENTER else None
+            return _Element(tag, "SQ", b"", items, undefined=True, rule=rule)
+        content = item.value or b""
+        value = content if self.little or vr == "UN" else _swapped(content, _word(tag, vr, bits))
+        rule = blocks.rule(tag, vr, None if item.length == UNDEFINED else lambda: value)
+        if rule.do != Do.DROP and item.length != len(content):
+            raise Malformed(f"truncated: element {item.tag} reaches beyond the end of the file")
+        if rule.do != Do.ENTER:
+            return _Element(tag, vr or "UN", value, rule=rule)
+        implicit, little = self.implicit or vr == "UN", self.little or vr == "UN"
+        sequence = read_sequence(BytesIO(content), implicit, little, len(content), "iso8859")
+        return _Element(tag, "SQ", b"", [self.elements(each, depth + 1) for each in sequence], rule=rule)
 
     def _bits(self, dataset: Dataset) -> int:
         item = dataset.get_item(pixels.BITS_ALLOCATED) if pixels.BITS_ALLOCATED in dataset else None
@@ -191,7 +217,7 @@ class _Reader:
         if vr is None or vr == "UN":
             vr = known if len(known) == 2 else _unambiguous(known)
         value = item.value or b""
-        undefined = item.length == 0xFFFFFFFF
+        undefined = item.length == UNDEFINED
         if not undefined and item.length != len(value):
             raise Malformed(f"truncated: element {item.tag} reaches beyond the end of the file")
         if undefined and tag != pixels.PIXEL_DATA:
@@ -203,6 +229,10 @@ class _Reader:
         if not little:
             value = _swapped(value, _word(tag, vr, bits))
         return _Element(tag, vr, value, undefined=undefined)
+
+
+def _none(_creator: bytes, _tag: int, _vr: str) -> None:
+    """No private attribute is safe."""
 
 
 def _unambiguous(known: str) -> str:
