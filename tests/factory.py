@@ -16,6 +16,7 @@ import numpy as np
 import pydicom
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.filereader import read_sequence
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -260,6 +261,9 @@ def _listed(dataset: pydicom.Dataset) -> list[tuple[int, str, Any]]:
             found.append((int(tag), raw.VR, str(raw.value).encode()))
         elif isinstance(raw, DataElement) or (raw.VR or _known_vr(tag)) == "SQ":
             found.append((int(tag), "SQ", [_listed(each) for each in dataset[tag].value]))
+        elif raw.VR is None and (raw.value or b"").startswith(b"\xfe\xff\x00\xe0"):  # a private sequence in implicit VR
+            items = read_sequence(io.BytesIO(raw.value), True, True, len(raw.value), "iso8859")
+            found.append((int(tag), "SQ", [_listed(each) for each in items]))
         else:
             assert isinstance(raw, RawDataElement)
             found.append((int(tag), raw.VR or "", raw.value or b""))
