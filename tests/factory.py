@@ -261,7 +261,9 @@ def _listed(dataset: pydicom.Dataset) -> list[tuple[int, str, Any]]:
             found.append((int(tag), raw.VR, str(raw.value).encode()))
         elif isinstance(raw, DataElement) or (raw.VR or _known_vr(tag)) == "SQ":
             found.append((int(tag), "SQ", [_listed(each) for each in dataset[tag].value]))
-        elif raw.VR is None and (raw.value or b"").startswith(b"\xfe\xff\x00\xe0"):  # a private sequence in implicit VR
+        elif (
+            tag.is_private and raw.VR is None and (raw.value or b"").startswith(b"\xfe\xff\x00\xe0")
+        ):  # a private sequence in implicit VR
             items = read_sequence(io.BytesIO(raw.value), True, True, len(raw.value), "iso8859")
             found.append((int(tag), "SQ", [_listed(each) for each in items]))
         else:

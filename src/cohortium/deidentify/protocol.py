@@ -23,7 +23,7 @@ from cohortium.deidentify.levels import at_level, level_problems, order_problems
 from cohortium.deidentify.private import private_problems, private_table
 from cohortium.deidentify.subjectrule import TABLED, subject_problems
 from cohortium.errors import ConfigError
-from cohortium.values import Action, DateRule, Protocol, SubjectRule
+from cohortium.values import Action, Protocol, SubjectRule
 
 __all__ = ["ACTIONS", "STAMPS", "action_for", "load", "names", "objection"]
 
@@ -190,7 +190,7 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
     dates = date_rule(document.get("dates", {}), options)
     compat, level = document.get("compat", False), document.get("level", "")
     private = private_table(document.get("private", {}))
-    return Protocol(
+    rules = Protocol(
         name=document["name"],
         version=document["version"],
         title=document["title"],
@@ -198,46 +198,30 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
         options=options,
         subject=subject,
         elements=elements,
-        digest=_digest(
-            document["edition"], document["base"], options, subject, elements, dates, compat, level, private
-        ),
+        digest="",
         dates=dates,
         compat=compat,
         level=level,
         private=private,
     )
+    return replace(rules, digest=_digest(document["base"], rules))
 
 
-def _digest(
-    edition: str,
-    base: str,
-    options: tuple[str, ...],
-    subject: SubjectRule,
-    elements: Mapping[str, Action],
-    dates: DateRule,
-    compat: bool,
-    level: str,
-    private: Mapping[str, Mapping[str, str]],
-) -> str:
+def _digest(base: str, protocol: Protocol) -> str:
     """SHA-256 of the rules alone, so that a new title is the same protocol and a new rule never is.
 
     A table that says no more than the options do is left out, so that it may as well not be written.
     """
     rules: dict[str, Any] = {
         "base": base,
-        "edition": edition,
-        "elements": dict(elements),
-        "options": options,
-        "subject": _said(subject),
+        "edition": protocol.edition,
+        "elements": dict(protocol.elements),
+        "options": protocol.options,
+        "subject": _said(protocol.subject),
     }
-    if dates != date_rule({}, options) or dates.modifies:
-        rules["dates"] = asdict(dates)
-    if compat:
-        rules["compat"] = True
-    if level:
-        rules["level"] = level
-    if private:
-        rules["private"] = private
+    if protocol.dates != date_rule({}, protocol.options) or protocol.dates.modifies:
+        rules["dates"] = asdict(protocol.dates)
+    rules |= {key: value for key in ("compat", "level", "private") if (value := getattr(protocol, key))}
     canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
