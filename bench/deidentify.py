@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -18,58 +16,26 @@ import time
 from pathlib import Path
 from statistics import median
 
-import pydicom
+from slices import copy, files, linked, make
 
 from cohortium import keys
 from cohortium.deidentify import load_protocol
 from cohortium.deidentify.tree import Task, run
-from cohortium.demo import hospital
 
 SLICES, ROUNDS, MANY = 600, 7, 6000
-ELEMENTS = 120
 KEY = keys.SiteKey(bytes(range(32)))
 
 
-def make(folder: Path) -> int:
-    """Write the slices; returns how many top-level elements each has."""
-    source = folder / "hospital"
-    hospital.make(source)
-    ct = [path for path in sorted(source.rglob("IM*")) if 500_000 < path.stat().st_size < 600_000]
-    (folder / "in").mkdir()
-    for number in range(SLICES):
-        dataset = pydicom.dcmread(ct[number % len(ct)])
-        dataset.remove_private_tags()
-        optional = [element.tag for element in dataset if element.tag.group in (0x32, 0x38, 0x40, 0x5000, 0x6000)]
-        for tag in (tag for tag in [*optional, *_least_wanted(dataset)] if len(dataset) > ELEMENTS and tag in dataset):
-            del dataset[tag]
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.99.{number}"
-        dataset.save_as(folder / "in" / f"{number:04d}.dcm", enforce_file_format=True)
-    return len(dataset)
-
-
-def _least_wanted(dataset: pydicom.Dataset) -> list[int]:
-    """Tags that a plain CT slice rarely has, from the back: what stands behind the pixels first."""
-    return [element.tag for element in reversed(list(dataset)) if element.tag > 0x7FE00010 or element.tag.group == 0x10]
-
-
-def deidentify(folder: Path, files: list[tuple[Path, str]], *, digests: bool) -> float:
+def deidentify(folder: Path, slices: list[tuple[Path, str]], *, digests: bool) -> float:
     """CPU seconds for all files."""
     out = folder / "out"
     task = Task(load_protocol("basic"), KEY, "bench", out, digests)
     started = time.process_time()
-    states = [outcome.state for outcome in run(task, files)]
+    states = [outcome.state for outcome in run(task, slices)]
     seconds = time.process_time() - started
     assert set(states) <= {"de-identified", "duplicate"}, set(states)
     shutil.rmtree(out)
     return seconds
-
-
-def copy(folder: Path) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(["cp", "-r", "--reflink=never", folder / "in", folder / "copy"], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    shutil.rmtree(folder / "copy")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def sha256(contents: list[bytes]) -> float:
@@ -82,10 +48,7 @@ def sha256(contents: list[bytes]) -> float:
 def memory(folder: Path, count: int) -> float:
     """Peak resident megabytes of a process of its own that de-identifies `count` files."""
     many = folder / f"many-{count}"
-    many.mkdir()
-    sources = sorted((folder / "in").iterdir())
-    for number in range(count):
-        os.link(sources[number % len(sources)], many / f"{number:06d}.dcm")
+    linked(folder / "in", many, count)
     command = [sys.executable, __file__, "--memory", str(many), str(folder / "memory-out")]
     peak = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     shutil.rmtree(many)
@@ -94,8 +57,7 @@ def memory(folder: Path, count: int) -> float:
 
 
 def _memory(source: Path, out: Path) -> None:
-    files = ((path, "") for path in sorted(source.iterdir()))
-    for _ in run(Task(load_protocol("basic"), KEY, "bench", out), files):
+    for _ in run(Task(load_protocol("basic"), KEY, "bench", out), iter(files(source))):
         pass
     status = Path("/proc/self/status").read_text()  # not ru_maxrss, which counts the parent's memory too
     print(next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1000)
@@ -104,16 +66,16 @@ def _memory(source: Path, out: Path) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cohortium-bench-", dir=Path.cwd()) as name:
         folder = Path(name)
-        elements = make(folder)
-        files = [(path, "") for path in sorted((folder / "in").iterdir())]
-        contents = [path.read_bytes() for path, _ in files]
+        elements = make(folder, SLICES)
+        slices = files(folder / "in")
+        contents = [path.read_bytes() for path, _ in slices]
         size = sum(map(len, contents)) / 1e6
-        deidentify(folder, files[:32], digests=True)  # compiles the plan
+        deidentify(folder, slices[:32], digests=True)  # compiles the plan
         rounds = [
             (
-                copy(folder),
-                deidentify(folder, files, digests=False),
-                deidentify(folder, files, digests=True),
+                copy(folder / "in", folder / "copy"),
+                deidentify(folder, slices, digests=False),
+                deidentify(folder, slices, digests=True),
                 sha256(contents),
             )
             for _ in range(ROUNDS)
