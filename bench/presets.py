@@ -13,17 +13,17 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from statistics import median
 
-import pydicom
 from slices import SYNTAXES, compressed, copy, files, make
 
 from cohortium import keys
 from cohortium.config import Site
 from cohortium.deidentify import load_protocol, secret
 from cohortium.deidentify.protocol import names
-from cohortium.deidentify.subjects import Patient
+from cohortium.deidentify.subjects import Patient, read
 from cohortium.deidentify.table import means
 from cohortium.deidentify.tree import Task, run
 
@@ -47,7 +47,7 @@ def deidentify(folder: Path, source: Path, preset: str) -> tuple[float, Counter[
         secret.create(secret.path_of(own.key, "bench"))
         own_secret, table = means(own, key, "bench", protocol)
         if table and protocol.subject.kind == "lookup":
-            table.take((Patient(patient), f"S{number}") for number, patient in enumerate(patients(source)))
+            table.take((patient, f"S{number}") for number, patient in enumerate(patients(source)))
         task = Task(protocol, key, "bench", out, secret=own_secret)
         for _ in run(task, files(source)[:32], assigner=table):  # compiles the plan
             pass
@@ -59,9 +59,10 @@ def deidentify(folder: Path, source: Path, preset: str) -> tuple[float, Counter[
     return seconds, states
 
 
-def patients(source: Path) -> list[str]:
-    read = (pydicom.dcmread(path, specific_tags=["PatientID"]) for path in sorted(source.iterdir()))
-    return sorted({str(dataset.get("PatientID", "")).strip() or "none" for dataset in read})
+def patients(source: Path) -> list[Patient]:
+    """Everybody in `source`, by identifier alone."""
+    found = (read(BytesIO(path.read_bytes())) for path in source.iterdir())
+    return sorted({Patient(each.patient_id, each.issuer) for each in found}, key=lambda each: each.patient_id)
 
 
 def wall(folder: Path, source: Path, processes: int) -> float:

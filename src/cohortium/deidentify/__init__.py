@@ -71,8 +71,12 @@ class Deidentifier:
 
     def __call__(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
         """De-identify a whole Part 10 file. `buffer` must live until the slices are written."""
+        result = self._result(buffer)
+        unknown = isinstance(result, SetAside) and result.reason is Reason.SUBJECT_UNKNOWN
+        return self._result(buffer) if unknown and self.subjects.meet(buffer) else result
+
+    def _result(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
         try:
-            self.subjects.meet(buffer)
             return self._deidentified(buffer)
         except Aside as aside:
             return aside.aside

@@ -82,6 +82,8 @@ class Assigner(Interface):
     def admit(self, patient: Patient) -> Mapping[str, Known]:
         """What is known of the patient, by mark, after it was assigned where that is possible."""
 
+    def __hash__(self) -> int: ...
+
 
 class Subject(NamedTuple):
     pseudonym: str
@@ -123,15 +125,16 @@ class Subjects:
         """Take over what the writer has assigned."""
         self._known.update(known)
 
-    def meet(self, buffer: bytes | memoryview) -> None:
-        """Before a file is de-identified: have its patient assigned, if this is the process that may."""
+    def meet(self, buffer: bytes | memoryview) -> bool:
+        """Have the unknown patient of a file assigned, if this is the process that may; whether it is known now."""
         if self._assigner is None:
-            return
+            return False
         try:
-            patient = read(BytesIO(buffer))
+            known = self._assigner.admit(read(BytesIO(buffer)))
         except Malformed:
-            return  # whoever de-identifies it says better what is wrong
-        self.learn(self._assigner.admit(patient))
+            return False
+        self.learn(known)
+        return bool(known)
 
     def __call__(self, patient_id: str, issuer: str = "") -> Subject:
         """The subject that the patient is; `NotKnown` where only a table could tell and does not."""

@@ -96,9 +96,10 @@ class _Work:
     task: Task
     files: list[File]
     known: Mapping[str, Known]
+    assigner: Assigner | None = None  # only where it is done: a worker is told what is known
 
     def __call__(self) -> list[Outcome]:
-        deidentifier, buffer = _deidentifier(self.task), _Buffer()
+        deidentifier, buffer = _deidentifier(self.task, self.assigner), _Buffer()
         deidentifier.subjects.learn(self.known)
         return [
             Outcome(path, State.QUARANTINED, aside=SetAside(Reason.UNREADABLE, problem))
@@ -113,7 +114,8 @@ def run(
 ) -> Iterator[Outcome]:
     """De-identify `files`; one outcome each, in their order. Without an executor the work is done here.
 
-    New subjects are assigned here, before a batch goes to a worker, which is told what it needs of them.
+    New subjects are assigned in this process alone: when they are met or, where workers do the work, before a batch
+    goes to one of them, which is told what it needs to know.
     """
     staging = task.destination / STAGING
     try:
@@ -121,13 +123,13 @@ def run(
         staging.mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise Unavailable(f"the destination cannot be written: {error.strerror}") from None
-    works = (_Work(task, batch, _known(batch, assigner)) for batch in _batches(files))
+    batches = _batches(files)
     try:
         if executor is None:
-            for work in works:
-                yield from work()
+            for batch in batches:
+                yield from _Work(task, batch, {}, assigner)()
         else:
-            yield from _ahead(executor, works)
+            yield from _ahead(executor, (_Work(task, batch, _known(batch, assigner)) for batch in batches))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -173,8 +175,8 @@ def _ahead(executor: Executor, works: Iterator[_Work]) -> Iterator[Outcome]:
 
 
 @lru_cache(maxsize=4)
-def _deidentifier(task: Task) -> Deidentifier:
-    subjects = Subjects(task.protocol, task.key, task.project, task.secret, own_issuer=task.own_issuer)
+def _deidentifier(task: Task, assigner: Assigner | None) -> Deidentifier:
+    subjects = Subjects(task.protocol, task.key, task.project, task.secret, assigner, task.own_issuer)
     return Deidentifier(task.protocol, task.key, task.project, subjects)
 
 
