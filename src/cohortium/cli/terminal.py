@@ -104,6 +104,9 @@ def searched(report: Report) -> Iterator[RenderableType]:
     yield Text(
         f"  ({report.values} values searched for in {report.bytes / MEGABYTE:.1f} MB of {report.outputs} outputs)"
     )
+    if report.kept:
+        kept = ", ".join(f"{place} {count}" for place, count in report.kept.items())
+        yield Text(f"  kept, as the protocol has it: {kept}", style="dim")
     for hit in report.hits:
         yield Text(f"  {hit.where}: {hit.at}: {hit.kind} {hit.number}", style="red")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydicom._dicom_dict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 
 from cohortium.deidentify import standard
 from cohortium.deidentify.private import private_action, retained
@@ -63,5 +63,7 @@ def explain(protocol: Protocol, sop_class: str) -> Iterator[Explained]:
 
 def changes(protocol: Protocol) -> dict[str, str]:
     """The code of the action by keyword, for every attribute that the protocol does not keep."""
-    actions = ((standard.keyword(tag), action_for(protocol, tag, "")[0]) for tag in DicomDictionary)
+    repeating = (int(mask.replace("x", "0"), 16) for mask in RepeatersDictionary)
+    tags = (*DicomDictionary, *repeating)
+    actions = ((standard.keyword(tag), action_for(protocol, tag, "")[0]) for tag in tags)
     return {keyword: action.value for keyword, action in actions if action is not Action.KEEP}

@@ -5,18 +5,28 @@ Side by side, an item is compared with the item in its place, and only in sequen
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
-from cohortium.verify.values import UNREADABLE
+import cohortium.dicom  # noqa: F401  (keeps pydicom from quoting values in warnings)
 
-__all__ = ["both", "declared", "each", "name", "texts"]
+__all__ = ["UNREADABLE", "both", "declared", "each", "name", "strings", "texts"]
 
-CLEAN_PIXELS, CLEAN_DESCRIPTORS, RETAIN_UIDS, RETAIN_PRIVATE = "113101", "113105", "113110", "113111"  # CID 7050
+UNREADABLE = (
+    AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, NotImplementedError, OSError,
+    RecursionError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
+STRINGS = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT"})
+LONGEST = 1024  # bytes of unknown kind that may be a text
+
+CLEAN_FEATURES, RETAIN_UIDS, RETAIN_PRIVATE = "113102", "113110", "113111"  # CID 7050
 
 
 def declared(dataset: Dataset) -> frozenset[str]:
@@ -30,17 +40,22 @@ def name(tag: BaseTag, keyword: str) -> str:
     return keyword or f"({tag.group:04X},{tag.element:04X})"
 
 
-def each(dataset: Dataset, above: str = "") -> Iterator[tuple[str, DataElement]]:
-    """Every element at every depth, with its path; a sequence comes before what is in it."""
+def each(dataset: Dataset, above: str = "", broken: list[BaseTag] | None = None) -> Iterator[tuple[str, DataElement]]:
+    """Every element at every depth, with its path; a sequence comes before what is in it.
+
+    Tags of elements that cannot be read are added to `broken`.
+    """
     for tag in sorted(dataset.keys()):
         element = _element(dataset, tag)
         if element is None:
+            if broken is not None:
+                broken.append(tag)
             continue
         path = above + name(tag, element.keyword)
         yield path, element
         if element.VR == "SQ":
             for item in element.value or ():
-                yield from each(item, f"{path}/")
+                yield from each(item, f"{path}/", broken)
 
 
 def both(before: Dataset, after: Dataset, above: str = "") -> Iterator[tuple[str, DataElement, DataElement]]:
@@ -63,6 +78,16 @@ def texts(element: DataElement) -> list[str]:
     value = element.value
     values = value if isinstance(value, MultiValue | list | tuple) else [value]
     return [str(each).strip(" \0") for each in values if each not in (None, "")]
+
+
+def strings(element: DataElement) -> list[str]:
+    """The texts of an element that holds text, or bytes of unknown kind that read as one; UIDs are none."""
+    if element.VR in STRINGS:
+        return texts(element)
+    if element.VR == "UN" and isinstance(element.value, bytes) and len(element.value) <= LONGEST:
+        text = element.value.decode("latin-1").strip(" \0")
+        return [text] if text.isprintable() else []
+    return []
 
 
 def _element(dataset: Dataset, tag: BaseTag) -> DataElement | None:

@@ -16,19 +16,20 @@ from pydicom.filereader import dcmread
 
 from cohortium.keys import SiteKey
 from cohortium.verify.checks import Problem
-from cohortium.verify.record import Entry, Record, mark, marking_key
-from cohortium.verify.values import UNREADABLE
+from cohortium.verify.elements import UNREADABLE
+from cohortium.verify.record import Blank, Entry, Record, mark, marking_key
 
 __all__ = ["Opened", "Pair", "Pairing", "opened", "pair"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An input and what was made of it; `name` is how messages call it."""
+    """An input and what was made of it; `name` is the output's path below DST, `blanks` what was blanked in it."""
 
     source: Path
     output: Path
     name: str
+    blanks: tuple[Blank, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def pair(record: Record, key: SiteKey, inputs: Iterable[Path], outputs: Iterable
         elif found.source not in sources:
             problems.append(Problem(name, "its input is not in SRC any more, or has changed"))
         else:
-            pairs.append(Pair(sources[found.source], path, name))
+            pairs.append(Pair(sources[found.source], path, name, found.blanks))
     problems += [Problem(name, "was written by the run and is not there") for name in made if name not in present]
     problems += _unrecorded(sources, record.entries)
     aside = Counter(entry.reason or entry.state for entry in record.entries if not entry.output)

@@ -17,16 +17,17 @@ from cohortium.keys import SiteKey
 from cohortium.verify.checks import Check, Checked, Problem, Status, Tally
 from cohortium.verify.conformance import Conformance
 from cohortium.verify.dates import Dates
+from cohortium.verify.elements import UNREADABLE
+from cohortium.verify.followed import Followed
 from cohortium.verify.identifiers import Patients, Uids
 from cohortium.verify.pairs import Pairing, opened, pair
+from cohortium.verify.policy import Matching
 from cohortium.verify.privates import Privates
 from cohortium.verify.record import Record
 from cohortium.verify.remains import Remains, Remnant
-from cohortium.verify.removed import Removed
 from cohortium.verify.samples import Samples
 from cohortium.verify.search import FILE_NAME, Report, search
 from cohortium.verify.sheets import Sheet, chosen, sheet
-from cohortium.verify.values import UNREADABLE
 
 __all__ = ["Draw", "Proof", "Sample", "prove"]
 
@@ -90,14 +91,17 @@ def prove(
             yield name, path.read_bytes()
             progress("search", done, len(outputs))
 
-    found = search(inputs, contents())
+    pairing = pair(*record, inputs, outputs) if record else Pairing((), (), {})
+    matching = (
+        Matching(record[0], {each.name: (each.source, each.output) for each in pairing.pairs}) if record else None
+    )
+    found = search(inputs, contents(), matching=matching)
     shown = _shown(found, [name for name, _ in outputs])
     checks: tuple[Checked, ...] = ()
-    pairing = Pairing((), (), {})
     patients, uids = Patients(), Uids()
-    if record is not None:
-        pairing = pair(*record, inputs, outputs)
-        questions: tuple[Check, ...] = (uids, patients, Dates(), Samples(), Privates(), Removed(), Conformance())
+    if matching:
+        followed = Followed(matching.policy)
+        questions: tuple[Check, ...] = (uids, patients, Dates(), Samples(), Privates(), followed, Conformance())
         checks = (_paired(pairing, shown), *_checked(pairing, questions, shown, progress))
     remains, sample, unread = _looked_at(outputs, draw, progress) if draw else ((), Sample(), 0)
     return Proof(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +14,18 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
 from pydicom.tag import BaseTag
 
-from cohortium.verify.values import UNREADABLE
+from cohortium.dicom import filemeta
+from cohortium.errors import Malformed
+from cohortium.verify.elements import UNREADABLE
 
-__all__ = ["Place", "pixels", "places", "where"]
+__all__ = ["Place", "inflated", "pixels", "places", "where"]
 
 PIXELS = {0x7FE00008: 32, 0x7FE00009: 64, 0x7FE00010: 0}  # bits of a sample; 0: BitsAllocated
 UNDEFINED = 0xFFFFFFFF
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+EXPLICIT = b"1.2.840.10008.1.2.1\0\0\0"
+HEADER = 1 << 12  # bytes in which the file meta information tells the transfer syntax
+LARGEST = 1 << 30  # bytes of an object that was deflated
 ITEM, END = 0xFFFEE000, 0xFFFEE0DD
 
 
@@ -29,6 +36,19 @@ class Place:
     offset: int
     name: str
     VR: str
+
+
+def inflated(content: bytes) -> bytes:
+    """A deflated object as an explicit one, with whatever follows it; other bytes as they are."""
+    if DEFLATED not in content[:HEADER]:
+        return content
+    unfolding = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        begin = filemeta.read(content[:HEADER]).end
+        plain = unfolding.decompress(content[begin:], LARGEST)
+    except (Malformed, zlib.error):
+        return content
+    return content[:begin].replace(DEFLATED, EXPLICIT) + plain + unfolding.unused_data
 
 
 def pixels(content: bytes) -> tuple[int, int]:

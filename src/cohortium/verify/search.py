@@ -1,8 +1,10 @@
 """Searching every byte that leaves for every identifying value that came in, in one pass over each output.
 
-A hit is a value as a whole or one of its words. Words under six characters count only where no letter or digit adjoins
-them; inside samples nothing under six bytes counts, for samples hold any three letters by chance. Digits alone do not
-count inside numbers, dates and UIDs of attributes that identify nobody: such coincidences are counted, not hidden.
+Names, IDs, addresses, phones and UIDs of any input are looked for in every output; what the protocol removed from an
+input, whatever it is, in the output of this input. A hit is a value as a whole or one of its words. Words under six
+characters count only where no letter or digit adjoins them; inside samples nothing under six bytes counts, for samples
+hold any three letters by chance. Digits alone do not count inside numbers, dates and UIDs of attributes that identify
+nobody. Such coincidences, and what the protocol keeps, are counted, not hidden.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from ahocorasick_rs import BytesAhoCorasick
 
 from cohortium.verify.patterns import Pattern, patterns
-from cohortium.verify.regions import Place, pixels, places, where
-from cohortium.verify.values import collect, identifying, manufacturers
+from cohortium.verify.policy import Matching, Policy, Told
+from cohortium.verify.regions import Place, inflated, pixels, places, where
+from cohortium.verify.values import REMOVED, collect, identifying, manufacturers
 
 __all__ = ["FILE_NAME", "Hit", "Report", "search"]
 
@@ -27,6 +31,7 @@ MAKERS = frozenset({"Manufacturer", "ManufacturerModelName"})
 DIGEST = re.compile("[0-9a-f]{64}")  # files named by content; digits in them are chance
 STOP = "stop word"
 FILE_NAME = "file name"
+UID_OF = {"MediaStorageSOPInstanceUID": "SOPInstanceUID", FILE_NAME: "SOPInstanceUID"}
 DIGITS_ALONE = 8  # digits from which even a number in a number is no chance
 DATES = frozenset({"DA", "DT", "TM"})
 NUMBERS = DATES | {"AS", "DS", "IS", "UI"}
@@ -56,7 +61,9 @@ class Report:
     values: int
     stopped: Mapping[str, int]  # words of the stop list that inputs use as names or IDs: how often outputs hold them
     coincidences: int  # digits inside numbers, dates or UIDs that identify nobody, and makers where the maker is told
-    public: int  # values not searched for, because public attributes of the inputs hold them too
+    public: int  # values not searched for in all outputs, because public attributes of the inputs hold them too
+    kept: Mapping[str, int]  # how often attributes hold an identifying value that the protocol keeps there
+    cleaned: int  # words that cleaning let stand in descriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +74,25 @@ class _Target:
     pattern: Pattern
 
 
-def search(inputs: Iterable[Path], outputs: Iterable[tuple[str, bytes]], planted: Iterable[str] = ()) -> Report:
-    """Search the outputs (name, content) for the planted values and for every identifying value of the inputs."""
-    needles = _Needles(inputs, tuple(planted))
+class _Verdict(Enum):
+    HIT = 1
+    KEPT = 2
+    CLEANED = 3
+    CHANCE = 4
+    ANOTHERS = 5  # of another input, or the de-identification's own words
+
+
+def search(
+    inputs: Iterable[Path],
+    outputs: Iterable[tuple[str, bytes]],
+    planted: Iterable[str] = (),
+    matching: Matching | None = None,
+) -> Report:
+    """Search the outputs (name, content) for the planted values and for every identifying value of the inputs.
+
+    Only `matching` tells what the protocol removed or kept; without it, what is looked for are identities.
+    """
+    needles = _Needles(inputs, tuple(planted), matching)
     hits: set[Hit] = set()
     count = size = 0
     for name, content in outputs:
@@ -81,21 +104,27 @@ def search(inputs: Iterable[Path], outputs: Iterable[tuple[str, bytes]], planted
         bytes=size,
         values=needles.count,
         stopped=dict(sorted(needles.stopped.items())),
-        coincidences=needles.coincidences,
+        coincidences=needles.met[_Verdict.CHANCE],
         public=needles.public,
+        kept=dict(sorted(needles.kept.items())),
+        cleaned=needles.met[_Verdict.CLEANED],
     )
 
 
 class _Needles:
     """All that is looked for, compiled once, and what of it was met and does not count."""
 
-    def __init__(self, inputs: Iterable[Path], planted: tuple[str, ...]) -> None:
-        values = collect(inputs, planted)
-        self.count, self.public = len(values.kinds), values.left_out
+    def __init__(self, inputs: Iterable[Path], planted: tuple[str, ...], matching: Matching | None) -> None:
+        values = collect(inputs, planted, matching.policy if matching else None)
+        self.matching = matching
+        self.count, self.public = len(values.kinds) + len(values.removed), values.left_out
         self.stopped: Counter[str] = Counter(dict.fromkeys(map(str.casefold, values.stopped), 0))
-        self.coincidences = 0
+        self.met: Counter[_Verdict] = Counter()
+        self.kept: Counter[str] = Counter()
+        sought = [*values.kinds.items(), *((word, STOP) for word in self.stopped)]
+        sought += [(text, REMOVED) for text in sorted(values.removed)]
         self._targets: dict[bytes, list[_Target]] = {}
-        for number, (text, kind) in enumerate([*values.kinds.items(), *((word, STOP) for word in self.stopped)]):
+        for number, (text, kind) in enumerate(sought):
             for pattern in patterns(text, values.encodings):
                 self._targets.setdefault(pattern.content, []).append(_Target(number, kind, text, pattern))
         self._all = _Automaton(self._targets)
@@ -103,12 +132,9 @@ class _Needles:
 
     def found(self, label: str, name: str, content: bytes) -> Iterator[Hit]:
         """What one output and its name hold; a name that holds something is told by its label alone."""
-        in_name = {
-            (target.kind, target.number) for target, _ in self._all.matches(DIGEST.sub("", name).encode().lower())
-        }
-        for kind, number in in_name:
-            if kind != STOP:
-                yield Hit(label, FILE_NAME, kind, number)
+        content = inflated(content)
+        in_name = set(self._in_name(name))
+        yield from (Hit(label, FILE_NAME, kind, number) for kind, number in in_name)
         shown, known = (label if in_name else name), None
         for target, offset in self._in_bytes(content):
             if target.kind == STOP:
@@ -116,10 +142,18 @@ class _Needles:
                 continue
             known = places(content) if known is None else known
             place = where(known, offset)
-            if _is_chance(target, place):
-                self.coincidences += 1
-            else:
+            verdict = self._verdict(target, place, name)
+            self.met[verdict] += 1
+            if verdict is _Verdict.HIT:
                 yield Hit(shown, place.name, target.kind, target.number)
+            elif verdict is _Verdict.KEPT:
+                self.kept[place.name] += 1
+
+    def _in_name(self, name: str) -> Iterator[tuple[str, int]]:
+        place = Place(0, FILE_NAME, "")
+        for target, _ in self._all.matches(DIGEST.sub("", name).encode().lower()):
+            if target.kind != STOP and self._verdict(target, place, name) is _Verdict.HIT:
+                yield target.kind, target.number
 
     def _in_bytes(self, content: bytes) -> Iterator[tuple[_Target, int]]:
         begin, end = pixels(content)
@@ -128,6 +162,30 @@ class _Needles:
         for automaton, first, last in ((self._long, begin, end), (self._all, end, len(content))):
             for target, offset in automaton.matches(lowered[first:last]):
                 yield target, first + offset
+
+    def _verdict(self, target: _Target, place: Place, name: str) -> _Verdict:
+        if _is_chance(target, place):
+            return _Verdict.CHANCE
+        told = self.matching.told(name) if self.matching else None
+        if self.matching is None or told is None:
+            return _Verdict.ANOTHERS if target.kind == REMOVED else _Verdict.HIT
+        policy, text = self.matching.policy, target.text.lower()
+        if target.kind == REMOVED:
+            if text not in told.gone or policy.stamps(place.name):
+                return _Verdict.ANOTHERS
+            if text in told.kept:
+                return _Verdict.KEPT
+            let_stand = policy.cleans(place.name) and text in told.cleaned
+            return _Verdict.CLEANED if let_stand else _Verdict.HIT
+        return _Verdict.KEPT if _stays(target, place, policy, told) else _Verdict.HIT
+
+
+def _stays(target: _Target, place: Place, policy: Policy, told: Told) -> bool:
+    """Whether the protocol keeps an identity there: in the attribute whose own it is, and in no other."""
+    if target.kind == "UID":
+        return (place.VR == "UI" or place.name == FILE_NAME) and policy.keeps(UID_OF.get(place.name, place.name))
+    own = place.VR == "PN" or place.name.rpartition("/")[2] in identifying()
+    return own and policy.keeps(place.name) and target.text.lower() in told.kept
 
 
 class _Automaton:
@@ -173,7 +231,8 @@ def _is_chance(target: _Target, place: Place) -> bool:
         return not _is_long(target.pattern)
     if keyword in MAKERS and target.text.casefold() in manufacturers():
         return True
-    if not target.text.isdecimal() or keyword in identifying():
+    number = target.text.isdecimal() or (target.kind == REMOVED and not any(map(str.isalpha, target.text)))
+    if not number or keyword in identifying():
         return False
     if keyword == "CodeValue":
         return len(target.text) < DIGITS_ALONE

@@ -20,7 +20,7 @@ from pydicom.filereader import dcmread
 
 from cohortium.dicom import codecs
 from cohortium.errors import Malformed
-from cohortium.verify.values import UNREADABLE
+from cohortium.verify.elements import UNREADABLE
 
 __all__ = ["Projection", "Sheet", "chosen", "sheet"]
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import csv
 import re
 import struct
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -23,21 +22,15 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.charset import convert_encodings
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import dcmread
-from pydicom.multival import MultiValue
-from pydicom.valuerep import PersonName
+from pydicom.tag import BaseTag
 
-import cohortium.dicom  # noqa: F401  (keeps pydicom from quoting values in warnings)
+from cohortium.verify.elements import LONGEST, UNREADABLE, each, strings, texts
 from cohortium.verify.patterns import searchable, words
+from cohortium.verify.policy import Policy, pieces
 
-__all__ = ["UNREADABLE", "Values", "collect", "identifying", "manufacturers", "stop_words"]
+__all__ = ["REMOVED", "Values", "collect", "identifying", "manufacturers", "stop_words"]
 
-UNREADABLE = (
-    AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, NotImplementedError, OSError,
-    RecursionError, TypeError, ValueError, struct.error, zlib.error,
-)  # fmt: skip
 TEXT = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UT"})
 CODED = frozenset({"CS", "DA"})
 DESCRIPTIVE = re.compile("Comment|Description|Diagnos|History|ID$|Label|ProtocolName|Reason")
@@ -45,18 +38,22 @@ PUBLIC_KEYWORDS = frozenset({"ConvolutionKernel", "Manufacturer", "ManufacturerM
 ALWAYS_SOUGHT = frozenset({"address", "identifier", "name", "phone", "planted", "UID"})
 FREE_TEXT = frozenset({"comment", "private text"})
 NUMBERED = frozenset({"device", "identifier"})
+REMOVED = "removed value"
 LONG_WORD = 6  # letters from which a word of a number or of free text is more than a prefix or an ordinary word
 NUMBER = 4  # digits that make a word telling whatever else it has
 NOT_AN_OBJECT = ("ClassUID", "SyntaxUID", "CreatorUID", "SchemeUID", "ResourceUID", "ContextUID", "VersionUID")
 STANDARD_ROOT = "1.2.840.10008."
-LONGEST = 1024  # bytes of a text in a broken file
 
 
 @dataclass(slots=True)
 class Values:
-    """What to search for: whole values and words by kind, and what was left out of the search."""
+    """What to search for: whole values and words by kind, and what was left out of the search.
+
+    `removed` are, in lower case, the texts of any kind that the protocol does not keep.
+    """
 
     kinds: dict[str, str] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
     encodings: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
     public: set[str] = field(default_factory=set)  # coded values, makers, models
@@ -83,6 +80,9 @@ class Values:
         self.left_out = len(public - self.stopped)
         for text in self.stopped | public:
             del self.kinds[text]
+        vocabulary = self.removed & (stop_words() | _vocabulary())
+        self.stopped |= vocabulary
+        self.removed -= vocabulary | {text.lower() for text in self.kinds}
 
 
 def _telling(kind: str) -> Callable[[str], bool]:
@@ -125,42 +125,45 @@ def _listed(name: str) -> frozenset[str]:
     return frozenset(line.strip().casefold() for line in lines if line and not line.startswith("#"))
 
 
-def collect(inputs: Iterable[Path], planted: Iterable[str]) -> Values:
+def collect(inputs: Iterable[Path], planted: Iterable[str], policy: Policy | None = None) -> Values:
     """The values of all inputs; planted ones come first and are never left out."""
     values = Values()
     for text in planted:
         values.kinds.setdefault(text, "planted")
     for path in inputs:
-        _collect_file(path, values)
+        _collect_file(path, values, policy)
     values.settle()
     return values
 
 
-def _collect_file(path: Path, values: Values) -> None:
+def _collect_file(path: Path, values: Values, policy: Policy | None) -> None:
     try:
         content = path.read_bytes()
     except OSError:
         return  # what cannot be read cannot have left
+    broken: list[BaseTag] = []
     try:
         dataset = dcmread(BytesIO(content), force=content[:1] in (b"\2", b"\10"))
-        _collect_dataset(dataset.file_meta, values)
-        _collect_dataset(dataset, values)
-        if "PixelData" in dataset:  # the reader came to the end of the header
+        for part in (dataset.file_meta, dataset):
+            for path_, element in each(part, broken=broken):
+                _collect_element(path_, element, values, policy)
+        if "PixelData" in dataset and not broken:  # the reader came to the end of the header
             return
     except UNREADABLE:
         pass
     _collect_bytes(content, values)
 
 
-def _collect_dataset(dataset: Dataset, values: Values) -> None:
-    values.encodings.update(_encodings(dataset))
-    for element in dataset:
-        if element.VR == "SQ":
-            for item in element.value or ():
-                _collect_dataset(item, values)
-        else:
-            for text in _texts(element):
-                _note(element, text, values)
+def _collect_element(path: str, element: DataElement, values: Values, policy: Policy | None) -> None:
+    if element.keyword == "SpecificCharacterSet" and element.value:
+        try:
+            values.encodings.update(convert_encodings(element.value))
+        except UNREADABLE:
+            return
+    if policy and not policy.keeps(path):
+        values.removed.update(text.lower() for text in pieces(element))
+    for text in texts(element) if element.VR == "UI" else strings(element):
+        _note(element, text, values)
 
 
 def _note(element: DataElement, text: str, values: Values) -> None:
@@ -180,26 +183,6 @@ def _note(element: DataElement, text: str, values: Values) -> None:
         values.public.update((text.casefold(), *map(str.casefold, words(text))))
     elif element.VR in ("LO", "SH") and not DESCRIPTIVE.search(element.keyword):
         values.technical.add(text.casefold())
-
-
-def _texts(element: DataElement) -> Iterator[str]:
-    value = element.value
-    for each in value if isinstance(value, MultiValue | list) else [value]:
-        if isinstance(each, str | PersonName):
-            yield str(each)
-        elif isinstance(each, bytes) and element.VR == "UN" and len(each) <= LONGEST:
-            text = each.decode("latin-1").strip(" \0")
-            if text.isprintable():
-                yield text
-
-
-def _encodings(dataset: Dataset) -> Iterator[str]:
-    named = dataset.get("SpecificCharacterSet")
-    if named:
-        try:
-            yield from convert_encodings(named)
-        except UNREADABLE:
-            return
 
 
 @cache

@@ -1,0 +1,114 @@
+"""What the protocol of a run keeps, by the run's record, and which texts of an object it keeps and which not.
+
+Every value counts as not kept unless the attribute and all sequences around it are kept; of a private element the
+record says nothing, so it is kept only where the output says that safe ones were retained and holds it unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.filereader import dcmread
+
+from cohortium.verify.elements import RETAIN_PRIVATE, UNREADABLE, declared, each, strings
+from cohortium.verify.patterns import searchable, words
+from cohortium.verify.record import Record
+
+__all__ = ["Matching", "Policy", "Told", "pieces"]
+
+ENTERED = ("U", "C")  # actions under which a sequence stays and what is in it is judged by itself
+CLEANED = "C"
+STAMPS = frozenset(
+    {
+        "BurnedInAnnotation", "DeidentificationMethod", "DeidentificationMethodCodeSequence", "ImplementationClassUID",
+        "ImplementationVersionName", "LongitudinalTemporalInformationModified", "PatientIdentityRemoved",
+        "RecognizableVisualFeatures",
+    }
+)  # fmt: skip
+"""Written by the de-identification itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The actions of a protocol by keyword, for all attributes that it does not keep."""
+
+    actions: Mapping[str, str]
+
+    def action(self, path: str) -> str:
+        """The code of the action at a path of keywords; empty where the value there is kept."""
+        *above, name = path.split("/")
+        if name.startswith("(") or any(self.actions.get(each, "U") not in ENTERED for each in above):
+            return "X"
+        return self.actions.get(name, "")
+
+    def keeps(self, path: str) -> bool:
+        return not self.action(path)
+
+    def cleans(self, path: str) -> bool:
+        return self.action(path) == CLEANED
+
+    def stamps(self, path: str) -> bool:
+        """Whether what stands there is the de-identification's own."""
+        return path.partition("/")[0] in STAMPS
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The texts of an input, whole and by words, in lower case: which the protocol keeps, and which not.
+
+    `cleaned` are those of the latter that stood in descriptions from which the protocol lets ordinary words stay.
+    """
+
+    kept: frozenset[str]
+    gone: frozenset[str]
+    cleaned: frozenset[str]
+
+
+class Matching:
+    """The input of each output (by its path below DST), and the rules under which the one became the other."""
+
+    def __init__(self, record: Record, pairs: Mapping[str, tuple[Path, Path]]) -> None:
+        self.policy = Policy(record.actions)
+        self._pairs = pairs
+        self._last = lru_cache(maxsize=1)(self._told)
+
+    def told(self, name: str) -> Told | None:
+        """What the matching input tells; None where there is none, or pydicom cannot read it."""
+        return self._last(name)
+
+    def _told(self, name: str) -> Told | None:
+        if name not in self._pairs:
+            return None
+        try:
+            before, after = (dcmread(path) for path in self._pairs[name])
+        except UNREADABLE:
+            return None
+        safe = dict(each(after)) if RETAIN_PRIVATE in declared(after) else {}
+        kept, gone, cleaned = set[str](), set[str](), set[str]()
+        for path, element in _elements(before):
+            found = {text.lower() for text in pieces(element)}
+            if self.policy.keeps(path) or (element.tag.is_private and safe.get(path) == element):
+                kept |= found
+                continue
+            gone |= found
+            if self.policy.cleans(path):
+                cleaned |= found
+        return Told(frozenset(kept), frozenset(gone), frozenset(cleaned))
+
+
+def _elements(dataset: Dataset) -> Iterator[tuple[str, DataElement]]:
+    for part in (dataset.file_meta, dataset):
+        yield from ((path, element) for path, element in each(part) if element.VR != "SQ")
+
+
+def pieces(element: DataElement) -> Iterator[str]:
+    """The texts of an element that are worth searching for: whole, by the parts of a name, and by words."""
+    for text in strings(element):
+        parts = (*text.split("="), *text.replace("=", "^").split("^")) if element.VR == "PN" else ()
+        yield from (each.strip() for each in {text, *parts} if searchable(each))
+        yield from words(text)
