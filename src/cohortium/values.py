@@ -14,6 +14,7 @@ from typing import Any
 
 __all__ = [
     "Action",
+    "CtpRule",
     "DateRule",
     "Finding",
     "Instance",
@@ -61,6 +62,7 @@ class Reason(StrEnum):
     EMPTY = "empty file"
     TOO_LARGE = "larger than the limit"
     SCRIPT = "kept back by the CTP script"
+    FILTER = "not accepted by the CTP filter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ class Action(StrEnum):
     MODIFY = "M"  # a date, time or age, as `DateRule` says
     YEAR = "Y"  # a date, cut to its year
     HASH = "H"  # an identifier, hashed together with the subject's pseudonym
+    SCRIPT = "S"  # as a CTP script says, for each object anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,22 @@ class DateRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CtpRule:
+    """A hospital's scripts of RSNA CTP, their text, and how they are carried out beside the rest of a protocol.
+
+    `hash` is `keyed` or `compatible`, exactly as CTP does it; `lookup` names a table that the site keeps; under
+    `trust_script` the script rules alone.
+    """
+
+    script: str = field(default="", repr=False)
+    pixels: str = field(default="", repr=False)
+    filter: str = field(default="", repr=False)
+    lookup: str = ""
+    hash: str = "keyed"
+    trust_script: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """What is removed, kept and changed, as a study approves it. `digest` covers the rules and nothing else.
 
@@ -202,6 +221,7 @@ class Protocol:
     elements: Mapping[str, Action]
     digest: str
     dates: DateRule = DateRule()
+    ctp: CtpRule | None = None
     compat: bool = False
     level: str = ""
     levels: tuple[str, ...] = ()

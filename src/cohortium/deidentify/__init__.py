@@ -7,11 +7,13 @@ aside with a reason; there is no third way and no exception for bad input.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cohortium.deidentify import standard
-from cohortium.deidentify.identifiers import Tokens, Uids
+from cohortium.deidentify.ctp.ruling import Ruled, Ruling
+from cohortium.deidentify.ctp.tables import Tables
+from cohortium.deidentify.identifiers import Tokens, UidMap, Uids
 from cohortium.deidentify.pixels import Hold, Reviewer
 from cohortium.deidentify.plan import CLEAN_PIXELS, Aside, Compiler, OtherClass
 from cohortium.deidentify.protocol import load as load_protocol
@@ -59,14 +61,28 @@ class Deidentified:
 
 
 class Deidentifier:
-    """One protocol, for one project of one site; `subjects` are needed where a key alone does not make them."""
+    """One protocol, for one project of one site.
 
-    def __init__(self, protocol: Protocol, key: SiteKey, project: str, subjects: Subjects | None = None) -> None:
+    `subjects` are needed where a key alone does not make them, `tables` where a CTP script looks up or numbers.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        key: SiteKey,
+        project: str,
+        subjects: Subjects | None = None,
+        tables: Tables | None = None,
+    ) -> None:
         self.protocol = protocol
         self.subjects = subjects or Subjects(protocol, key, project)
+        rule, issuer = protocol.ctp, self.subjects.own_issuer
+        self._ruling = Ruling(rule, key, project, issuer, tables or Tables()) if rule else None
+        uids: UidMap = Uids(key, project)
+        base = replace(protocol, ctp=None)
         tokens = Tokens(key, project, keyed=not protocol.compat)
-        self._plan = lru_cache(maxsize=PLANS)(Compiler(protocol, self.subjects, Uids(key, project), tokens).plan)
-
+        compiler = Compiler(base, self.subjects, self._ruling.uids(uids) if self._ruling else uids, tokens)
+        self._plan = lru_cache(maxsize=PLANS)(compiler.plan)
         self._review = Reviewer() if CLEAN_PIXELS in protocol.options else None
 
     def __call__(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
@@ -94,14 +110,15 @@ class Deidentifier:
         if meta.TransferSyntaxUID not in standard.transfer_syntaxes():
             raise Aside(Reason.TRANSFER_SYNTAX_NOT_SUPPORTED)
         sop_class = _listed(meta.MediaStorageSOPClassUID)
+        ruled = self._ruling.open(buffer) if self._ruling else None
         review = self._review(buffer) if self._review else None
         if isinstance(review, Hold):
             raise Aside(Reason.PIXELS_NOT_REVIEWED, str(review))
         cleaned = bool(review and review.areas)
         try:
-            rewritten = _rewritten(buffer, self._plan(sop_class, cleaned), meta)
+            rewritten = _rewritten(buffer, self._plan(sop_class, cleaned), meta, ruled)
         except OtherClass as other:
-            rewritten = _rewritten(buffer, self._plan(_listed(str(other)), cleaned), meta)
+            rewritten = _rewritten(buffer, self._plan(_listed(str(other)), cleaned), meta, ruled)
         context = rewritten.context
         identifiers = (str(context.sets[tag], "ascii").rstrip("\0 ") for tag in IDENTIFIERS)  # type: ignore[arg-type]
         slices = rewritten.slices
@@ -114,11 +131,13 @@ class Deidentifier:
         return Deidentified(slices, findings, context.subject_mark, areas, *identifiers)
 
 
-def _rewritten(buffer: bytes | memoryview, plan: Plan, meta: FileMeta) -> Rewritten:
+def _rewritten(buffer: bytes | memoryview, plan: Plan, meta: FileMeta, ruled: Ruled | None) -> Rewritten:
+    plan = ruled.plan(plan) if ruled else plan
     try:
-        return scan.rewrite(buffer, plan, meta)
+        rewritten = scan.rewrite(buffer, plan, meta)
     except scan.NotScannable:
-        return slow.rewrite(buffer, plan)
+        rewritten = slow.rewrite(buffer, plan)
+    return ruled.merged(rewritten, plan) if ruled else rewritten
 
 
 def _listed(sop_class: str) -> str:

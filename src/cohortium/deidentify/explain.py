@@ -24,6 +24,7 @@ WORDS = {
     Action.MODIFY: "modify",
     Action.YEAR: "cut to year",
     Action.HASH: "hash",
+    Action.SCRIPT: "as the CTP script",
 }
 
 

@@ -11,14 +11,18 @@ import hashlib
 import hmac
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 
 from cohortium.dicom.charset import normalised
 from cohortium.keys import SiteKey
 
-__all__ = ["Hashes", "Pseudonyms", "Shifts", "Tokens", "Uids"]
+__all__ = ["Hashes", "Pseudonyms", "Shifts", "Tokens", "UidMap", "Uids"]
 
 STANDARD = re.compile(rb"1\.2\.840\.10008(?:\.[0-9]{1,12})+").fullmatch
+UidMap = Callable[[bytes], bytes]
+"""Makes of a UI value another one."""
+
 REMEMBERED = 4096  # bounded, so that memory does not grow with the number of files
 SEPARATOR = "\x1f"
 TOKEN = 32  # characters of base 32: 160 bits

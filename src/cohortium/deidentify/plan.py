@@ -17,7 +17,7 @@ from cohortium import __version__
 from cohortium.deidentify import actions, dates, private, standard
 from cohortium.deidentify.daterule import MODIFIED_DATES
 from cohortium.deidentify.echoes import Echoes
-from cohortium.deidentify.identifiers import Tokens, Uids
+from cohortium.deidentify.identifiers import Tokens, UidMap
 from cohortium.deidentify.protocol import action_for
 from cohortium.deidentify.subjects import NotKnown, Subjects, identified
 from cohortium.dicom import pixels
@@ -40,7 +40,7 @@ from cohortium.dicom.plan import (
 from cohortium.errors import Malformed
 from cohortium.values import Action, Finding, Protocol, Reason, SetAside, Severity
 
-__all__ = ["CLEAN_PIXELS", "Aside", "Compiler", "OtherClass"]
+__all__ = ["CLEAN_PIXELS", "HIERARCHY", "SETS", "Aside", "Compiler", "OtherClass"]
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID = 0x0020000D
@@ -89,7 +89,7 @@ class Aside(Exception):
 class Compiler:
     """Compiles plans of one protocol; what they share is made once."""
 
-    def __init__(self, protocol: Protocol, subjects: Subjects, uids: Uids, tokens: Tokens) -> None:
+    def __init__(self, protocol: Protocol, subjects: Subjects, uids: UidMap, tokens: Tokens) -> None:
         self.protocol = protocol
         self.subjects = subjects
         self.uids = uids
@@ -116,7 +116,7 @@ class _Rules:
         self,
         protocol: Protocol,
         sop_class: str,
-        uids: Uids,
+        uids: UidMap,
         tokens: Tokens,
         untyped: _Rules | None = None,
         *,
@@ -197,7 +197,7 @@ class _Rules:
 class _Preparation:
     """Decides once per file, from the values noted, whether it may go on and what it is stamped with."""
 
-    def __init__(self, protocol: Protocol, sop_class: str, subjects: Subjects, uids: Uids, *, cleaned: bool) -> None:
+    def __init__(self, protocol: Protocol, sop_class: str, subjects: Subjects, uids: UidMap, *, cleaned: bool) -> None:
         self.sop_class = sop_class
         self.subjects = subjects
         kept = {tag for tag in HIERARCHY if action_for(protocol, tag, sop_class)[0] is Action.KEEP}

@@ -14,7 +14,7 @@ from typing import Any
 
 from cohortium.deidentify import actions, dates, standard
 from cohortium.deidentify.daterule import describe
-from cohortium.deidentify.identifiers import Uids
+from cohortium.deidentify.identifiers import UidMap
 from cohortium.dicom.plan import (
     BINARY_SIZES,
     GRAMMARS,
@@ -92,7 +92,7 @@ def private_action(protocol: Protocol, attribute: SafeAttribute) -> tuple[Action
     return Action.KEEP, attribute.source
 
 
-def safe(protocol: Protocol, uids: Uids) -> SafePrivate | None:
+def safe(protocol: Protocol, uids: UidMap) -> SafePrivate | None:
     """What the rewriters ask of each private element; None where none may stay."""
     attributes = retained(protocol)
 
@@ -116,7 +116,7 @@ def _read_as(known: str, written: str) -> str:
     return known if written in ("", "UN", known) or both_text or both_binary else ""
 
 
-def _private(protocol: Protocol, attribute: SafeAttribute, vr: str, uids: Uids) -> Private | None:
+def _private(protocol: Protocol, attribute: SafeAttribute, vr: str, uids: UidMap) -> Private | None:
     action, _ = private_action(protocol, attribute)
     rule: Callable[..., Rule] = partial(Rule, attribute.tag)
     accepts = _grammar(vr, protocol)
@@ -153,7 +153,7 @@ def _unreadable(value: bytes, *, dated: bool) -> bool:
     return next(uids, None) is None and (dated or not READABLE_DATE.search(value))
 
 
-def _mapped(vr: str, uids: Uids) -> Callable[[bytes, Context], bytes]:
+def _mapped(vr: str, uids: UidMap) -> Callable[[bytes, Context], bytes]:
     return lambda value, _context: padded(uids(value).rstrip(b"\0"), vr)
 
 

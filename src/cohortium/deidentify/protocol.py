@@ -17,6 +17,7 @@ from typing import Any
 from pydicom.datadict import tag_for_keyword
 
 from cohortium.deidentify import standard
+from cohortium.deidentify.ctp.rule import ctp_problems, ctp_rule, ruled, said
 from cohortium.deidentify.daterule import MODIFIED_DATES, date_problems, date_rule, describe
 from cohortium.deidentify.dates import MODIFIABLE
 from cohortium.deidentify.levels import at_level, level_problems, order_problems
@@ -46,7 +47,7 @@ FREE_TEXT = frozenset(("LT", "ST", "UT"))
 KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list, "compat": bool}
 EXPECTED = {str: "text", list: "a list of names", bool: "true or false"}
 OPTIONAL = ("options", "compat")
-TABLES = ("subject", "dates", "elements", "levels", "private")
+TABLES = ("subject", "dates", "elements", "levels", "private", "ctp")
 
 PSEUDONYMS = frozenset(("PatientName", "PatientID"))
 STAMPS = frozenset(
@@ -78,7 +79,12 @@ def load(name_or_path: str | Path, level: str = "") -> Protocol:
         raise ConfigError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the protocol {path} cannot be read: {type(error).__name__}") from None
-    if problems := list(_problems(document)) or list(_level_problems(document)):
+    scripts = ctp_problems(document.get("ctp", {}), path.parent, _table(document, "subject"))
+    problems = [*_problems(document), *scripts]
+    if not problems:
+        document["ctp"] = ctp_rule(document.get("ctp", {}), path.parent)
+        problems = list(_level_problems(document))
+    if problems:
         raise ConfigError(f"{path}:\n" + "\n".join(f"  {problem}" for problem in problems))
     offered = document.get("levels", {})
     if level and level not in offered:
@@ -95,6 +101,8 @@ def action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, ..
     attribute in it judged alike.
     """
     action, why = _action_for(protocol, tag, sop_class, path)
+    if protocol.ctp and standard.keyword(tag) not in STAMPS | STRUCTURE:
+        action, why = ruled(protocol.ctp, tag, path, (action, why))
     if action is Action.KEEP and protocol.dates.ages == "cap" and standard.vr(tag) == "AS":
         return Action.MODIFY, f"{why}; over 89 as 090Y"
     return action, why
@@ -203,6 +211,7 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
         compat=compat,
         level=level,
         private=private,
+        ctp=document.get("ctp"),
     )
     return replace(rules, digest=_digest(document["base"], rules))
 
@@ -222,6 +231,8 @@ def _digest(base: str, protocol: Protocol) -> str:
     if protocol.dates != date_rule({}, protocol.options) or protocol.dates.modifies:
         rules["dates"] = asdict(protocol.dates)
     rules |= {key: value for key in ("compat", "level", "private") if (value := getattr(protocol, key))}
+    if protocol.ctp:
+        rules["ctp"] = said(protocol.ctp)
     canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 

@@ -117,7 +117,7 @@ class Subjects:
         self._pseudonyms = Hashes(secret.value) if secret and rule.kind == "hash" else self._people
         self._shifts = Shifts(key, project, dates.earliest, dates.latest)
         self._known: dict[str, Known] = {}
-        self._own_issuer = own_issuer
+        self.own_issuer = own_issuer
         self._assigner = assigner
         self._findings = (WEAK_SECRET,) if secret and secret.weak else ()
 
@@ -138,7 +138,7 @@ class Subjects:
 
     def __call__(self, patient_id: str, issuer: str = "") -> Subject:
         """The subject that the patient is; `NotKnown` where only a table could tell and does not."""
-        issuer = foreign(issuer, self._own_issuer)
+        issuer = foreign(issuer, self.own_issuer)
         mark = self._people.mark(patient_id, issuer)
         if not self._tabled:
             pseudonym = self._pseudonyms.pseudonym(patient_id, issuer)

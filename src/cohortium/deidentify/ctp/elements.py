@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 
 from cohortium.deidentify.ctp import java, names
 
-__all__ = ["contents", "element", "has", "private_tag", "text_of"]
+__all__ = ["contents", "element", "has", "private_tag", "text_of", "vr_of"]
 
 FILE_META = 0x00080000
 SPECIFIC_CHARACTER_SET = 0x00080005
@@ -85,7 +85,7 @@ def private_tag(dataset: Dataset, name: str) -> int:
 
 def text_of(found: Element, dataset: Dataset) -> str | None:
     """The value of an element as one text; None for a sequence."""
-    vr = _vr(found)
+    vr = vr_of(found)
     if vr == "SQ":
         return None
     value = found.value
@@ -97,13 +97,14 @@ def text_of(found: Element, dataset: Dataset) -> str | None:
 
 
 def _items(found: Element, dataset: Dataset) -> Sequence[Dataset]:
-    if _vr(found) != "SQ":
+    if vr_of(found) != "SQ":
         return ()
     value = dataset[found.tag].value if isinstance(found, RawDataElement) else found.value
     return value or ()
 
 
-def _vr(found: Element) -> str:
+def vr_of(found: Element) -> str:
+    """The VR of an element, by the dictionary where it states none."""
     vr = str(found.VR or "")
     if vr and not (vr == "UN" and isinstance(found, DataElement)):
         return vr

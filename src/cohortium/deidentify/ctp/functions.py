@@ -14,9 +14,12 @@ from cohortium.deidentify.ctp import days, hashes, java, texts
 from cohortium.deidentify.ctp.calls import Call
 from cohortium.deidentify.ctp.context import KEEP, Aside, Context, given
 
-__all__ = ["FUNCTIONS", "MARKERS", "Function", "mistake"]
+__all__ = ["COPYING", "FUNCTIONS", "MARKERS", "Function", "mistake"]
 
 MARKERS = frozenset(("keep", "remove", "empty", "blank"))
+COPYING = frozenset(("append", "contents", "decrypt", "lookup", "lowercase", "pathelement"))
+COPYING |= {"require", "truncate", "uppercase", "value"}
+"""The functions whose text can be the whole value that was there, and no other than by design."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,23 +10,24 @@ from __future__ import annotations
 import copy
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from cohortium.deidentify.ctp import calls, elements, java, names
 from cohortium.deidentify.ctp.context import EMPTY, KEEP, REMOVE, Aside
-from cohortium.deidentify.ctp.functions import FUNCTIONS
+from cohortium.deidentify.ctp.functions import COPYING, FUNCTIONS
 from cohortium.deidentify.ctp.script import Script
 from cohortium.deidentify.ctp.tables import Tables
-from cohortium.deidentify.ctp.writing import put, usual_vr
+from cohortium.deidentify.ctp.writing import usual_vr, written
 from cohortium.values import Reason, SetAside
 
-__all__ = ["Kind", "Outcome", "apply", "evaluate", "rules_in"]
+__all__ = ["Edit", "Edits", "Kind", "Outcome", "apply", "carry_out", "edits", "evaluate", "rules_in"]
 
 PIXEL_DATA = 0x7FE00010
 TRAILING_PADDING = 0xFFFAFFFA
@@ -59,6 +60,22 @@ class Outcome:
 
     kind: Kind
     value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a script does to one attribute: its new `element`, None where it goes.
+
+    Of a sequence that is entered, `items` are what is done in each. `repeats`: a function that copies left in the new
+    text, as a word, all that was there.
+    """
+
+    element: DataElement | None = None
+    items: tuple[Edits, ...] | None = None
+    repeats: bool = False
+
+
+Edits = Mapping[int, Edit]
 
 
 @dataclass(slots=True)
@@ -126,12 +143,32 @@ class _Place:
 
 def apply(script: Script, dataset: Dataset, tables: Tables | None = None) -> Dataset | SetAside:
     """The dataset as CTP would write it, or why it would not; the input stays as it is."""
-    if script.problems:
-        return _aside(f"the script cannot be honoured, {script.problems[0]}")
     try:
-        return _Run(script, dataset, tables or Tables()).result()
+        found = edits(script, dataset, tables or Tables())
     except Aside as reason:
         return _aside(str(reason))
+    output = copy.deepcopy(dataset)
+    carry_out(found, output)
+    return output
+
+
+def edits(script: Script, dataset: Dataset, tables: Tables) -> Edits:
+    """What the script does to each attribute that it does not leave alone; `Aside` where it keeps the object back."""
+    if script.problems:
+        raise Aside(f"the script cannot be honoured, {script.problems[0]}")
+    return _Run(script, dataset, tables).edits()
+
+
+def carry_out(found: Edits, output: Dataset) -> None:
+    """Make of a dataset what a script made of it."""
+    for tag, edit in found.items():
+        if edit.items is not None:
+            for item, inner in zip(output[tag].value, edit.items, strict=True):
+                carry_out(inner, item)
+        elif edit.element is None:
+            output.pop(tag, None)
+        else:
+            output[tag] = edit.element
 
 
 def evaluate(
@@ -171,13 +208,13 @@ class _Run:
         self.private = {name: tag for name, tag in tags.items() if tag}
         self.meta: Dataset | None = getattr(root, "file_meta", None)
 
-    def result(self) -> Dataset:
-        output = copy.deepcopy(self.root)
-        if CHARACTER_SET not in output and not self._goes(self.root, CHARACTER_SET):
-            output.add_new(CHARACTER_SET, "CS", "ISO_IR 100")
-        self._insert(output)
-        self._walk((self.root,), output)
-        return output
+    def edits(self) -> Edits:
+        found: dict[int, Edit] = {}
+        if CHARACTER_SET not in self.root and not self._goes(self.root, CHARACTER_SET):
+            found[CHARACTER_SET] = Edit(DataElement(CHARACTER_SET, "CS", "ISO_IR 100"))
+        found.update(self._inserted())
+        found.update(self._walked((self.root,)))
+        return found
 
     def outcome(self, datasets: tuple[Dataset, ...], tag: int) -> Outcome:
         """What the rule says, after CTP's reading of markers."""
@@ -196,51 +233,53 @@ class _Run:
         place = _Place(self.script, self.tables, self.expressions, self.private, self.meta, datasets, tag)
         return place.evaluate(self.expressions[tag]), bool(place.entered)
 
-    def _insert(self, output: Dataset) -> None:
-        """Write the attributes that the script wants always, where the object has none."""
+    def _inserted(self) -> Iterator[tuple[int, Edit]]:
+        """The attributes that the script wants always, where the object has none."""
         for rule in self.script.rules:
             tag = rule.tag_in(self.root)
-            if not tag or tag < elements.FILE_META or tag in output:
+            if not tag or tag < elements.FILE_META or tag in self.root:
                 continue
             vr = usual_vr(tag)
             if tag == METHOD_CODES:
-                self._codes(output, rule.text)
+                yield from self._codes(rule.text)
             elif rule.text.startswith("@always()") and vr != "SQ":
                 value, _ = self._evaluated((self.root,), tag)
-                if value.startswith("@blank(") or value == EMPTY:
-                    put(output, tag, vr, "")
-                elif value not in (KEEP, REMOVE):
-                    put(output, tag, vr, value)
+                if value not in (KEEP, REMOVE):
+                    yield tag, Edit(written(tag, vr, "" if value.startswith("@blank(") or value == EMPTY else value))
             elif rule.text.startswith(("@always()@require()", "@always()@call")) and vr == "SQ":
-                put(output, tag, vr, "")
+                yield tag, Edit(written(tag, vr, ""))
 
-    def _codes(self, output: Dataset, text: str) -> None:
+    def _codes(self, text: str) -> Iterator[tuple[int, Edit]]:
         """De-identification Method Code Sequence: codes between slashes, each an item of its own."""
         if not text or text == KEEP:
             return
         if text == REMOVE:
-            output.pop(METHOD_CODES, None)
+            yield METHOD_CODES, Edit()
             return
         value, _ = self._evaluated((self.root,), METHOD_CODES)
-        if METHOD_CODES not in output:
-            output.add_new(METHOD_CODES, "SQ", [])
+        items = list(self.root[METHOD_CODES].value) if METHOD_CODES in self.root else []
         for code in map(java.trim, java.split(java.trim(value), "/")):
             if code.lower() == "reset":
-                output.add_new(METHOD_CODES, "SQ", [])
+                items = []
                 continue
             item = Dataset()
             item.CodeValue, item.CodeMeaning = code, _code_meanings().get(code, "UNKNOWN")
             item.CodingSchemeDesignator = "DCM" if code in _code_meanings() else "UNKNOWN"
-            output[METHOD_CODES].value.append(item)
+            items.append(item)
+        yield METHOD_CODES, Edit(DataElement(METHOD_CODES, "SQ", items))
 
-    def _walk(self, datasets: tuple[Dataset, ...], output: Dataset) -> None:
+    def _walked(self, datasets: tuple[Dataset, ...]) -> Iterator[tuple[int, Edit]]:
         for tag in sorted(int(tag) for tag in datasets[-1].keys()):  # noqa: SIM118
             if tag >= PIXEL_DATA and len(datasets) == 1:
-                self._behind_pixels(datasets[-1], output, tag)
+                if tag > PIXEL_DATA and self._goes_behind_pixels(datasets[-1], tag):
+                    yield tag, Edit()
             elif self._goes(datasets[-1], tag):
-                output.pop(tag, None)
+                yield tag, Edit()
+            elif tag == METHOD_CODES and tag in self.expressions:
+                if len(datasets) == 1:
+                    yield from self._codes(next(rule.text for rule in self.script.rules if rule.tag == tag))
             elif tag in self.expressions:
-                self._rule(datasets, output, tag)
+                yield from self._ruled(datasets, tag)
 
     def _goes(self, dataset: Dataset, tag: int) -> bool:
         """Whether a global rule removes the attribute, before any rule of its own is asked."""
@@ -272,39 +311,40 @@ class _Run:
         creator = elements.element(dataset, None, tag & 0xFFFF0000 | (tag & 0xFF00) >> 8)
         return creator is not None and self.tables.is_safe(elements.text_of(creator, dataset) or "", tag)
 
-    def _rule(self, datasets: tuple[Dataset, ...], output: Dataset, tag: int) -> None:
-        if tag == METHOD_CODES:
-            if len(datasets) == 1:
-                self._codes(output, next(rule.text for rule in self.script.rules if rule.tag == tag))
-            return
+    def _ruled(self, datasets: tuple[Dataset, ...], tag: int) -> Iterator[tuple[int, Edit]]:
         outcome = self.outcome(datasets, tag)
+        found = elements.element(datasets[-1], self.meta, tag)
+        vr = elements.vr_of(found) if found is not None else usual_vr(tag)
         match outcome.kind:
             case Kind.REMOVE:
-                output.pop(tag, None)
-            case Kind.ENTER:
-                self._items(datasets, output, tag)
+                yield tag, Edit()
+            case Kind.ENTER if vr == "SQ":
+                yield tag, Edit(items=self._items(datasets, tag))
             case Kind.REPLACE:
-                put(output, tag, str(output[tag].VR), outcome.value)
+                yield tag, Edit(written(tag, vr, outcome.value), repeats=self._repeats(datasets, tag, outcome.value))
 
-    def _items(self, datasets: tuple[Dataset, ...], output: Dataset, tag: int) -> None:
-        if str(datasets[-1][tag].VR) != "SQ":
-            return
+    def _items(self, datasets: tuple[Dataset, ...], tag: int) -> tuple[Edits, ...]:
         if len(datasets) > DEPTH:
             raise Aside("sequences inside one another without end")
-        for before, after in zip(datasets[-1][tag].value, output[tag].value, strict=True):
-            self._walk((*datasets, before), after)
+        return tuple(dict(self._walked((*datasets, item))) for item in datasets[-1][tag].value)
 
-    def _behind_pixels(self, dataset: Dataset, output: Dataset, tag: int) -> None:
-        """Pixel data stay; what comes behind them is removed or stays as it is, whatever else a rule says."""
-        if tag == PIXEL_DATA:
-            return
+    def _repeats(self, datasets: tuple[Dataset, ...], tag: int, new: str) -> bool:
+        """Whether a rule that copies leaves in the new text, as a word, all that was there."""
+        found = calls.calls(self.expressions[tag])
+        if not any(isinstance(call, calls.Call) and call.name in COPYING for call in found):
+            return False
+        before = elements.element(datasets[-1], self.meta, tag)
+        old = (elements.text_of(before, datasets[-1]) or "" if before is not None else "").strip().casefold()
+        return bool(old) and re.search(rf"(?<!\w){re.escape(old)}(?!\w)", new.casefold()) is not None
+
+    def _goes_behind_pixels(self, dataset: Dataset, tag: int) -> bool:
+        """What comes behind the pixel data is removed or stays as it is, whatever else a rule says."""
         text = next((rule.text for rule in self.script.rules if rule.tag_in(self.root) == tag), None)
         private, removes = bool(tag >> 16 & 1), self.script.removes
         safe = self.script.keeps_safe_private and private and self._is_safe(dataset, tag)
-        if (
+        return (
             tag >= TRAILING_PADDING
             or (private and "privategroups" in removes and not safe)
             or (text is None and "unspecifiedelements" in removes and not (private and not tag & 0xFF00))
             or (text or "").startswith(REMOVE)
-        ):
-            output.pop(tag, None)
+        )

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from pydicom import config
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
 
 from cohortium.deidentify.ctp import java
 
-__all__ = ["put", "usual_vr"]
+__all__ = ["usual_vr", "written"]
 
 LONGEST_LO = 64
+LONGEST = 0x3FFF  # characters, of up to four bytes each, for which a length of 16 bits is enough
+UNLIMITED = frozenset(("UC", "UR", "UT"))
 WHOLE = {"US": (0, 2**16), "SS": (-(2**15), 2**15), "UL": (0, 2**32), "SL": (-(2**31), 2**31)}
 SHAPES = {
     "DA": re.compile(r"\d{8}|\d{4}\.\d{2}\.\d{2}", re.ASCII),
@@ -35,21 +36,23 @@ def usual_vr(tag: int) -> str:
     return vr if len(vr) == 2 else "SH"
 
 
-def put(output: Dataset, tag: int, vr: str, text: str) -> None:
-    """Write a text as the value of an attribute; what its VR cannot hold becomes no value."""
+def written(tag: int, vr: str, text: str) -> DataElement:
+    """The attribute with a text as its value; with no value where its VR cannot hold the text."""
     if tag >> 16 & 1:
         vr = "LO" if tag & 0xFFFF < 0x100 or len(text) <= LONGEST_LO else "LT"
         parts = [text]
     else:
         parts = java.split(text, "\\") if text else []
+    if vr not in UNLIMITED and len(text) > LONGEST:
+        parts = []
     write = WRITERS.get(vr, _as_text)
     try:
         value = write(vr, parts)
     except ValueError:
         value = []
-    written: object = value[0] if len(value) == 1 else value
+    one_or_many: object = value[0] if len(value) == 1 else value
     empty: object = [] if vr == "SQ" else None
-    output[tag] = DataElement(tag, vr, written if value else empty, validation_mode=config.IGNORE)
+    return DataElement(tag, vr, one_or_many if value else empty, validation_mode=config.IGNORE)
 
 
 def _as_text(vr: str, parts: list[str]) -> list[object]:
