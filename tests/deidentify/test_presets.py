@@ -114,6 +114,7 @@ CLEANED = {
     "ProtocolName": "ABDOMEN",
     "ContrastBolusAgent": "IODINE",
     **dict.fromkeys(("PatientComments", "ImageComments", "AdditionalPatientHistory"), ""),
+    "RequestAttributesSequence": "(0032,1060) Requested Procedure Description     LO: ''",  # the ID went
 }
 
 

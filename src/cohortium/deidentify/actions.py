@@ -88,6 +88,15 @@ def hashed(vr: str, tokens: Tokens) -> ElementAction:
     return action
 
 
+def retitled(tokens: Tokens) -> ElementAction:
+    """Replaces titles of application entities by others: a device stays told from others, and unnamed."""
+
+    def action(value: bytes, _context: Context) -> bytes:
+        return padded("\\".join(map(tokens.title, value.decode("latin-1").split("\\"))).encode("ascii"), "AE")
+
+    return action
+
+
 def dummy(vr: str) -> bytes:
     """The padded dummy of a VR; nothing where the VR has none (a sequence keeps no item)."""
     return padded(DUMMIES.get(vr, b""), vr)

@@ -24,6 +24,7 @@ UidMap = Callable[[bytes], bytes]
 """Makes of a UI value another one."""
 
 REMEMBERED = 4096  # bounded, so that memory does not grow with the number of files
+TITLE = 14  # characters behind AE; an AE title has at most 16
 SEPARATOR = "\x1f"
 TOKEN = 32  # characters of base 32: 160 bits
 
@@ -100,7 +101,15 @@ class Tokens:
 
     def __init__(self, key: SiteKey, project: str, *, keyed: bool = True) -> None:
         self._secret = key.derive("hashed identifiers", project)
+        self._titles = key.derive("titles of application entities", project)
         self._keyed = keyed
+
+    def title(self, text: str) -> str:
+        """Another title for an application entity, the same for all subjects; always with a key."""
+        if not text.strip(" \0"):
+            return ""
+        digest = hmac.digest(self._titles, normalised(text.strip(" \0")).encode(), "sha256")
+        return "AE" + base64.b32encode(digest).decode("ascii")[:TITLE]
 
     def __call__(self, pseudonym: str, text: str, length: int) -> str:
         """At most `length` characters: of base 32, or without a key the decimal digits of MD5(pseudonym + text)."""

@@ -18,7 +18,7 @@ from cohortium.deidentify import actions, dates, private, standard
 from cohortium.deidentify.daterule import MODIFIED_DATES
 from cohortium.deidentify.echoes import Echoes
 from cohortium.deidentify.identifiers import Tokens, UidMap
-from cohortium.deidentify.protocol import action_for
+from cohortium.deidentify.protocol import action_for, describes
 from cohortium.deidentify.subjects import NotKnown, Subjects, identified
 from cohortium.dicom import pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets, decode
@@ -135,7 +135,7 @@ class _Rules:
     def _at(self, path: Path, explicit: bool) -> Mapping[bytes, Rule]:
         if self.untyped is None:
             return _table({(tag, vr): self.rule(tag, vr, path) for tag, vr in _dictionary()}, explicit)
-        shared = self.untyped.table(NESTED if path else (), explicit)
+        shared = self.untyped.table((*filter(describes, path), *NESTED) if path else (), explicit)
         tags = (*self.typed.get(path, ()), *(() if path else (*PIXEL_TAGS, *CLEANED)))
         if not tags:
             return shared
@@ -163,6 +163,8 @@ class _Rules:
         match action:
             case Action.UID if vr == "UI":
                 return Rule(tag, Do.EDIT, lambda value, _context: self.uids(value))
+            case Action.CLEAN if vr == "AE":
+                return Rule(tag, Do.EDIT, actions.retitled(self.tokens))
             case Action.CLEAN if vr in TEXT_VRS and required:
                 return Rule(tag, Do.EDIT, lambda value, context: actions.cleaned(value, context) or actions.dummy(vr))
             case Action.CLEAN if vr in TEXT_VRS:

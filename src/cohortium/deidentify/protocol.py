@@ -26,7 +26,7 @@ from cohortium.deidentify.subjectrule import TABLED, subject_problems
 from cohortium.errors import ConfigError
 from cohortium.values import Action, Protocol, SubjectRule
 
-__all__ = ["ACTIONS", "STAMPS", "action_for", "load", "names", "objection"]
+__all__ = ["ACTIONS", "STAMPS", "action_for", "describes", "load", "names", "objection"]
 
 SHIPPED = Path(__file__).with_name("protocols")
 EDITION = "2026c"
@@ -44,6 +44,9 @@ ACTIONS = {
 HASHED = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 TEXT = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
 FREE_TEXT = frozenset(("LT", "ST", "UT"))
+CLEANED = {**dict.fromkeys((*TEXT, "AE", "CS"), Action.CLEAN), "SQ": Action.KEEP}
+"""What the C of an option means by VR; a sequence is entered. Dates are elsewhere, and bytes cannot be cleaned."""
+DESCRIPTORS = "Clean Descriptors"
 KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list, "compat": bool}
 EXPECTED = {str: "text", list: "a list of names", bool: "true or false"}
 OPTIONAL = ("options", "compat")
@@ -133,22 +136,29 @@ def _action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, .
         cell = standard.option(option, tag)
         if cell == "K":
             return Action.KEEP, option
-        if cell == "C" and option == "Clean Descriptors" and standard.vr(tag) in TEXT:
-            return Action.CLEAN, option
+        if cell == "C" and (action := CLEANED.get(standard.vr(tag))):
+            return action, option
         if cell:
-            fallbacks.append(f"{option} would clean it, which this version cannot")
+            fallbacks.append(f"{option} would clean it, but nobody can read it")
     if code := standard.basic(tag):
         action, why = _by_table(code, tag, sop_class, path)
         return action, "; ".join([why, *fallbacks])
     if rule:
         return rule.action, f"not in Table E.1-1; {rule.reason}"
     if standard.vr(tag) in FREE_TEXT:
-        if "Clean Descriptors" in protocol.options:
+        if DESCRIPTORS in protocol.options:
             return Action.CLEAN, "free text that Table E.1-1 does not list; Clean Descriptors"
         return Action.REMOVE, "free text that Table E.1-1 does not list: nobody has judged it"
+    if name == "CodeMeaning" and DESCRIPTORS in protocol.options and any(map(describes, path)):
+        return Action.CLEAN, f"what a code means where somebody describes; {DESCRIPTORS}"
     if standard.is_known(tag):
         return Action.KEEP, "not in Table E.1-1"
     return Action.REMOVE, "unknown attribute: not understood, does not leave"
+
+
+def describes(tag: int) -> bool:
+    """Whether `tag` is a sequence that Clean Descriptors cleans: what is in it is judged by itself, more strictly."""
+    return standard.vr(tag) == "SQ" and standard.option(DESCRIPTORS, tag) == "C"
 
 
 def _dated(protocol: Protocol, tag: int, name: str) -> tuple[Action | None, str]:
