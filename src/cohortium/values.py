@@ -14,6 +14,8 @@ from typing import Any
 
 __all__ = [
     "Action",
+    "ClinicalRule",
+    "ColumnRule",
     "CtpRule",
     "DateRule",
     "Finding",
@@ -25,6 +27,7 @@ __all__ = [
     "Severity",
     "State",
     "SubjectRule",
+    "TableRule",
 ]
 
 LARGEST = sys.float_info.max  # a larger integer is no number that can be reckoned with
@@ -63,6 +66,9 @@ class Reason(StrEnum):
     TOO_LARGE = "larger than the limit"
     SCRIPT = "kept back by the CTP script"
     FILTER = "not accepted by the CTP filter"
+    NO_TABLE_RULE = "no rule of the protocol takes this table"
+    NOT_A_TABLE = "not a table that its rule can read"
+    NO_ROW = "no row of the table could go on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +209,57 @@ class CtpRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnRule:
+    """What happens to a column of a clinical table.
+
+    `action` is keep, remove, pseudonym, date, days, year, age, period, code, number, clean or text; ages and periods
+    count from the column `since` in `unit`; `codes` are the values that may stay; `name` is a new heading.
+    """
+
+    action: str
+    since: str = ""
+    unit: str = ""
+    codes: tuple[str, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule:
+    """Which files are one clinical table, how they are written, whom a row is about, and what becomes of each column.
+
+    The output is called `name`, for the input's own name may hold anything. `patient` are the columns that, joined by
+    `join`, make the patient ID; its issuer stands in the column `issuer_column`, or is `issuer`. `columns` are by name
+    or by pattern, `dates` the order in which dates are written, `missing` what stands for no value.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    patient: tuple[str, ...]
+    columns: Mapping[str, ColumnRule]
+    join: str = "-"
+    issuer: str = ""
+    issuer_column: str = ""
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    dates: str = "YYYY-MM-DD"
+    missing: tuple[str, ...] = ("", "NA")
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalRule:
+    """What happens to clinical tables: the protocol's own, and below them those of `base`, which Cohortium ships.
+
+    `columns` hold for every table that does not rule otherwise, and rule over the base. `dates` says what a date
+    becomes: what it becomes in an image (`as images`), or days from a day of the subject's own (`days`).
+    """
+
+    base: str = ""
+    dates: str = "as images"
+    columns: Mapping[str, ColumnRule] = field(default_factory=dict)
+    tables: tuple[TableRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """What is removed, kept and changed, as a study approves it. `digest` covers the rules and nothing else.
 
@@ -226,6 +283,7 @@ class Protocol:
     level: str = ""
     levels: tuple[str, ...] = ()
     private: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    clinical: ClinicalRule | None = None
 
     @property
     def label(self) -> str:

@@ -93,6 +93,7 @@ def test_what_differs_is_named_with_both_reasons() -> None:
         "option Retain Longitudinal Temporal Information Full Dates",
         "subjects",
         "dates",
+        "clinical tables",
     ]
     found = {each.what.partition(" ")[2]: each for each in attributes(basic, dragon, factory.CT_IMAGE)}
     study_date = found["StudyDate"]

@@ -1,4 +1,4 @@
-"""De-identifying a folder into another, and explaining what a protocol does."""
+"""De-identifying a folder or a table into another folder, and explaining what a protocol does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 def deidentify(
     source: Annotated[
-        Path | None, typer.Argument(metavar="SRC", help="Folder to read; never changed.", readable=False)
+        Path | None,
+        typer.Argument(metavar="SRC", help="Folder to read, or one table (CSV); never changed.", readable=False),
     ] = None,
     destination: Annotated[Path | None, typer.Argument(metavar="DST", help="Folder to write.")] = None,
     protocol: Annotated[
@@ -68,7 +69,7 @@ def deidentify(
     file: ConfigFile = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """De-identify the DICOM files of SRC into DST, as PatientID/study/series/instance.dcm."""
+    """De-identify the DICOM files of SRC into DST, as PatientID/study/series/instance.dcm, and its clinical tables."""
     from cohortium.deidentify import load_protocol
 
     chosen = load_protocol(protocol, level)
@@ -102,9 +103,10 @@ def deidentify(
     task = tree.Task(chosen, key, project, destination, digests, marking, secret, settings.site.issuer)
     tally = _Tally(show_names)
     started = time.monotonic()
-    total = folder.count(source)
+    files = [(source, "")] if source.is_file() else None
+    total = len(files) if files else folder.count(source)
     with workers(jobs, cluster, source, destination) as executor, terminal.progress() as progress:
-        for number, outcome in enumerate(tree.run(task, folder.walk(source), executor, table), 1):
+        for number, outcome in enumerate(tree.run(task, files or folder.walk(source), executor, table), 1):
             tally.add(number, outcome)
             progress("deidentify", number, total)
     if manifest is not None:
@@ -115,7 +117,7 @@ def deidentify(
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     else:
-        terminal.show(terminal.deidentified(result))
+        terminal.show(terminal.deidentified(result), *terminal.tables(result["tables"]))
 
 
 def _fresh(destination: Path) -> SiteKey:
@@ -129,6 +131,7 @@ def _fresh(destination: Path) -> SiteKey:
 
 def _explain(protocol: Protocol, levels: list[Protocol], sop_class: str, as_json: bool, html: Path | None) -> None:
     from cohortium.cli import terminal
+    from cohortium.deidentify.clinical.explain import explain_tables
     from cohortium.deidentify.explain import explain
     from cohortium.deidentify.standard import storage_sop_classes
 
@@ -143,6 +146,7 @@ def _explain(protocol: Protocol, levels: list[Protocol], sop_class: str, as_json
             raise Unavailable(f"the page cannot be written: {error.strerror}") from None
         return
     rows = [asdict(row) for row in explain(protocol, sop_class)]
+    columns = [asdict(column) for column in explain_tables(protocol)]
     if as_json:
         head = {
             "protocol": protocol.name,
@@ -150,10 +154,13 @@ def _explain(protocol: Protocol, levels: list[Protocol], sop_class: str, as_json
             "level": protocol.level,
             "digest": protocol.digest,
         }
-        typer.echo(json.dumps({**head, "sop_class": sop_class, "attributes": rows}, indent=2))
+        listed = {"attributes": rows, "clinical": columns}
+        typer.echo(json.dumps({**head, "sop_class": sop_class, **listed}, indent=2))
     else:
         title = f"{protocol.title}\n{protocol.label}, sha256:{protocol.digest}"
-        terminal.show(terminal.rows(f"{title}\n{storage_sop_classes()[sop_class]}", rows))
+        parts = [terminal.rows(f"{title}\n{storage_sop_classes()[sop_class]}", rows)]
+        parts += [terminal.rows("Clinical tables", columns)] if columns else []
+        terminal.show(*parts)
 
 
 class _Tally:
@@ -165,6 +172,7 @@ class _Tally:
         self.quarantined: dict[str, int] = {}
         self.findings: dict[str, int] = {}
         self.set_aside: list[dict[str, object]] = []
+        self.tables: list[dict[str, object]] = []
         self.digests: list[tuple[str, str]] = []
         self.entries: list[Entry] = []
         self.read = self.written = 0
@@ -175,6 +183,8 @@ class _Tally:
         self.written += outcome.written
         for finding in outcome.findings:
             _count(self.findings, finding.rule)
+        if outcome.rows:
+            self.tables.append(_rows(number, outcome))
         if outcome.digest:
             self.digests.append((outcome.digest, outcome.output))
         if outcome.mark:
@@ -204,6 +214,7 @@ class _Tally:
             "quarantined": self.quarantined,
             "findings": self.findings,
             "set_aside": self.set_aside,
+            "tables": self.tables,
             "bytes_in": self.read,
             "bytes_out": self.written,
             "seconds": round(seconds, 3),
@@ -216,6 +227,19 @@ def _entry(outcome: Outcome) -> Entry:
 
     reason, places = outcome.aside.reason if outcome.aside else "", tuple(blanks(outcome.areas))
     return Entry(outcome.mark, outcome.state, outcome.output, outcome.digest, reason, places)
+
+
+def _rows(number: int, outcome: Any) -> dict[str, object]:
+    """What became of a table's rows and columns; every row that stayed behind by its number and the reason."""
+    account = outcome.rows
+    return {
+        "file": number,
+        "output": outcome.output,
+        "rows": account.rows,
+        "written": account.written,
+        "set_aside": {reason: {"rows": each.count, "numbers": str(each)} for reason, each in account.aside.items()},
+        "findings": [{"rule": finding.rule, "message": finding.message} for finding in outcome.findings],
+    }
 
 
 def _count(counts: dict[str, int], name: str) -> None:

@@ -29,7 +29,7 @@ from cohortium.verify import Report
 from cohortium.verify.checks import Status
 from cohortium.verify.proof import Proof
 
-__all__ = ["account", "deidentified", "progress", "proof", "rows", "searched", "show", "verified"]
+__all__ = ["account", "deidentified", "progress", "proof", "rows", "searched", "show", "tables", "verified"]
 
 Advance = Callable[[str, int, int], None]
 MEGABYTE = 1_000_000
@@ -158,6 +158,18 @@ def deidentified(result: Mapping[str, Any]) -> Group:
         why = each["reason"] + (f": {each['detail']}" if each["detail"] else "")
         aside.add_row(f"file {each['file']}", each.get("path", ""), why)
     return Group(table, aside)
+
+
+def tables(accounts: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    """What became of each clinical table: its rows, those set aside by number, and what was found in its columns."""
+    for each in accounts:
+        yield Text(
+            f"table {each['output'] or 'not written'} (file {each['file']}): {each['written']} of {each['rows']} rows"
+        )
+        for reason, aside in each["set_aside"].items():
+            yield Text(f"  set aside, {reason}: {aside['rows']} (row {aside['numbers']})", style="yellow")
+        for finding in each["findings"]:
+            yield Text(f"  {finding['rule']}: {finding['message']}")
 
 
 def rows(title: str, records: Sequence[Mapping[str, str]]) -> Table:

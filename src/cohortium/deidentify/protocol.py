@@ -17,6 +17,7 @@ from typing import Any
 from pydicom.datadict import tag_for_keyword
 
 from cohortium.deidentify import standard
+from cohortium.deidentify.clinicalrule import clinical_problems, clinical_rule
 from cohortium.deidentify.ctp.rule import ctp_problems, ctp_rule, ruled, said
 from cohortium.deidentify.daterule import MODIFIED_DATES, date_problems, date_rule, describe
 from cohortium.deidentify.dates import MODIFIABLE
@@ -50,7 +51,7 @@ DESCRIPTORS = "Clean Descriptors"
 KEYS = {"name": str, "version": str, "title": str, "edition": str, "base": str, "options": list, "compat": bool}
 EXPECTED = {str: "text", list: "a list of names", bool: "true or false"}
 OPTIONAL = ("options", "compat")
-TABLES = ("subject", "dates", "elements", "levels", "private", "ctp")
+TABLES = ("subject", "dates", "elements", "levels", "private", "ctp", "clinical")
 
 PSEUDONYMS = frozenset(("PatientName", "PatientID"))
 STAMPS = frozenset(
@@ -222,11 +223,12 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
         level=level,
         private=private,
         ctp=document.get("ctp"),
+        clinical=clinical_rule(document.get("clinical")),
     )
-    return replace(rules, digest=_digest(document["base"], rules))
+    return replace(rules, digest=_digest(document["base"], rules, document.get("clinical")))
 
 
-def _digest(base: str, protocol: Protocol) -> str:
+def _digest(base: str, protocol: Protocol, clinical: Mapping[str, Any] | None) -> str:
     """SHA-256 of the rules alone, so that a new title is the same protocol and a new rule never is.
 
     A table that says no more than the options do is left out, so that it may as well not be written.
@@ -243,6 +245,8 @@ def _digest(base: str, protocol: Protocol) -> str:
     rules |= {key: value for key in ("compat", "level", "private") if (value := getattr(protocol, key))}
     if protocol.ctp:
         rules["ctp"] = said(protocol.ctp)
+    if clinical is not None:
+        rules["clinical"] = clinical
     canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
@@ -272,6 +276,8 @@ def _problems(document: Mapping[str, Any]) -> Iterator[str]:
         yield "compat: is how `hash` is done, and no attribute is hashed"
     if _table(document, "dates").get("rule") == "anchor" and _table(document, "subject").get("kind") not in TABLED:
         yield f"dates.rule: `anchor` remembers examinations, which only subjects of kind {', '.join(sorted(TABLED))} do"
+    if "clinical" in document:
+        yield from clinical_problems(document["clinical"])
     for key in ("name", "version", "title"):
         if isinstance(document.get(key), str) and not document[key].strip():
             yield f"{key}: is empty"

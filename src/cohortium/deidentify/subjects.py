@@ -136,6 +136,11 @@ class Subjects:
         self.learn(known)
         return bool(known)
 
+    def introduce(self, patient: Patient) -> None:
+        """Have a patient assigned, if this is the process that may."""
+        if self._assigner is not None:
+            self.learn(self._assigner.admit(patient))
+
     def __call__(self, patient_id: str, issuer: str = "") -> Subject:
         """The subject that the patient is; `NotKnown` where only a table could tell and does not."""
         issuer = foreign(issuer, self.own_issuer)

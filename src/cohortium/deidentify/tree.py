@@ -1,5 +1,7 @@
 """A folder tree de-identified into another: PatientID/StudyInstanceUID/SeriesInstanceUID/SOPInstanceUID.dcm.
 
+Clinical tables lie beside these folders, under the names that the protocol gives them.
+
 Every file has one outcome. An output appears whole or not at all and is never replaced; running again writes nothing
 twice. Work goes to any `concurrent.futures.Executor` in batches, a bounded number ahead, so memory does not grow with
 the tree.
@@ -8,6 +10,8 @@ the tree.
 from __future__ import annotations
 
 import errno
+import filecmp
+import hashlib
 import hmac
 import mmap
 import os
@@ -22,13 +26,15 @@ from itertools import islice
 from pathlib import Path
 
 from cohortium.deidentify import Deidentified, Deidentifier
+from cohortium.deidentify.clinical.files import is_table, table
+from cohortium.deidentify.clinical.table import Account
 from cohortium.deidentify.secret import Secret
 from cohortium.deidentify.subjects import Assigner, Known, Subjects, read
 from cohortium.dicom.filemeta import is_dicom
 from cohortium.dicom.redact import Areas
 from cohortium.errors import Malformed, Refused, Unavailable
 from cohortium.keys import SiteKey
-from cohortium.values import Finding, Protocol, Reason, SetAside, State
+from cohortium.values import Finding, Protocol, Reason, SetAside, Severity, State
 
 __all__ = ["Outcome", "Task", "run"]
 
@@ -37,6 +43,13 @@ AHEAD = 8  # batches in flight
 MAPPED = 1 << 26  # larger files are mapped instead of read
 STAGING = ".cohortium-part"
 VECTORS = 1024  # IOV_MAX of Linux
+PIECE = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT)
+OTHER_TABLE = Finding(
+    "clinical.same-name",
+    Severity.WARNING,
+    "another table of this kind lies in the destination; this one is named by its digest too, mind its rows twice",
+)
 
 File = tuple[Path, str]
 """A file and what keeps it from being read (empty: nothing)."""
@@ -48,6 +61,7 @@ class Outcome:
 
     `output` is below the destination; `size` and `written` are bytes; `mark` is the keyed digest that was asked for,
     `areas` what was blanked in its pictures.
+    Of a clinical table `rows` accounts for each row.
     """
 
     path: Path
@@ -60,6 +74,7 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     mark: str = ""
     areas: Areas = field(default_factory=dict)
+    rows: Account | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -112,10 +127,11 @@ class _Work:
 def run(
     task: Task, files: Iterable[File], executor: Executor | None = None, assigner: Assigner | None = None
 ) -> Iterator[Outcome]:
-    """De-identify `files`; one outcome each, in their order. Without an executor the work is done here.
+    """De-identify `files`; one outcome each, in their order, tables last. Without an executor the work is done here.
 
     New subjects are assigned in this process alone: when they are met or, where workers do the work, before a batch
     goes to one of them, which is told what it needs to know.
+    Tables are done in this process too, and after the images, whose dates an anchor needs.
     """
     staging = task.destination / STAGING
     try:
@@ -123,13 +139,17 @@ def run(
         staging.mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise Unavailable(f"the destination cannot be written: {error.strerror}") from None
-    batches = _batches(files)
+    tables: list[Path] = []
+    batches = _batches(_images(files, tables))
     try:
         if executor is None:
             for batch in batches:
                 yield from _Work(task, batch, {}, assigner)()
         else:
             yield from _ahead(executor, (_Work(task, batch, _known(batch, assigner)) for batch in batches))
+        subjects = Subjects(task.protocol, task.key, task.project, task.secret, assigner, task.own_issuer)
+        for path in tables:
+            yield _table(task, subjects, path)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -138,6 +158,15 @@ def _batches(files: Iterable[File]) -> Iterator[list[File]]:
     source = iter(files)
     while batch := list(islice(source, BATCH)):
         yield batch
+
+
+def _images(files: Iterable[File], tables: list[Path]) -> Iterator[File]:
+    """The files that are no tables; those are added to `tables`."""
+    for path, problem in files:
+        if not problem and is_table(path):
+            tables.append(path)
+        else:
+            yield path, problem
 
 
 def _known(batch: list[File], assigner: Assigner | None) -> Mapping[str, Known]:
@@ -207,17 +236,68 @@ def _written(task: Task, path: Path, size: int, result: Deidentified) -> Outcome
     try:
         new = _place(task.destination, output, result.slices)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        action = "make room" if full else "mend it"
-        raise Unavailable(
-            f"the destination cannot be written ({error.strerror}); {action} and run again, nothing is lost"
-        ) from None
+        raise _unwritable(error) from None
     if new is None:
         return Outcome(path, State.QUARANTINED, size, aside=SetAside(Reason.OTHER_BYTES))
     digest = result.digest() if task.digests else ""
     state = State.DEIDENTIFIED if new else State.DUPLICATE
     size_written = result.size() if new else 0
     return Outcome(path, state, size, size_written, output, digest, findings=result.findings, areas=result.areas)
+
+
+def _unwritable(error: OSError) -> Unavailable:
+    action = "make room" if error.errno in FULL else "mend it"
+    return Unavailable(f"the destination cannot be written ({error.strerror}); {action} and run again, nothing is lost")
+
+
+def _table(task: Task, subjects: Subjects, path: Path) -> Outcome:
+    """A clinical table. Its output is named by the protocol, and by its digest too where another has that name."""
+    part = task.destination / STAGING / "table"
+    try:
+        size = path.stat().st_size
+        mark = _digest(path, hmac.new(task.marking, digestmod="sha256")) if task.marking else ""
+        account = table(path, task.protocol, subjects, part)
+    except OSError as error:
+        if error.errno in FULL:
+            raise _unwritable(error) from None
+        return Outcome(path, State.QUARANTINED, aside=SetAside(Reason.UNREADABLE, error.strerror or ""))
+    if isinstance(account, SetAside):
+        return Outcome(path, State.QUARANTINED, size, aside=account, mark=mark)
+    if account.rows and not account.written:
+        return Outcome(path, State.QUARANTINED, size, aside=SetAside(Reason.NO_ROW), mark=mark, rows=account)
+    try:
+        return replace(_placed(task, path, account, part), size=size, mark=mark)
+    except OSError as error:
+        raise _unwritable(error) from None
+
+
+def _placed(task: Task, path: Path, account: Account, part: Path) -> Outcome:
+    digest, written = _digest(part, hashlib.sha256()), part.stat().st_size
+    output, findings = f"{account.name}.csv", account.findings
+    new = _settle(part, task.destination / output)
+    if new is None:
+        output, findings = f"{account.name}-{digest[:12]}.csv", (*findings, OTHER_TABLE)
+        new = _settle(part, task.destination / output)
+    part.unlink()
+    state = State.DEIDENTIFIED if new else State.DUPLICATE
+    shown = digest if task.digests else ""
+    return Outcome(path, state, 0, written if new else 0, output, shown, findings=findings, rows=account)
+
+
+def _settle(part: Path, final: Path) -> bool | None:
+    """Give a whole file its name: True if that is new, False if the same was there, None if other bytes were."""
+    try:
+        os.link(part, final)
+    except FileExistsError:
+        return False if filecmp.cmp(part, final, shallow=False) else None
+    return True
+
+
+def _digest(path: Path, hasher: hashlib._Hash | hmac.HMAC) -> str:
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            hasher.update(piece)
+    return hasher.hexdigest()
 
 
 def _place(destination: Path, output: str, slices: list[bytes | memoryview]) -> bool | None:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from cohortium import __version__
 from cohortium.deidentify import standard
+from cohortium.deidentify.clinical.explain import explain_tables
 from cohortium.deidentify.daterule import describe as dates_in_words
 from cohortium.deidentify.difference import attributes, rules
 from cohortium.deidentify.explain import WORDS, Explained, explain
@@ -57,6 +58,7 @@ def page(protocol: Protocol, sop_class: str, levels: Sequence[Protocol] = ()) ->
         kind=standard.storage_sop_classes()[sop_class],
         groups=groups,
         names=WORDS,
+        columns=list(explain_tables(protocol)),
         version=__version__,
     )
 
