@@ -83,3 +83,37 @@ def test_mistakes_are_told_in_a_line(
     assert done.returncode == code
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+TABLE = "USUBJID,SEX,DMDTC,AUTHOR\n1001,F,2014-03-01,Mueller\n1002,M,soon,Mueller\n,F,2014-03-01,Mueller\n"
+
+
+@pytest.mark.parametrize("source", ["clinical", "clinical/DM.csv"])
+def test_a_clinical_table_is_accounted_for_row_by_row(cohortium: Run, site: Path, source: str) -> None:
+    (site / "clinical").mkdir()
+    (site / "clinical" / "DM.csv").write_text(TABLE)
+    done = cohortium("deidentify", source, "out", "--protocol", "dragon", "--json", cwd=site)
+    assert done.returncode == 0, done.stderr
+    (table,) = json.loads(done.stdout)["tables"]
+    assert (table["output"], table["rows"], table["written"]) == ("dm.csv", 3, 1)
+    assert table["set_aside"] == {
+        "DMDTC: no date that can be read": {"rows": 1, "numbers": "3"},
+        "no patient ID": {"rows": 1, "numbers": "4"},
+    }
+    assert (site / "out" / "dm.csv").read_text().startswith("USUBJID,SEX,DMDTC\n")
+    again = cohortium("deidentify", source, "again", "--protocol", "dragon", cwd=site)
+    assert "set aside, no patient ID: 1 (row 4)" in again.stdout
+    assert not any(value in done.stdout + again.stdout for value in ("Mueller", "1001", "soon"))
+
+
+def test_a_table_without_a_rule_is_set_aside_and_not_copied(cohortium: Run, site: Path) -> None:
+    (site / "MUELLER^HANS" / "visits.csv").write_text("PatientID\n1\n")
+    done = cohortium("deidentify", "MUELLER^HANS", "out", "--json", cwd=site)
+    assert json.loads(done.stdout)["quarantined"]["no rule of the protocol takes this table"] == 1
+    assert not list((site / "out").rglob("*.csv"))
+
+
+def test_a_table_beside_its_destination_is_refused(cohortium: Run, site: Path) -> None:
+    (site / "DM.csv").write_text(TABLE)
+    done = cohortium("deidentify", "DM.csv", ".", "--protocol", "dragon", cwd=site)
+    assert done.returncode == 3
