@@ -63,6 +63,7 @@ def recorded(cohortium: Run, site: Path) -> Path:
 
 def test_the_whole_proof(cohortium: Run, recorded: Path) -> None:
     options = ["--record", "run.record", "--report", "report", "--mapping", "mapping", "--sample", 1, "--seed", 7]
+    options += ["--read", 0, "--conform", 0]
     result = cohortium("verify", "incoming", "out", *options, "--json", cwd=recorded, PATH="/nowhere")
     assert result.returncode == 0, result.stdout + result.stderr
     told = json.loads(result.stdout)

@@ -25,11 +25,12 @@ from cohortium.deidentify.tree import Task, run
 from cohortium.dicom.redact import Rectangle
 from cohortium.verify import conformance, mapping, record, report
 from cohortium.verify.checks import Checked, Status
-from cohortium.verify.proof import PAIRED, Draw, Proof, prove
+from cohortium.verify.proof import PAIRED, Extent, Proof, prove
 from cohortium.verify.record import Blank, Entry, Record
 
 KEY = keys.SiteKey(bytes(range(32)))
 MARKING = record.marking_key(KEY)
+SPARING = Extent(seed=0, pictures=0)
 Change = Callable[[Dataset], None]
 
 
@@ -58,19 +59,20 @@ class Folder:
         change(dataset)
         dataset.save_as(path)
 
-    def prove(self, draw: Draw | None = None) -> Proof:
+    def prove(self, extent: Extent | None = None) -> Proof:
         entries = (
             Entry(mark, "de-identified", output, digest(self.destination / output), blanks=self.blanks)
             for mark, output in self.made.items()
         )
         known = Record("test", "basic 1.0", "0" * 64, "0", tuple(entries), changes(self.protocol))
-        return self.prove_with(known, draw)
+        return self.prove_with(known, extent)
 
-    def prove_with(self, found: Record | None, draw: Draw | None = None) -> Proof:
+    def prove_with(self, found: Record | None, extent: Extent | None = None) -> Proof:
         files = sorted(path for path in self.destination.rglob("*") if path.is_file())
         outputs = [(path.relative_to(self.destination).as_posix(), path) for path in files]
         inputs = sorted(self.source.iterdir())
-        return prove(inputs, outputs, (found, KEY) if found else None, draw, lambda *_: None)
+        run = (found, KEY) if found else None
+        return prove(inputs, outputs, run, extent or SPARING, lambda *_: None, show=extent is not None)
 
 
 def digest(path: Path) -> str:
@@ -332,6 +334,16 @@ def test_a_checker_that_crashes_is_no_verdict(folder: Folder, checker: Callable[
     assert "crashed 2 times" in found.note
 
 
+@pytest.mark.parametrize(("objects", "asked"), [(1, "2 of 4"), (2, "3 of 4"), (0, "4 of 4")])
+def test_as_many_objects_of_each_series_as_wanted(
+    folder: Folder, checker: Callable[[str], None], objects: int, asked: str
+) -> None:
+    checker("exit 0")
+    folder.run()
+    found = check(folder.prove(Extent(0, pictures=0, objects=objects)), "IOD")
+    assert found.looked_at == f"{asked} objects in 2 series; 0 errors before, 0 after"
+
+
 def test_only_new_errors_count_and_values_are_not_repeated(folder: Folder, checker: Callable[[str], None]) -> None:
     checker(
         "echo 'Error - </PatientName(0010,0010)[1]> - Value invalid for this VR [PN] = <MUELLER>' >&2\n"
@@ -340,7 +352,7 @@ def test_only_new_errors_count_and_values_are_not_repeated(folder: Folder, check
     folder.run()
     found = check(folder.prove(), "IOD")
     assert {problem.what for problem in found.problems} == {"dciodvfy: (0020,0010) Missing attribute for Type 2"}
-    assert "one object of each of 2 series; 2 errors before, 4 after" in found.looked_at
+    assert "2 of 4 objects in 2 series; 2 errors before, 4 after" in found.looked_at
     assert "MUELLER" not in repr(found)
 
 
@@ -356,7 +368,7 @@ def test_the_real_checker_finds_a_broken_output(folder: Folder) -> None:
 def test_reports_are_secrets_and_tell_what_remains(folder: Folder, tmp_path: Path) -> None:
     folder.run()
     folder.change(0, _set("SeriesDescription", "left <b>behind</b>"))
-    proof = folder.prove(Draw(1, seed=3))
+    proof = folder.prove(Extent(3, 1, 0))
     report.write(tmp_path / "report", proof)
     for name in ("report.html", "report.json"):
         assert (tmp_path / "report" / name).stat().st_mode & 0o777 == 0o600
@@ -378,9 +390,9 @@ def test_reports_are_secrets_and_tell_what_remains(folder: Folder, tmp_path: Pat
 
 def test_the_draw_is_repeated_by_its_seed(folder: Folder) -> None:
     folder.run()
-    first, second = folder.prove(Draw(1, seed=1)), folder.prove(Draw(1, seed=1))
+    first, second = folder.prove(Extent(1, 1, 0)), folder.prove(Extent(1, 1, 0))
     assert first.sample == second.sample
-    drawn = {folder.prove(Draw(1, seed=seed)).sample.sheets[0].series for seed in range(8)}
+    drawn = {folder.prove(Extent(seed, 1, 0)).sample.sheets[0].series for seed in range(8)}
     assert len(drawn) == 2
 
 
@@ -391,7 +403,7 @@ def test_projections_are_of_all_pictures(tmp_path: Path) -> None:
         picture[number, :] = 900
         folder.put(f"{number}.dcm", factory.ct(SOPInstanceUID=f"1.2.3.{number}", PixelData=picture.tobytes()))
     folder.run()
-    (sheet,) = folder.prove(Draw(5, seed=0)).sample.sheets
+    (sheet,) = folder.prove(Extent(0, 5, 0)).sample.sheets
     assert (sheet.frames, sheet.left_out, sheet.modality) == (3, 0, "CT")
     pictures = {
         each.kind: np.asarray(Image.open(BytesIO(base64.b64decode(each.picture.partition(",")[2]))))
@@ -401,6 +413,15 @@ def test_projections_are_of_all_pictures(tmp_path: Path) -> None:
     assert np.unique(pictures["minimum"]).tolist() == [0]  # no row is bright in all of them
     assert (pictures["maximum"][:3] == 255).all()
     assert (pictures["maximum"][3:] == 0).all()
+
+
+def test_one_table_of_patients_and_uids(folder: Folder, tmp_path: Path) -> None:
+    folder.run()
+    proof = folder.prove()
+    mapping.write(tmp_path / "mapping.csv", proof.patients, proof.uids)
+    assert (tmp_path / "mapping.csv").stat().st_mode & 0o777 == 0o600
+    rows = list(csv.DictReader((tmp_path / "mapping.csv").read_text("utf-8").splitlines()))
+    assert {row["id_old"]: row["id_new"] for row in rows} == {**proof.patients, **proof.uids}
 
 
 def test_mapping_tables_as_the_validation_reads_them(folder: Folder, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from cohortium import keys
 from cohortium.deidentify import load_protocol
 from cohortium.deidentify.tree import Task, run
 from cohortium.verify import record, report
-from cohortium.verify.proof import Draw, prove
+from cohortium.verify.proof import Extent, prove
 from cohortium.verify.record import Entry, Record
 
 pytestmark = pytest.mark.browser
@@ -32,7 +32,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     entries = tuple(Entry(each.mark, each.state, each.output, each.digest) for each in made)
     outputs = [(each.output, folder / "out" / each.output) for each in made]
     known = Record("study", "basic 1.0", "0" * 64, "0", entries)
-    report.write(folder / "report", prove(sources, outputs, (known, KEY), Draw(3, seed=1), lambda *_: None))
+    report.write(
+        folder / "report", prove(sources, outputs, (known, KEY), Extent(1, series=3), lambda *_: None, show=True)
+    )
     return (folder / "report" / "report.html").as_uri()
 
 

@@ -6,13 +6,17 @@ import json
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, FAILED, FOUND, AsJson, ConfigFile
 from cohortium.errors import ConfigError
+
+if TYPE_CHECKING:  # help is instant without them
+    from cohortium.keys import SiteKey
+    from cohortium.verify.record import Record
 
 __all__ = ["verify"]
 
@@ -33,12 +37,19 @@ def verify(
         typer.Option(metavar="FOLDER", help="Write report.html and report.json, which are secrets."),
     ] = None,
     sample: Annotated[int, typer.Option(min=0, metavar="N", help="Series to show in the report, by chance.")] = 12,
+    read: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Pictures of CT, MR and PET to read for text; all others always are."),
+    ] = 20,
+    conform: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Objects of each series to hold to their IOD; 0 for all.")
+    ] = 1,
     seed: Annotated[
-        int | None, typer.Option(metavar="NUMBER", help="Draw the series of the report that stated this seed.")
+        int | None, typer.Option(metavar="NUMBER", help="Draw what the report that stated this seed drew.")
     ] = None,
     mapping: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write tables id_old,id_new of patients and UIDs; needs --record."),
+        typer.Option(metavar="FILE", help="Write a table id_old,id_new of patients and UIDs; needs --record."),
     ] = None,
     file: ConfigFile = DEFAULT,
     as_json: AsJson = False,
@@ -47,35 +58,25 @@ def verify(
 
     Exits with 7 if an identifying value is found, with 8 if a check fails.
     """
-    for argument, folder in (("SRC", source), ("DST", destination)):
-        if not os.path.isdir(folder):  # noqa: PTH112  pathlib raises where a parent is shut
-            raise ConfigError(f"{argument} is not a folder")
+    inputs, outputs = _files(source, "SRC"), _files(destination, "DST")
+    if not outputs:
+        raise ConfigError("DST holds no file; there is nothing to verify")
     if mapping is not None and record is None:
         raise ConfigError("--mapping needs --record: only the record tells which output came from which input")
 
-    from cohortium import keys
-    from cohortium.acquire.folder import walk
     from cohortium.cli import terminal
     from cohortium.verify import mapping as tables
     from cohortium.verify import proof, secret
-    from cohortium.verify import record as records
     from cohortium.verify import report as reports
 
     for option, path in (("--report", report), ("--mapping", mapping)):
         if path is not None:
             secret.refuse_inside(path, option, (source, destination))
-    inputs, found = ([path for path, problem in walk(folder) if not problem] for folder in (source, destination))
-    if not found:
-        raise ConfigError("DST holds no file; there is nothing to verify")
-    outputs = [(path.relative_to(destination.resolve()).as_posix(), path) for path in found]
-    run = None
-    if record is not None:
-        site = config.load(file).site
-        key = keys.load(site.key, site.data)
-        run = records.read(record, key), key
-    drawn = proof.Draw(sample, secrets.randbelow(SEEDS) if seed is None else seed) if report else None
+    named = [(path.relative_to(destination.resolve()).as_posix(), path) for path in outputs]
+    extent = proof.Extent(secrets.randbelow(SEEDS) if seed is None else seed, sample, read, conform)
+    run = _record(record, file) if record else None
     with terminal.progress() as progress:
-        proved = proof.prove(inputs, outputs, run, drawn, progress)
+        proved = proof.prove(inputs, named, run, extent, progress, show=report is not None)
     if report is not None:
         reports.write(report, proved)
     if mapping is not None:
@@ -84,4 +85,21 @@ def verify(
         typer.echo(json.dumps(reports.as_dict(proved), indent=2))
     else:
         terminal.show(*terminal.verified(proved))
-    raise typer.Exit(FOUND if proved.search.hits else FAILED if proved.failed else 0)
+    raise typer.Exit(FOUND if proved.leaked else FAILED if proved.failed else 0)
+
+
+def _files(folder: Path, argument: str) -> list[Path]:
+    from cohortium.acquire.folder import walk
+
+    if not os.path.isdir(folder):  # noqa: PTH112  pathlib raises where a parent is shut
+        raise ConfigError(f"{argument} is not a folder")
+    return [path for path, problem in walk(folder) if not problem]
+
+
+def _record(path: Path, file: Path) -> tuple[Record, SiteKey]:
+    from cohortium import keys
+    from cohortium.verify import record
+
+    site = config.load(file).site
+    key = keys.load(site.key, site.data)
+    return record.read(path, key), key

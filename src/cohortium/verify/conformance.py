@@ -1,7 +1,7 @@
 """Outputs conform to their IOD no worse than their inputs, by dciodvfy of dicom3tools where it is installed.
 
-One object of each series is asked about. The checker gets the object on its standard input, so that no name of a file
-shows among the processes, and of its answers only tags and kinds of error are used, for they quote values.
+Some objects of each series are asked about, or all. The checker gets the object on its standard input, so that no name
+of a file shows among the processes, and of its answers only tags and kinds of error are used, for they quote values.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ class _Crashed(Exception):
 
 
 class Conformance:
-    """Errors of an output that its input does not have; warnings are not counted."""
+    """Errors of an output that its input does not have, in `objects` of each series (0: all); warnings do not count."""
 
     title = "IOD conformance is not worse than the input's"
 
-    def __init__(self) -> None:
+    def __init__(self, objects: int) -> None:
         self._program = shutil.which(PROGRAM)
-        self._series: set[tuple[str, str]] = set()
+        self._objects = objects
+        self._series: Counter[tuple[str, str]] = Counter()
         self._asked = self._crashes = self._before = self._after = 0
 
     def see(self, pair: Opened) -> Iterator[str]:
         series = str(pair.after.get("SeriesInstanceUID")), str(pair.after.get("SOPClassUID"))
-        if self._program is None or series in self._series:
+        self._series[series] += 1
+        if self._program is None or (self._objects and self._series[series] > self._objects):
             return
-        self._series.add(series)
         try:
             before, after = (_errors(self._program, path) for path in (pair.pair.source, pair.pair.output))
         except _Crashed:
@@ -60,7 +61,8 @@ class Conformance:
     def looked_at(self) -> str:
         if not self._asked:
             return ""
-        return f"one object of each of {self._asked} series; {self._before} errors before, {self._after} after"
+        objects = f"{self._asked} of {self._series.total()} objects in {len(self._series)} series"
+        return f"{objects}; {self._before} errors before, {self._after} after"
 
     def note(self) -> str:
         if self._program is None:

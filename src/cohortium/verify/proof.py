@@ -5,6 +5,7 @@ Everything in a `Proof` is of the outputs. What it shows of them may be what mus
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,24 +24,31 @@ from cohortium.verify.identifiers import Patients, Uids
 from cohortium.verify.pairs import Pairing, opened, pair
 from cohortium.verify.policy import Matching
 from cohortium.verify.privates import Privates
+from cohortium.verify.recognised import Recognised
 from cohortium.verify.record import Record
 from cohortium.verify.remains import Remains, Remnant
 from cohortium.verify.samples import Samples
 from cohortium.verify.search import FILE_NAME, Report, search
 from cohortium.verify.sheets import Sheet, chosen, sheet
 
-__all__ = ["Draw", "Proof", "Sample", "prove"]
+__all__ = ["Extent", "Proof", "Sample", "prove"]
 
 Advance = Callable[[str, int, int], None]
 PAIRED = "Every output has its input"
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """How many series to draw, and the seed that makes the draw repeatable."""
+class Extent:
+    """How far the proof goes where it cannot look at everything; `seed` makes what is drawn by chance repeatable.
 
-    count: int
+    `series` are drawn to be shown; `pictures` of plain kinds to be read for text; `objects` of each series are held to
+    their IOD, 0 for all.
+    """
+
     seed: int
+    series: int = 12
+    pictures: int = 20
+    objects: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class Sample:
 class Proof:
     """All that is known about a folder of outputs.
 
-    Without a record `checks` is empty; without a draw `remains` and `sample` are.
+    Without a record `checks` is empty; unless it was to show what remains, `remains` and `sample` are.
     """
 
     created: str
@@ -72,19 +80,32 @@ class Proof:
     sample: Sample
 
     @property
+    def leaked(self) -> bool:
+        """Whether something identifying was found, in bytes or in a picture."""
+        return bool(self.search.hits) or Recognised.title in self._failed()
+
+    @property
     def failed(self) -> bool:
         """Whether a check found something; what the search found is told apart."""
-        return any(check.status == Status.FAILED for check in self.checks)
+        return bool(self._failed())
+
+    def _failed(self) -> set[str]:
+        return {check.title for check in self.checks if check.status == Status.FAILED}
 
 
 def prove(
     inputs: Sequence[Path],
     outputs: Sequence[tuple[str, Path]],
     record: tuple[Record, SiteKey] | None,
-    draw: Draw | None,
+    extent: Extent,
     progress: Advance,
+    *,
+    show: bool = False,
 ) -> Proof:
-    """Prove `outputs` (path below DST, file) against `inputs`; `record` is that of the run, and the key it is under."""
+    """Prove `outputs` (path below DST, file) against `inputs`; `record` is that of the run, and the key it is under.
+
+    Only to `show` are pictures made and all values that remain collected.
+    """
 
     def contents() -> Iterator[tuple[str, bytes]]:
         for done, (name, path) in enumerate(outputs, start=1):
@@ -92,18 +113,16 @@ def prove(
             progress("search", done, len(outputs))
 
     pairing = pair(*record, inputs, outputs) if record else Pairing((), (), {})
-    matching = (
-        Matching(record[0], {each.name: (each.source, each.output) for each in pairing.pairs}) if record else None
-    )
+    pairs = {each.name: (each.source, each.output) for each in pairing.pairs}
+    matching = Matching(record[0], pairs) if record else None
     found = search(inputs, contents(), matching=matching)
-    shown = _shown(found, [name for name, _ in outputs])
-    checks: tuple[Checked, ...] = ()
     patients, uids = Patients(), Uids()
+    checks: tuple[Checked, ...] = ()
     if matching:
-        followed = Followed(matching.policy)
-        questions: tuple[Check, ...] = (uids, patients, Dates(), Samples(), Privates(), followed, Conformance())
-        checks = (_paired(pairing, shown), *_checked(pairing, questions, shown, progress))
-    remains, sample, unread = _looked_at(outputs, draw, progress) if draw else ((), Sample(), 0)
+        shown = _shown(found, [name for name, _ in outputs])
+        asked: tuple[Check, ...] = (uids, patients, *_questions(matching, sorted(pairs), extent))
+        checks = (_paired(pairing, shown), *_checked(pairing, asked, shown, progress))
+    remains, sample, unread = _looked_at(outputs, extent, progress) if show else ((), Sample(), 0)
     return Proof(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         software=f"Cohortium {__version__}",
@@ -117,6 +136,12 @@ def prove(
         unread=unread,
         sample=sample,
     )
+
+
+def _questions(matching: Matching, names: Sequence[str], extent: Extent) -> tuple[Check, ...]:
+    drawn = random.Random(extent.seed).sample(names, min(extent.pictures, len(names)))  # noqa: S311
+    recognised, followed = Recognised(matching, frozenset(drawn)), Followed(matching.policy)
+    return Dates(), Samples(), recognised, Privates(), followed, Conformance(extent.objects)
 
 
 def _shown(found: Report, names: Sequence[str]) -> Mapping[str, str]:
@@ -148,15 +173,15 @@ def _checked(
 
 
 def _looked_at(
-    outputs: Sequence[tuple[str, Path]], draw: Draw, progress: Advance
+    outputs: Sequence[tuple[str, Path]], extent: Extent, progress: Advance
 ) -> tuple[tuple[Remnant, ...], Sample, int]:
     remains, series, unread = _looked_through(outputs, progress)
     sheets: list[Sheet] = []
-    names = chosen(series, draw.count, draw.seed)
+    names = chosen(series, extent.series, extent.seed)
     for name in names:
         sheets.append(sheet(name, series[name]))
         progress("pictures", len(sheets), len(names))
-    return remains.remnants(), Sample(draw.seed, len(series), tuple(sheets)), unread
+    return remains.remnants(), Sample(extent.seed, len(series), tuple(sheets)), unread
 
 
 def _looked_through(
