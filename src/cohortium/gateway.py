@@ -20,6 +20,7 @@ from cohortium.check import Specification, check
 from cohortium.check import load as load_specification
 from cohortium.config import Config, Pipeline
 from cohortium.deidentify import Deidentified, Deidentifier
+from cohortium.deidentify.ctp.store import tables_for
 from cohortium.deidentify.protocol import load as load_protocol
 from cohortium.deidentify.subjects import Subjects
 from cohortium.deidentify.table import means
@@ -141,9 +142,13 @@ class Gateway:
             project_id=self._archive.open_project(project, protocol),
             rivals=tuple(each.name for each in self._config.pipelines if each.project == project.name),
             protocol=protocol,
-            deidentifier=Deidentifier(protocol, key, project.name, self._subjects(protocol, key, project.name)),
+            deidentifier=self._deidentifier(protocol, key, project.name),
             specification=load_specification(self._shipped_or_path(pipeline.specification)),
         )
+
+    def _deidentifier(self, protocol: Protocol, key: SiteKey, project: str) -> Deidentifier:
+        tables = tables_for(protocol, key, project, self._config.site.data)
+        return Deidentifier(protocol, key, project, self._subjects(protocol, key, project), tables)
 
     def _subjects(self, protocol: Protocol, key: SiteKey, project: str) -> Subjects:
         if protocol.subject.kind == "fresh":

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cohortium.cli.options import AsJson
+from cohortium import config
+from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 
-__all__ = ["convert", "explain"]
+__all__ = ["convert", "explain", "lookup"]
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -74,6 +75,25 @@ def convert(
         typer.echo(result.toml)
     for each in result.left:
         typer.echo(f"not in it: {each if each.line else each.text}", err=True)
+
+
+def lookup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A lookup table of CTP: lines such as ptid/1001=ABC-7.")],
+    project: Annotated[str, typer.Option(metavar="NAME", help="The project whose protocol names it.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="The name that the protocol gives it in [ctp].")],
+    config_file: ConfigFile = DEFAULT,
+) -> None:
+    """Take a lookup table of CTP, encrypted, in place of any of that name; print its fingerprint."""
+    from cohortium import keys
+    from cohortium.deidentify.ctp import read_lookup
+    from cohortium.deidentify.ctp.store import Store
+    from cohortium.deidentify.table import path_of
+
+    site = config.load(config_file).site
+    key = keys.load(site.key, site.data)
+    table = read_lookup(file)
+    fingerprint = Store(path_of(site.data), key, project).take(name, table)
+    typer.echo(f"{len(table)} entries; fingerprint {fingerprint}.")
 
 
 def _known(sop_class: str) -> str:

@@ -86,6 +86,7 @@ def deidentify(
     from cohortium.cli import terminal
     from cohortium.cli.workers import workers
     from cohortium.deidentify import tree
+    from cohortium.deidentify.ctp.store import tables_for
     from cohortium.deidentify.table import means
     from cohortium.verify.record import marking_key
     from cohortium.verify.secret import refuse_inside
@@ -97,10 +98,13 @@ def deidentify(
     if record is not None:
         refuse_inside(record, "--record", (source, destination))
     digests, marking = bool(manifest or record), marking_key(key) if record else b""
+    data: Path | None = settings.site.data
     if chosen.subject.kind == "fresh":
-        key = _fresh(destination)
+        key, data = _fresh(destination), None
+    if data is not None:
+        tables_for(chosen, key, project, data)  # a table that is missing shows here, and not in every worker
     secret, table = means(settings.site, key, project, chosen)
-    task = tree.Task(chosen, key, project, destination, digests, marking, secret, settings.site.issuer)
+    task = tree.Task(chosen, key, project, destination, digests, marking, secret, settings.site.issuer, data)
     tally = _Tally(show_names)
     started = time.monotonic()
     files = [(source, "")] if source.is_file() else None

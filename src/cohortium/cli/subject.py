@@ -93,6 +93,10 @@ def includes(
     pseudonyms = set()
     for name, level in protocols:
         protocol = load_protocol(file.parent / name if name.endswith(".toml") else name, level)
+        if protocol.ctp and protocol.ctp.script:
+            raise ConfigError(
+                "a CTP script makes the identifiers of this project, from whole objects; it cannot be asked"
+            )
         secret, table = means(settings.site, key, project, protocol)
         subjects = Subjects(protocol, key, project, secret, own_issuer=settings.site.issuer)
         subjects.learn(table.look(patient) if table else {})

@@ -14,7 +14,7 @@ from cohortium.deidentify import standard
 from cohortium.deidentify.ctp.ruling import Ruled, Ruling
 from cohortium.deidentify.ctp.tables import Tables
 from cohortium.deidentify.identifiers import Tokens, UidMap, Uids
-from cohortium.deidentify.pixels import Hold, Reviewer
+from cohortium.deidentify.pixels import Hold, Reviewer, Rules, shipped
 from cohortium.deidentify.plan import CLEAN_PIXELS, Aside, Compiler, OtherClass
 from cohortium.deidentify.protocol import load as load_protocol
 from cohortium.deidentify.subjects import Subjects
@@ -83,7 +83,7 @@ class Deidentifier:
         tokens = Tokens(key, project, keyed=not protocol.compat)
         compiler = Compiler(base, self.subjects, self._ruling.uids(uids) if self._ruling else uids, tokens)
         self._plan = lru_cache(maxsize=PLANS)(compiler.plan)
-        self._review = Reviewer() if CLEAN_PIXELS in protocol.options else None
+        self._review = Reviewer(_rules(self._ruling)) if CLEAN_PIXELS in protocol.options else None
 
     def __call__(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
         """De-identify a whole Part 10 file. `buffer` must live until the slices are written."""
@@ -111,7 +111,7 @@ class Deidentifier:
             raise Aside(Reason.TRANSFER_SYNTAX_NOT_SUPPORTED)
         sop_class = _listed(meta.MediaStorageSOPClassUID)
         ruled = self._ruling.open(buffer) if self._ruling else None
-        review = self._review(buffer) if self._review else None
+        review = self._review(buffer) if self._review else ruled.review() if ruled else None
         if isinstance(review, Hold):
             raise Aside(Reason.PIXELS_NOT_REVIEWED, str(review))
         cleaned = bool(review and review.areas)
@@ -138,6 +138,12 @@ def _rewritten(buffer: bytes | memoryview, plan: Plan, meta: FileMeta, ruled: Ru
     except scan.NotScannable:
         rewritten = slow.rewrite(buffer, plan)
     return ruled.merged(rewritten, plan) if ruled else rewritten
+
+
+def _rules(ruling: Ruling | None) -> Rules:
+    """The rules that are shipped, and those of a hospital's pixel script."""
+    own = ruling.pixels.signatures if ruling and ruling.pixels else ()
+    return replace(shipped(), signatures=(*own, *shipped().signatures))
 
 
 def _listed(sop_class: str) -> str:

@@ -330,7 +330,7 @@ def _stamps(protocol: Protocol, *, cleaned: bool) -> dict[int, SetValue]:
     """The attributes of PS3.15 E.1.2 and E.3 that say what was done, with codes of CID 7050."""
     software = f"Cohortium {__version__}", protocol.label[:64], f"sha256:{protocol.digest[:48]}"
     codes = [(BASIC_CODE, "Basic Application Confidentiality Profile")]
-    done = [name for name in protocol.options if cleaned or name != CLEAN_PIXELS]
+    done = sorted({*protocol.options} - {CLEAN_PIXELS} | ({CLEAN_PIXELS} if cleaned else set()))
     if private.OPTION not in done and private.retained(protocol):
         done.append(private.OPTION)  # a few, which [private] names
     codes += [(standard.options()[name].code, f"{name} Option") for name in done]

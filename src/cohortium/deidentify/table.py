@@ -32,7 +32,7 @@ from cohortium.errors import ConfigError, Corrupt, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.values import Protocol, SubjectRule
 
-__all__ = ["Table", "means", "path_of"]
+__all__ = ["Table", "means", "open_", "path_of", "seal", "transaction"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS subject (
@@ -81,7 +81,7 @@ class Table:
         """What is known of the patient, by mark; assigned now if the kind assigns and this is the first time."""
         mark = self._mark(patient)
         if mark not in self._cache:
-            with self._transaction() as connection:
+            with transaction(self._path, SCHEMA) as connection:
                 known = self._find(connection, mark)
                 if self._anchored and not patient.examined and not (known and known.first):
                     return {}
@@ -98,14 +98,14 @@ class Table:
     def look(self, patient: Patient) -> Mapping[str, Known]:
         """What is known of the patient, by mark; assigns nothing."""
         mark = self._mark(patient)
-        with self._transaction() as connection:
+        with transaction(self._path, SCHEMA) as connection:
             known = self._find(connection, mark)
         return {mark: known} if known else {}
 
     def take(self, rows: Iterable[tuple[Patient, str]]) -> int:
         """Put in pseudonyms that were given elsewhere; all of them or, where one contradicts the table, none."""
         count = 0
-        with self._transaction() as connection:
+        with transaction(self._path, SCHEMA) as connection:
             for patient, pseudonym in rows:
                 mark = self._mark(patient)
                 known = self._find(connection, mark)
@@ -120,9 +120,9 @@ class Table:
 
     def link(self, pseudonym: str, other: Table) -> str | None:
         """The pseudonym in the context of `other` of who bears this one here; a walk that needs the site's key."""
-        with self._transaction() as connection:
+        with transaction(self._path, SCHEMA) as connection:
             for who, sealed in connection.execute("SELECT who, sealed FROM person"):
-                person = _open(self._person_cipher, sealed, who)
+                person = open_(self._person_cipher, sealed, who)
                 if self._contexts.pseudonym(person) == pseudonym:
                     return other._contexts.pseudonym(person)
         return None
@@ -171,10 +171,10 @@ class Table:
         for kind, who in keys:
             row = connection.execute("SELECT sealed FROM person WHERE who = ?", (who,)).fetchone()
             if row:
-                person, merged = _open(self._person_cipher, row[0], who), "" if kind == "id" else kind
+                person, merged = open_(self._person_cipher, row[0], who), "" if kind == "id" else kind
                 break
         for _, who in keys:
-            sealed = _seal(self._person_cipher, person, who)
+            sealed = seal(self._person_cipher, person, who)
             connection.execute("INSERT OR IGNORE INTO person VALUES (?, ?)", (who, sealed))
         return person, merged
 
@@ -189,7 +189,7 @@ class Table:
         row = connection.execute(query, (self._scope, mark)).fetchone()
         if row is None:
             return None
-        entry = json.loads(_open(self._cipher, row[0], mark.encode()))
+        entry = json.loads(open_(self._cipher, row[0], mark.encode()))
         return Known(entry["pseudonym"], entry["first"], entry["merged"])
 
     def _is_given(self, connection: sqlite3.Connection, pseudonym: str) -> bool:
@@ -198,7 +198,7 @@ class Table:
 
     def _put(self, connection: sqlite3.Connection, mark: str, patient: Patient, known: Known) -> None:
         entry = asdict(known) | {"patient_id": patient.patient_id, "issuer": patient.issuer}
-        sealed = _seal(self._cipher, json.dumps(entry), mark.encode())
+        sealed = seal(self._cipher, json.dumps(entry), mark.encode())
         row = (self._scope, mark, self._digest(known.pseudonym), sealed)
         connection.execute("INSERT OR REPLACE INTO subject VALUES (?, ?, ?, ?)", row)
 
@@ -212,25 +212,25 @@ class Table:
     def _digest(self, pseudonym: str) -> bytes:
         return hmac.digest(self._given, pseudonym.encode(), "sha256")
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as connection:
-                connection.execute("PRAGMA secure_delete = ON")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("BEGIN IMMEDIATE")
-                for statement in SCHEMA.strip().split(";\n"):
-                    connection.execute(statement)
-                yield connection
-                connection.execute("COMMIT")
-        except (OSError, sqlite3.OperationalError) as error:
-            raise Unavailable(f"the table of correspondence cannot be used ({type(error).__name__})") from None
-        except sqlite3.DatabaseError:
-            raise Corrupt(
-                "the table of correspondence is no SQLite file, or damaged; restore it from a backup"
-            ) from None
+
+@contextmanager
+def transaction(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
+    """Everything or nothing, in the file at `path`, while nobody else writes."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in schema.strip().split(";\n"):
+                connection.execute(statement)
+            yield connection
+            connection.execute("COMMIT")
+    except (OSError, sqlite3.OperationalError) as error:
+        raise Unavailable(f"the table of correspondence cannot be used ({type(error).__name__})") from None
+    except sqlite3.DatabaseError:
+        raise Corrupt("the table of correspondence is no SQLite file, or damaged; restore it from a backup") from None
 
 
 def _first(patient: Patient) -> str:
@@ -253,12 +253,14 @@ def means(site: Site, key: SiteKey, project: str, protocol: Protocol) -> tuple[S
     return secret, Table(path, key, project, protocol.subject, site.name, site.issuer, anchored=anchored)
 
 
-def _seal(cipher: AESGCM, text: str, name: bytes) -> bytes:
+def seal(cipher: AESGCM, text: str, name: bytes) -> bytes:
+    """A text that only who has the key can read, and only under the name it was given."""
     nonce = os.urandom(NONCE)
     return nonce + cipher.encrypt(nonce, text.encode(), name)
 
 
-def _open(cipher: AESGCM, sealed: bytes, name: bytes) -> str:
+def open_(cipher: AESGCM, sealed: bytes, name: bytes) -> str:
+    """What `seal` was given."""
     try:
         return cipher.decrypt(sealed[:NONCE], sealed[NONCE:], name).decode()
     except InvalidTag:

@@ -28,6 +28,7 @@ from pathlib import Path
 from cohortium.deidentify import Deidentified, Deidentifier
 from cohortium.deidentify.clinical.files import is_table, table
 from cohortium.deidentify.clinical.table import Account
+from cohortium.deidentify.ctp.store import tables_for
 from cohortium.deidentify.secret import Secret
 from cohortium.deidentify.subjects import Assigner, Known, Subjects, read
 from cohortium.dicom.filemeta import is_dicom
@@ -82,7 +83,7 @@ class Task:
     """What every worker needs to know. Tasks with the same rules, key and project share one compiled plan.
 
     Under `marking`, a key, every input gets a keyed digest. `secret` is what subjects of kind hash need,
-    `own_issuer` the issuer of patient IDs that counts as none.
+    `own_issuer` the issuer of patient IDs that counts as none, `data` where a CTP script's tables are kept.
     """
 
     protocol: Protocol
@@ -93,6 +94,7 @@ class Task:
     marking: bytes = b""
     secret: Secret | None = None
     own_issuer: str = ""
+    data: Path | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and self._identity() == other._identity()
@@ -206,7 +208,8 @@ def _ahead(executor: Executor, works: Iterator[_Work]) -> Iterator[Outcome]:
 @lru_cache(maxsize=4)
 def _deidentifier(task: Task, assigner: Assigner | None) -> Deidentifier:
     subjects = Subjects(task.protocol, task.key, task.project, task.secret, assigner, task.own_issuer)
-    return Deidentifier(task.protocol, task.key, task.project, subjects)
+    tables = tables_for(task.protocol, task.key, task.project, task.data) if task.data else None
+    return Deidentifier(task.protocol, task.key, task.project, subjects, tables)
 
 
 def _file(task: Task, deidentifier: Deidentifier, buffer: _Buffer, path: Path) -> Outcome:

@@ -13,6 +13,8 @@ from pydicom.dataset import Dataset
 
 from cohortium.deidentify import ctp
 from cohortium.deidentify.ctp.functions import FUNCTIONS
+from cohortium.deidentify.ctp.store import Store
+from cohortium.keys import SiteKey
 from cohortium.values import SetAside
 
 LOOKUP = "ptid/P1=S1\nptid/P2=@ptid/P1\nloop/a=@loop/a\ncombo/P1|F=C\noffset/P1=-42\nbad/P1=x\nbase/P1=1/31/2024\n"
@@ -225,12 +227,12 @@ def test_what_is_enciphered_can_be_deciphered(patient):
     assert result(patient, "@decrypt(PatientName,x)") == "(PatientName,x)"
 
 
-def test_running_numbers_are_remembered(patient):
-    numbers = {}
-    assert result(patient, "@integer(PatientID,ptid,3)", integers=numbers) == "001"
-    assert result(patient, "@integer(PatientName,ptid)", integers=numbers) == "2"
-    assert result(patient, "@integer(PatientID,ptid)", integers=numbers) == "1"
-    assert result(patient, "@integer(PatientID,other)", integers=numbers) == "1"
+def test_running_numbers_are_remembered(patient, tmp_path):
+    numbers = Store(tmp_path / "t.sqlite", SiteKey(bytes(32)), "p").integer
+    assert result(patient, "@integer(PatientID,ptid,3)", integer=numbers) == "001"
+    assert result(patient, "@integer(PatientName,ptid)", integer=numbers) == "2"
+    assert result(patient, "@integer(PatientID,ptid)", integer=numbers) == "1"
+    assert result(patient, "@integer(PatientID,other)", integer=numbers) == "1"
 
 
 def test_a_keyed_hash_is_another_one(patient):
@@ -286,6 +288,6 @@ def test_no_value_makes_an_evaluation_fail(expression, name, date, number):
     script = ctp.read('<s><p t="LEN">6</p><e en="T" t="00104000" n="x">.</e></s>')
     rule = ctp.read(f"param.LEN=6\nset.[0010,4000]x={expression}").rules[0]
     script = ctp.Script((rule,), script.parameters, frozenset(), False, frozenset())
-    tables = ctp.Tables(lookup=ctp.read_lookup(LOOKUP), integers={})
+    tables = ctp.Tables(lookup=ctp.read_lookup(LOOKUP), integer=lambda _kind, _text: 1)
     assert isinstance(ctp.evaluate(script, dataset, 0x00104000, tables), ctp.Outcome | SetAside)
     assert isinstance(ctp.apply(script, dataset, tables), Dataset | SetAside)

@@ -109,6 +109,11 @@ def test_a_copy_of_a_value_counts_as_keeping_it(maker, text):
     assert "InstitutionName" not in read(maker(rule("00080080", text)))
 
 
+def test_dates_moved_by_no_day_are_kept_dates(maker):
+    """The scripts that come with CTP have such a parameter."""
+    assert read(maker('<p t="DATEINC">0</p>', rule("00080020", "@incrementdate(this,@DATEINC)"))).StudyDate == ""
+
+
 def test_a_rounded_age_is_no_copy_even_where_nothing_changes(maker):
     """Else whose age is missing would be whose age is a multiple of ten."""
     by = maker(rule("00101010", "@round(this,10)"))
@@ -314,6 +319,50 @@ def test_an_identifier_that_cannot_name_a_folder_sets_aside(maker, text):
     result = maker(rule("00100020", text))(factory.ct())
     assert isinstance(result, SetAside)
     assert result.reason is Reason.SCRIPT
+
+
+# Filters and pixels
+
+ULTRASOUND = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.6.1", "Modality": "US", "BitsAllocated": 8, "BitsStored": 8}
+ULTRASOUND |= {"HighBit": 7, "PixelData": b"\x40" * (factory.ROWS * factory.COLUMNS), "RescaleSlope": None}
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    (tmp_path / "filter").write_text('Modality.equals("CT") + [0008,0060].equals("US") // what we need')
+    (tmp_path / "pixels").write_text('the top line of our machine { Manufacturer.contains("ACME") } (0,0,99,1)')
+    return tmp_path
+
+
+def test_a_filter_decides_what_goes_on(maker, scripts):
+    by = maker(rule("00180060", "@remove()"), more='filter = "filter"\n')
+    made(by, factory.ct())
+    assert by(factory.ct(Modality="MR")) == SetAside(Reason.FILTER)
+
+
+def test_a_picture_that_a_signature_knows_is_blanked_and_goes_on(maker, scripts):
+    result = made(maker(rule("00180060", "@remove()"), more='pixels = "pixels"\n'), factory.ct(**ULTRASOUND))
+    output = factory.read(factory.joined(result.slices))
+    assert (output.pixel_array[:2] == 0).all()
+    assert (output.pixel_array[2:] == 0x40).all()
+    assert output.BurnedInAnnotation == "NO"
+    assert [code.CodeValue for code in output.DeidentificationMethodCodeSequence] == ["113100", "113101"]
+    assert list(result.areas) == [0]
+
+
+def test_a_picture_that_no_signature_knows_is_held(maker, scripts):
+    result = maker(rule("00180060", "@remove()"), more='pixels = "pixels"\n')(
+        factory.ct(**ULTRASOUND, Manufacturer="Other")
+    )
+    assert isinstance(result, SetAside)
+    assert result.reason is Reason.PIXELS_NOT_REVIEWED
+
+
+def test_scripts_of_filter_and_pixels_need_no_other(tmp_path, scripts):
+    (tmp_path / "p.toml").write_text(f'{HEAD}[ctp]\nfilter = "filter"\npixels = "pixels"\n')
+    by = Deidentifier(load_protocol(tmp_path / "p.toml"), KEY, "p")
+    assert made(by, factory.ct(**ULTRASOUND)).areas
+    assert by(factory.ct(Modality="MR")) == SetAside(Reason.FILTER)
 
 
 # What cannot be honoured

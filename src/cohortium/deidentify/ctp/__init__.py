@@ -12,7 +12,7 @@ Basic Profile, not here. No message names a value.
 
 from cohortium.deidentify.ctp.filters import Filter, read_filter
 from cohortium.deidentify.ctp.interpreter import Kind, Outcome, apply, evaluate
-from cohortium.deidentify.ctp.pixels import PixelScript, Rectangle, read_pixels
+from cohortium.deidentify.ctp.pixels import PixelScript, read_pixels
 from cohortium.deidentify.ctp.script import Remark, Rule, Script, read
 from cohortium.deidentify.ctp.tables import Tables, read_lookup
 
@@ -21,7 +21,6 @@ __all__ = [
     "Kind",
     "Outcome",
     "PixelScript",
-    "Rectangle",
     "Remark",
     "Rule",
     "Script",

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from cohortium.deidentify.ctp import elements, java, names
 from cohortium.errors import ConfigError
 
-__all__ = ["Filter", "mistakes", "parse", "read_filter"]
+__all__ = ["Filter", "Not", "mistakes", "parse", "read_filter"]
 
 PRECEDENCE = {"+": 1, "*": 2, "!": 3}
 DEEPEST = 100

@@ -17,9 +17,9 @@ from cohortium.deidentify.ctp.context import KEEP, Aside, Context, given
 __all__ = ["COPYING", "FUNCTIONS", "MARKERS", "Function", "mistake"]
 
 MARKERS = frozenset(("keep", "remove", "empty", "blank"))
-COPYING = frozenset(("append", "contents", "decrypt", "lookup", "lowercase", "pathelement"))
+COPYING = frozenset(("append", "contents", "decrypt", "incrementdate", "lookup", "lowercase", "pathelement"))
 COPYING |= {"require", "truncate", "uppercase", "value"}
-"""The functions whose text can be the whole value that was there, and no other than by design."""
+"""The functions that may leave the whole value that was there: `incrementdate`, where it moves by no day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 The first signature that is true of an object decides. A rectangle is (left, top, width, height); a negative left or top
 counts from the right or bottom edge. CTP blanks one row and one column more than the width and height say, and so do
-we. Text outside braces and parentheses is a comment. Which rectangles apply is told here; nothing touches pixels.
+we. Text outside braces and parentheses is a comment. What is told here are rules; nothing touches pixels.
 """
 
 from __future__ import annotations
@@ -11,26 +11,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom.dataset import Dataset
-
-from cohortium.deidentify.ctp import elements, filters, java
+from cohortium.deidentify.ctp import filters, java
+from cohortium.deidentify.pixels import rules, signatures
+from cohortium.dicom.redact import Rectangle
 from cohortium.errors import ConfigError
 
-__all__ = ["PixelScript", "Rectangle", "Signature", "read_pixels"]
+__all__ = ["PixelScript", "Signature", "read_pixels"]
 
 SCRIPT = re.compile(r"\{[^}]*\}")
 REGION = re.compile(r"\([^)]*\)")
-ROWS, COLUMNS = 0x00280010, 0x00280011
-
-
-@dataclass(frozen=True, slots=True)
-class Rectangle:
-    """Pixels to blank, in columns and rows from the top left: the first ones, and the ones behind the last."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +37,14 @@ class PixelScript:
 
     signatures: tuple[Signature, ...]
 
-    def matching(self, dataset: Dataset) -> Signature | None:
-        """The first signature that is true of the dataset."""
-        return next((each for each in self.signatures if each.condition.accepts(dataset)), None)
-
-    def rectangles(self, dataset: Dataset) -> tuple[Rectangle, ...]:
-        """What is to be blanked in every frame, cut to the size of the image; nothing where no signature matches."""
-        signature = self.matching(dataset)
-        rows, columns = _number(dataset, ROWS), _number(dataset, COLUMNS)
-        if signature is None:
-            return ()
-        placed = (_placed(region, rows, columns) for region in signature.regions)
-        return tuple(each for each in placed if each.left < each.right and each.top < each.bottom)
+    def rules(self) -> rules.Rules:
+        """The script as rules of its own: a risk that no signature answers is held, and so is what is held anyway."""
+        found = []
+        for number, each in enumerate(self.signatures):
+            before = tuple(filters.Not(other.condition.node) for other in self.signatures[:number])
+            places = tuple(Rectangle(left, top, width + 1, height + 1) for left, top, width, height in each.regions)
+            found.append(signatures.Signature(f"line {each.line}", (*before, each.condition.node), places))
+        return rules.Rules(rules.shipped().hold, frozenset(), 0, tuple(found))
 
 
 def read_pixels(source: Path | str) -> PixelScript:
@@ -97,16 +82,3 @@ def _regions(text: str, start: int, end: int) -> tuple[tuple[tuple[int, int, int
             if re.match(r"\(\s*-?[0-9]", match[0]):
                 wrong.append((text.count("\n", 0, match.start()) + 1, "a region is (left, top, width, height)"))
     return tuple(regions), wrong
-
-
-def _placed(region: tuple[int, int, int, int], rows: int, columns: int) -> Rectangle:
-    left, top, width, height = region
-    left = max(left + columns if left < 0 else left, 0)
-    top = max(top + rows if top < 0 else top, 0)
-    return Rectangle(left, top, min(left + width + 1, columns), min(top + height + 1, rows))
-
-
-def _number(dataset: Dataset, tag: int) -> int:
-    found = elements.element(dataset, None, tag)
-    text = (elements.text_of(found, dataset) if found is not None else "") or ""
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0

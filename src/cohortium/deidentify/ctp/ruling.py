@@ -24,10 +24,12 @@ from cohortium.deidentify.ctp import elements, identity
 from cohortium.deidentify.ctp.context import Aside as Kept
 from cohortium.deidentify.ctp.filters import Filter, read_filter
 from cohortium.deidentify.ctp.interpreter import METHOD_CODES, Edit, Edits, carry_out, edits
+from cohortium.deidentify.ctp.pixels import read_pixels
 from cohortium.deidentify.ctp.rule import FIXED, parsed
 from cohortium.deidentify.ctp.script import Script
 from cohortium.deidentify.ctp.tables import Tables
 from cohortium.deidentify.identifiers import UidMap
+from cohortium.deidentify.pixels import Hold, Review, Rules, regions
 from cohortium.deidentify.plan import HIERARCHY, SETS, Aside
 from cohortium.deidentify.subjects import foreign
 from cohortium.dicom import codecs, filemeta, pixels, scan
@@ -76,6 +78,7 @@ class Ruling:
         self.rule = rule
         self.script: Script | None = parsed(rule.script) if rule.script else None
         self.filter: Filter | None = read_filter(rule.filter) if rule.filter else None
+        self.pixels: Rules | None = read_pixels(rule.pixels).rules() if rule.pixels else None
         self.own_issuer = own_issuer
         self.tables = tables
         if rule.hash == "keyed":
@@ -147,6 +150,11 @@ class Ruled:
 
         return replace(plan, prepare=prepare)
 
+    def review(self) -> Review | Hold | None:
+        """What the pixel script has blanked in each frame; None where there is no such script."""
+        found = regions(self.dataset, self.ruling.pixels) if self.ruling.pixels else None
+        return found if found is None or isinstance(found, Hold) else Review(found)
+
     def merged(self, rewritten: Rewritten, plan: Plan) -> Rewritten:
         """The base's result with the script's changes."""
         if not self.ruling.script:
@@ -156,7 +164,7 @@ class Ruled:
         try:
             based = read_dataset(BytesIO(content), syntax == IMPLICIT, True)
             if self.trusted:
-                made = _encoded(self._alone(based), implicit=syntax == IMPLICIT)
+                made = _encoded(self._alone(based, plan), implicit=syntax == IMPLICIT)
             else:
                 self._change(based, self.dataset, self.edits, rewritten.context, top=True)
                 made = _encoded(based, implicit=syntax == IMPLICIT)
@@ -237,14 +245,14 @@ class Ruled:
         for made, item, inner in zip(based[tag].value, before[tag].value, items, strict=True):
             self._change(made, item, inner, context, top=False)
 
-    def _alone(self, based: Dataset) -> Dataset:
+    def _alone(self, based: Dataset, plan: Plan) -> Dataset:
         """What the script made of the object, with the stamps and identifiers that tell so."""
         output = copy.deepcopy(self.dataset)
         carry_out({tag: edit for tag, edit in self.edits.items() if FIRST <= tag < BEHIND}, output)
         for tag in list(output.keys()):
             if not FIRST <= tag < BEHIND or tag & 0xFFFF == 0:
                 del output[tag]
-        for stamp in SETS.keys() - {PATIENT_NAME, METHOD_CODES}:
+        for stamp in plan.sets.keys() - {PATIENT_NAME, METHOD_CODES}:
             output[stamp] = based.get_item(stamp)
         return output
 

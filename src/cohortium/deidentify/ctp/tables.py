@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,13 +27,13 @@ def _never(creator: str, tag: int) -> bool:  # noqa: ARG001
 class Tables:
     """Secrets of a site, never part of a script.
 
-    `lookup` maps `type/key` to a replacement. `integers` gives out running numbers and must outlive the run; without it
-    `@integer` sets objects aside. `keyed` is done to every text before it is hashed: nothing, for hashes exactly as
-    CTP's. `is_safe` knows the private attributes that may stay, by creator and tag.
+    `lookup` maps `type/key` to a replacement. `integer` gives a text its running number among those of its kind, the
+    same in every run; without it `@integer` sets objects aside. `keyed` is done to every text before it is hashed:
+    nothing, for hashes exactly as CTP's. `is_safe` knows the private attributes that may stay, by creator and tag.
     """
 
     lookup: Mapping[str, str] = field(default_factory=dict, repr=False)
-    integers: MutableMapping[str, int] | None = field(default=None, repr=False)
+    integer: Callable[[str, str], int] | None = field(default=None, repr=False)
     now: Callable[[], datetime] = datetime.now
     keyed: Callable[[str], str] = _as_it_is
     is_safe: Callable[[str, int], bool] = _never
@@ -52,13 +52,9 @@ class Tables:
 
     def number(self, kind: str, text: str, width: int) -> str | None:
         """The running number of a text among those of its kind, from 1; None where no numbers are kept."""
-        if self.integers is None:
+        if self.integer is None:
             return None
-        kind, text = java.trim(kind), java.trim(text)
-        key, last = f"{kind}/{text}", f"__{kind}__"
-        if key not in self.integers:
-            self.integers[last] = self.integers[key] = self.integers.get(last, 0) + 1
-        return str(self.integers[key]).zfill(max(width, 0))
+        return str(self.integer(java.trim(kind), java.trim(text))).zfill(max(width, 0))
 
 
 def read_lookup(source: Path | str) -> Mapping[str, str]:

@@ -5,6 +5,6 @@ adds to what the rule blanks and may hold the picture back; it never lets one go
 """
 
 from cohortium.deidentify.pixels.review import Review, Reviewer, review
-from cohortium.deidentify.pixels.rules import Hold, regions
+from cohortium.deidentify.pixels.rules import Hold, Rules, regions, shipped
 
-__all__ = ["Hold", "Review", "Reviewer", "regions", "review"]
+__all__ = ["Hold", "Review", "Reviewer", "Rules", "regions", "review", "shipped"]

@@ -42,16 +42,17 @@ class Review:
 
 
 class Reviewer:
-    """Reviews with the rules that are shipped and the reader of the extra `ocr`, loaded when it is first needed."""
+    """Reviews with the reader of the extra `ocr`, loaded when it is first needed, and by default the shipped rules."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules | None = None) -> None:
+        self._rules = rules
         if not reading.available():
             raise ConfigError("Clean Pixel Data needs the extra `ocr`; install cohortium[ocr], or leave the option out")
         self._reader: reading.Reader | None = None
 
     def __call__(self, buffer: bytes | memoryview) -> Review | Hold:
         """The review of a whole Part 10 file as it came; `Malformed` where it cannot be read as DICOM."""
-        return review(bytes(buffer), self._read)
+        return review(bytes(buffer), self._read, self._rules)
 
     def _read(self, shade: Array) -> Sequence[Text]:
         if self._reader is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydicom import Dataset
 
@@ -39,12 +40,18 @@ class Condition:
         return TESTS[self.test](text(dataset, self.keyword).casefold(), wanted)
 
 
+class Holds(Protocol):
+    """Whatever is true of an object or not."""
+
+    def holds(self, dataset: Dataset) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A device, known where all conditions hold, and its rectangles as they are written: see `placed`."""
 
     name: str
-    where: tuple[Condition, ...]
+    where: tuple[Holds, ...]
     rectangles: tuple[Rectangle, ...]
 
     def matches(self, dataset: Dataset) -> bool:
@@ -53,11 +60,11 @@ class Signature:
 
 
 def placed(rectangles: Sequence[Rectangle], rows: int, columns: int) -> tuple[Rectangle, ...]:
-    """Rectangles in a picture of this size: a negative left or top counts from the far edge."""
+    """Rectangles in a picture of this size: a negative left or top counts from the far edge, as far as the near one."""
     return tuple(
         Rectangle(
-            each.left + columns if each.left < 0 else each.left,
-            each.top + rows if each.top < 0 else each.top,
+            max(0, each.left + columns) if each.left < 0 else each.left,
+            max(0, each.top + rows) if each.top < 0 else each.top,
             each.width,
             each.height,
         )
