@@ -24,7 +24,7 @@ from cohortium.archive import Archive, index
 from cohortium.archive.projects import open_project
 from cohortium.dicom import meta
 from cohortium.errors import Malformed
-from cohortium.values import Finding, Severity
+from cohortium.values import Finding, Protocol, Severity, SubjectRule
 from cohortium.web.app import create
 
 PASSWORD = "four slow green turtles"
@@ -43,6 +43,9 @@ class Served:
         return self.app.state.engine
 
 
+PROTOCOL = Protocol("dragon", "1", "", "2026c", (), SubjectRule(), {}, digest="ab" * 32)
+
+
 def configuration(folder: Path) -> config.Config:
     file = folder / "cohortium.toml"
     file.write_text('[[project]]\nname = "lung"\ntitle = "Lung study"\n', "utf-8")
@@ -54,9 +57,7 @@ def fill(engine: Engine, data: Path, project: str, title: str, contents: Iterabl
     archive = Archive(engine, data)
     series: dict[str, None] = {}
     with engine.begin() as connection:
-        project_id = open_project(
-            connection, name=project, title=title, admit="check", protocol="dragon 1", digest="ab" * 32
-        )
+        project_id = open_project(connection, config.Project(project, title, "check"), PROTOCOL)
         for content in contents:
             try:
                 instance = meta.describe(content, archive.objects.put(content))

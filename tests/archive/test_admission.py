@@ -23,9 +23,10 @@ from cohortium.config import Project
 from cohortium.errors import Refused
 from cohortium.prove import audit, receipts
 from cohortium.store import schema
-from cohortium.values import Finding, Protocol, Receipt, Severity
+from cohortium.values import CtpRule, Finding, Protocol, Receipt, Severity
 
 Make = Callable[..., bytes]
+Change = Callable[[Dataset], None]
 
 
 def rows(archive: Archive, table: Any) -> list[dict[str, Any]]:
@@ -297,3 +298,21 @@ def test_every_admission_is_in_the_chain(archive: Archive, make: Make) -> None:
         archive.admit(make(number), "open", None, who="anna")
     with archive.engine.begin() as connection:
         assert audit.verify_chain(connection) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "rules", "refused"),
+    [
+        (private, {"options": ("Retain Safe Private",)}, None),
+        (private, {"private": {"ACME": {"0009xx01": "LO"}}}, None),
+        (private, {"ctp": CtpRule()}, "private"),
+        (with_value("PatientName", "ANON 7"), {"ctp": CtpRule()}, None),
+        (with_value("PatientName", "ANON 7"), {"options": ("Retain Safe Private",)}, "PatientName"),
+    ],
+)
+def test_what_only_some_protocols_leave_is_held_to_the_project_s(
+    archive: Archive, make: Make, protocol: Protocol, change: Change, rules: dict[str, Any], refused: str | None
+) -> None:
+    archive.open_project(Project("own", "", "check"), replace(protocol, **rules))
+    with pytest.raises(Refused, match=refused) if refused else contextlib.nullcontext():
+        archive.admit(make(change=change), "own", None, who="north")

@@ -9,13 +9,16 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from cohortium.archive.projects import open_project
+from cohortium.config import Project
 from cohortium.errors import Refused
 from cohortium.govern import logins, passwords, users
 from cohortium.govern.attempts import FREE, Attempts
 from cohortium.govern.grants import Role, give, visible_projects, withdraw
 from cohortium.store import open_store
 from cohortium.store.schema import login, user
+from cohortium.values import Protocol, SubjectRule
 
+PROTOCOL = Protocol("basic", "1", "", "2026c", (), SubjectRule(), {}, digest="0" * 64)
 OWN = "four slow green turtles"
 
 
@@ -113,10 +116,7 @@ def test_choosing_a_password_ends_every_other_login(engine: Engine) -> None:
 
 def test_visible_projects_are_those_granted_and_all_for_an_administrator(engine: Engine) -> None:
     with engine.begin() as connection:
-        one, two = (
-            open_project(connection, name=name, title=name, admit="check", protocol="basic 1", digest="0" * 64)
-            for name in ("one", "two")
-        )
+        one, two = (open_project(connection, Project(name, name, "check"), PROTOCOL) for name in ("one", "two"))
         users.create(connection, "member")
         users.create(connection, "root", administrator=True)
         connection.execute(update(user).values(one_time=False))

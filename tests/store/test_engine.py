@@ -5,15 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from cohortium.errors import Unavailable
 from cohortium.store import open_store
+from cohortium.store.schema import project
 
 SORT = """
 import os, sys
 from pathlib import Path
-from sqlalchemy import text
+from sqlalchemy import select, text
 from cohortium.store import open_store
 with open_store(Path(sys.argv[1])).connect() as connection:
     many = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 40000) "
@@ -36,3 +37,17 @@ def test_a_store_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(Unavailable, match="newer"):
         open_store(tmp_path)
+
+
+def test_a_store_of_an_older_release_keeps_its_rows(tmp_path: Path) -> None:
+    engine = open_store(tmp_path)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE project DROP COLUMN allows")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+        connection.exec_driver_sql(
+            "INSERT INTO project (name, title, admit, protocol, protocol_digest, created) "
+            "VALUES ('one', '', '', '', '', '')"
+        )
+    engine.dispose()
+    with open_store(tmp_path).connect() as connection:
+        assert connection.execute(select(project.c.name, project.c.allows)).all() == [("one", [])]

@@ -49,14 +49,7 @@ class Archive:
     def open_project(self, project: Project, protocol: Protocol) -> int:
         """Make the project, or bring its row up to date; returns its id."""
         with self.engine.begin() as connection:
-            return projects.open_project(
-                connection,
-                name=project.name,
-                title=project.title,
-                admit=project.admit,
-                protocol=protocol.label,
-                digest=protocol.digest,
-            )
+            return projects.open_project(connection, project, protocol)
 
     def admit_all(self, offers: Iterable[Offer], project: str, who: str) -> list[Instance | Refused]:
         """Store and index what is offered to the project, on the word of `who`; the same bytes again: no change.
@@ -86,7 +79,7 @@ class Archive:
         digest = sha256(offer.content).hexdigest()
         try:
             _check_receipt(connection, project, digest, offer.receipt)
-            inspect(offer.content, project["protocol_digest"])
+            inspect(offer.content, project["protocol_digest"], allows=project["allows"])
             instance = meta.describe(offer.content, digest)
             _is_new(connection, project["id"], instance)
         except Malformed as error:

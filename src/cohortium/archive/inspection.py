@@ -6,7 +6,7 @@ follows the pixels. It cannot tell whether a kept text names somebody; that is f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import BytesIO
 from struct import error as StructError
 
@@ -43,11 +43,14 @@ META = frozenset(
 )
 
 
-def inspect(content: bytes | memoryview, protocol_digest: str) -> None:
-    """Raise `Refused`, with the first thing that is wrong, unless the file may come in."""
+def inspect(content: bytes | memoryview, protocol_digest: str, allows: Collection[str] = ()) -> None:
+    """Raise `Refused`, with the first thing that is wrong, unless the file may come in.
+
+    The project's protocol may allow `private` attributes, and `names` that differ from the pseudonym.
+    """
     dataset = _read(content)
     try:
-        wrong = next(_objections(content, dataset, protocol_digest), None)
+        wrong = next(_objections(content, dataset, protocol_digest, allows), None)
     except (*UNREADABLE, OSError, RecursionError, EOFError):
         wrong = "it cannot be read to its end"
     if wrong:
@@ -63,7 +66,9 @@ def _read(content: bytes | memoryview) -> FileDataset:
         raise Refused("not admitted: it cannot be read as DICOM") from None
 
 
-def _objections(content: bytes | memoryview, dataset: FileDataset, protocol_digest: str) -> Iterator[str]:
+def _objections(
+    content: bytes | memoryview, dataset: FileDataset, protocol_digest: str, allows: Collection[str]
+) -> Iterator[str]:
     if any(content[:128]):
         yield "its preamble is not empty"
     for element in dataset.file_meta:
@@ -78,14 +83,14 @@ def _objections(content: bytes | memoryview, dataset: FileDataset, protocol_dige
     for keyword in IDENTIFIERS:
         if not isinstance(dataset.get(keyword), str) or not dataset.get(keyword):
             yield f"{keyword} is missing"
-    if str(dataset.get("PatientName", "")) != dataset.PatientID:
+    if "names" not in allows and str(dataset.get("PatientName", "")) != dataset.PatientID:
         yield "PatientName is not the pseudonym in PatientID"
     if dataset.get("PatientIdentityRemoved") != "YES":
         yield "PatientIdentityRemoved is not YES"
     if f"sha256:{protocol_digest[:48]}" not in _values(dataset.get("DeidentificationMethod")):
         yield "DeidentificationMethod does not name the digest of the project's protocol"
     for element in dataset.iterall():
-        if element.tag.is_private:
+        if element.tag.is_private and "private" not in allows:
             yield f"it holds the private element {element.tag}"
 
 

@@ -5,20 +5,30 @@ A project holds data of one protocol. Once it holds any, its protocol cannot cha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, exists, insert, select, update
 
+from cohortium.config import Project
 from cohortium.errors import Refused
 from cohortium.store import insert_once, now
 from cohortium.store.schema import instance, project, site
+from cohortium.values import Protocol
 
 __all__ = ["enrol", "open_project", "project_named", "public_key"]
 
 
-def open_project(connection: Connection, *, name: str, title: str, admit: str, protocol: str, digest: str) -> int:
+def open_project(connection: Connection, settings: Project, protocol: Protocol) -> int:
     """The project's id; its row is made, or brought up to date with the configuration."""
-    values = {"title": title or name, "admit": admit, "protocol": protocol, "protocol_digest": digest}
+    name, digest = settings.name, protocol.digest
+    values = {
+        "title": settings.title or name,
+        "admit": settings.admit,
+        "protocol": protocol.label,
+        "protocol_digest": digest,
+        "allows": list(_allowed(protocol)),
+    }
     row = connection.execute(select(project).where(project.c.name == name)).mappings().one_or_none()
     if row is None:
         made = insert(project).values(name=name, **values, created=now()).returning(project.c.id)
@@ -26,10 +36,18 @@ def open_project(connection: Connection, *, name: str, title: str, admit: str, p
     if row["protocol_digest"] != digest and _is_filled(connection, row["id"]):
         raise Refused(
             f"project {name} holds data of the protocol {row['protocol']} (sha256:{row['protocol_digest'][:12]}), "
-            f"and now {protocol} (sha256:{digest[:12]}) is asked for; name a new project for it"
+            f"and now {protocol.label} (sha256:{digest[:12]}) is asked for; name a new project for it"
         )
     connection.execute(update(project).where(project.c.id == row["id"]).values(**values))
     return int(row["id"])
+
+
+def _allowed(protocol: Protocol) -> Iterator[str]:
+    """What the protocol leaves in objects that no other project may hold: see `inspection`."""
+    if protocol.private or "Retain Safe Private" in protocol.options:
+        yield "private"
+    if protocol.ctp is not None:
+        yield "names"
 
 
 def project_named(connection: Connection, name: str) -> RowMapping:

@@ -82,6 +82,7 @@ project = Table(
     Column("admit", String(16), nullable=False),  # receipt | check
     Column("protocol", String(64), nullable=False),  # name of the protocol that its data went through
     Column("protocol_digest", String(64), nullable=False),
+    Column("allows", JSON, nullable=False, server_default="[]"),  # what the protocol leaves: private, names
     Column("created", String(32), nullable=False),
 )
 
