@@ -176,7 +176,7 @@ class DateRule:
 
     A shift is a number of days from `earliest` to `latest`, one per subject, never 0; an anchor puts each subject's
     first examination on one day. Truncated dates keep what `precision` says: year or month. `times` of day are kept,
-    cut to the hour or obscured; `ages` over 89 are kept or capped.
+    cut to the hour, obscured, or in PET relative to the injection; `ages` over 89 are kept or capped.
     """
 
     rule: str = "remove"
@@ -189,7 +189,8 @@ class DateRule:
     @property
     def modifies(self) -> bool:
         """Whether a date or time that stays is another than it was."""
-        return self.rule in ("shift", "anchor", "truncate") or (self.rule == "keep" and self.times != "keep")
+        times = self.times == "relative" or (self.rule == "keep" and self.times != "keep")
+        return times or self.rule in ("shift", "anchor", "truncate")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from cohortium.deidentify import standard
+from cohortium.deidentify import relative, standard
 from cohortium.deidentify.ctp.ruling import Ruled, Ruling
 from cohortium.deidentify.ctp.tables import Tables
 from cohortium.deidentify.identifiers import Tokens, UidMap, Uids
@@ -20,7 +20,7 @@ from cohortium.deidentify.protocol import load as load_protocol
 from cohortium.deidentify.subjects import Subjects
 from cohortium.dicom import filemeta, scan, slow
 from cohortium.dicom.filemeta import FileMeta
-from cohortium.dicom.plan import Plan, Rewritten
+from cohortium.dicom.plan import Rewritten
 from cohortium.dicom.redact import Areas, redact
 from cohortium.errors import Malformed
 from cohortium.keys import SiteKey
@@ -116,9 +116,9 @@ class Deidentifier:
             raise Aside(Reason.PIXELS_NOT_REVIEWED, str(review))
         cleaned = bool(review and review.areas)
         try:
-            rewritten = _rewritten(buffer, self._plan(sop_class, cleaned), meta, ruled)
+            rewritten = self._rewritten(buffer, sop_class, cleaned, meta, ruled)
         except OtherClass as other:
-            rewritten = _rewritten(buffer, self._plan(_listed(str(other)), cleaned), meta, ruled)
+            rewritten = self._rewritten(buffer, _listed(str(other)), cleaned, meta, ruled)
         context = rewritten.context
         identifiers = (str(context.sets[tag], "ascii").rstrip("\0 ") for tag in IDENTIFIERS)  # type: ignore[arg-type]
         slices = rewritten.slices
@@ -130,14 +130,18 @@ class Deidentifier:
         areas = review.areas if review else {}
         return Deidentified(slices, findings, context.subject_mark, areas, *identifiers)
 
-
-def _rewritten(buffer: bytes | memoryview, plan: Plan, meta: FileMeta, ruled: Ruled | None) -> Rewritten:
-    plan = ruled.plan(plan) if ruled else plan
-    try:
-        rewritten = scan.rewrite(buffer, plan, meta)
-    except scan.NotScannable:
-        rewritten = slow.rewrite(buffer, plan)
-    return ruled.merged(rewritten, plan) if ruled else rewritten
+    def _rewritten(
+        self, buffer: bytes | memoryview, sop_class: str, cleaned: bool, meta: FileMeta, ruled: Ruled | None
+    ) -> Rewritten:
+        plan = self._plan(sop_class, cleaned)
+        if relative.tags(self.protocol.dates, sop_class):
+            plan = relative.timed(plan, buffer)
+        plan = ruled.plan(plan) if ruled else plan
+        try:
+            rewritten = scan.rewrite(buffer, plan, meta)
+        except scan.NotScannable:
+            rewritten = slow.rewrite(buffer, plan)
+        return ruled.merged(rewritten, plan) if ruled else rewritten
 
 
 def _rules(ruling: Ruling | None) -> Rules:

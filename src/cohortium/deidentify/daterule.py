@@ -21,8 +21,14 @@ MODIFIED_DATES = "Retain Longitudinal Temporal Information Modified Dates"
 CHOICES = {
     "rule": ("keep", "shift", "anchor", "truncate", "remove"),
     "precision": ("year", "month"),
-    "times": ("keep", "hour", "obscure"),
+    "times": ("keep", "hour", "obscure", "relative"),
     "ages": ("keep", "cap"),
+}
+TIMES = {
+    "keep": "",
+    "hour": ", times cut to the hour",
+    "obscure": ", times obscured",
+    "relative": ", in PET times moved so that the injection is at six o'clock",
 }
 DAYS = (DateRule().earliest, DateRule().latest)
 FEWEST = 28  # shifts to choose from: with fewer, one known date of many subjects tells the rest
@@ -50,7 +56,7 @@ def describe(rule: DateRule) -> str:
             dates = "dates kept"
         case _:
             return "dates removed"
-    return dates + {"keep": "", "hour": ", times cut to the hour", "obscure": ", times obscured"}[rule.times]
+    return dates + TIMES[rule.times]
 
 
 def date_problems(table: Any, options: Sequence[Any], elements: Any) -> Iterator[str]:
@@ -92,8 +98,10 @@ def _contradictions(rule: DateRule, table: Mapping[str, Any], options: Sequence[
     for key, needed in (("days", "shift"), ("precision", "truncate")):
         if key in table and rule.rule != needed:
             yield f"dates.{key}: has a meaning only with rule = {needed!r}"
-    if "times" in table and rule.rule == "remove":
+    if "times" in table and rule.rule == "remove" and rule.times != "relative":
         yield "dates.times: has no meaning where dates are removed"
+    if rule.times == "relative" and rule.rule != "remove":
+        yield "dates.times: `relative` is for where dates are removed"
 
 
 def _elements(rule: DateRule, elements: Mapping[str, Any]) -> Iterator[str]:

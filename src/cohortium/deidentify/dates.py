@@ -16,7 +16,7 @@ from cohortium.deidentify.actions import dummy
 from cohortium.dicom.plan import Context, ElementAction, padded
 from cohortium.values import DateRule, Finding, Severity
 
-__all__ = ["MODIFIABLE", "cut_to_year", "modified"]
+__all__ = ["DATE_TIME", "MODIFIABLE", "UNPARSEABLE", "checked", "cut_to_year", "modified"]
 
 MODIFIABLE = frozenset(("AS", "DA", "DT", "SH", "TM"))
 
@@ -105,7 +105,7 @@ def _date_time(text: str, days: int, *, rule: DateRule) -> str:
     parts = [f"{moved.year:04}", f"{moved.month:02}" if month else "", f"{moved.day:02}" if day else ""]
     if rule.rule == "truncate":
         return "".join(parts[: 2 if rule.precision == "month" else 1])
-    _checked(time)
+    checked(time)
     time = {"keep": time or "", "hour": (time or "")[:2]}.get(rule.times, "")
     return "".join(parts) + time + (zone or "" if rule.times != "obscure" else "")
 
@@ -119,11 +119,12 @@ def _moved(day: date, days: int, rule: DateRule) -> date:
 
 
 def _time(text: str, _days: int, *, rule: DateRule) -> str:
-    _checked(text.replace(":", ""))
+    checked(text.replace(":", ""))
     return {"keep": text, "hour": text[:2]}.get(rule.times, "000000")
 
 
-def _checked(text: str | None) -> None:
+def checked(text: str | None) -> None:
+    """Raise `ValueError` where the text is no time of day."""
     found = TIME(text or "00")
     if not found or any(int(part or 0) > most for part, most in zip(found.groups(), (23, 59, 60), strict=True)):
         raise ValueError

@@ -14,7 +14,7 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VM, tag_for_keyword
 
 from cohortium import __version__
-from cohortium.deidentify import actions, dates, private, standard
+from cohortium.deidentify import actions, dates, private, relative, standard
 from cohortium.deidentify.daterule import MODIFIED_DATES
 from cohortium.deidentify.echoes import Echoes
 from cohortium.deidentify.identifiers import Tokens, UidMap
@@ -129,6 +129,7 @@ class _Rules:
         self.untyped = untyped
         self.cleaned = cleaned
         self.typed = standard.typed(sop_class)
+        self.relative = relative.tags(protocol.dates, sop_class)
         self.table = lru_cache(maxsize=REMEMBERED)(self._at)
         self.unusual = lru_cache(maxsize=REMEMBERED)(self._unusual)
 
@@ -136,7 +137,7 @@ class _Rules:
         if self.untyped is None:
             return _table({(tag, vr): self.rule(tag, vr, path) for tag, vr in _dictionary()}, explicit)
         shared = self.untyped.table((*filter(describes, path), *NESTED) if path else (), explicit)
-        tags = (*self.typed.get(path, ()), *(() if path else (*PIXEL_TAGS, *CLEANED)))
+        tags = (*self.typed.get(path, ()), *self.relative, *(() if path else (*PIXEL_TAGS, *CLEANED)))
         if not tags:
             return shared
         own = {(tag, vr): self.rule(tag, vr, path) for tag in tags for vr in _vrs(tag)}
@@ -169,6 +170,8 @@ class _Rules:
                 return Rule(tag, Do.EDIT, lambda value, context: actions.cleaned(value, context) or actions.dummy(vr))
             case Action.CLEAN if vr in TEXT_VRS:
                 return Rule(tag, Do.EDIT, actions.cleaned)
+            case Action.MODIFY if tag in self.relative:
+                return Rule(tag, Do.EDIT, relative.moved(vr, required=required))
             case Action.MODIFY if vr in dates.MODIFIABLE:
                 return Rule(tag, Do.EDIT, dates.modified(vr, self.protocol.dates, required=required))
             case Action.HASH if vr in TEXT_VRS:

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 
-from cohortium.deidentify import standard
+from cohortium.deidentify import relative, standard
 from cohortium.deidentify.clinicalrule import clinical_problems, clinical_rule
 from cohortium.deidentify.ctp.rule import ctp_problems, ctp_rule, ruled, said
 from cohortium.deidentify.daterule import MODIFIED_DATES, date_problems, date_rule, describe
@@ -129,7 +129,7 @@ def _action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, .
         return protocol.elements[name], f"protocol {protocol.name}: [elements]"
     fallbacks = []
     if protocol.dates.modifies and standard.option(MODIFIED_DATES, tag):
-        action, why = _dated(protocol, tag, name)
+        action, why = _dated(protocol, tag, name, sop_class)
         if action:
             return action, why
         fallbacks.append(why)
@@ -162,8 +162,12 @@ def describes(tag: int) -> bool:
     return standard.vr(tag) == "SQ" and standard.option(DESCRIPTORS, tag) == "C"
 
 
-def _dated(protocol: Protocol, tag: int, name: str) -> tuple[Action | None, str]:
+def _dated(protocol: Protocol, tag: int, name: str, sop_class: str) -> tuple[Action | None, str]:
     """What a rule that modifies does to a date or time; no action where Table E.1-1 is to say."""
+    if protocol.dates.times == "relative":
+        if tag in relative.tags(protocol.dates, sop_class):
+            return Action.MODIFY, f"{MODIFIED_DATES}: relative to the injection"
+        return None, "no time that uptake values need"
     vr, of = standard.vr(tag), standard.date_of(name)
     if of == "device" and vr in ("DA", "DT") and "Retain Device Identity" in protocol.options:
         return (

@@ -25,7 +25,19 @@ from cohortium.errors import ConfigError, Malformed
 from cohortium.keys import SiteKey
 from cohortium.values import Finding, Protocol, Severity
 
-__all__ = ["ANCHOR", "Assigner", "Known", "NotKnown", "Patient", "Subject", "Subjects", "foreign", "identified", "read"]
+__all__ = [
+    "ANCHOR",
+    "UNREADABLE_FILE",
+    "Assigner",
+    "Known",
+    "NotKnown",
+    "Patient",
+    "Subject",
+    "Subjects",
+    "foreign",
+    "identified",
+    "read",
+]
 
 ANCHOR = date(2000, 1, 1)  # where a subject's first examination comes to lie
 PATIENT_NAME, PATIENT_ID, ISSUER, BIRTH_DATE, SEX = 0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -137,7 +138,7 @@ class Context:
 
     `sets` maps each tag of `Plan.sets` to its value; `findings` is filled while the file is rewritten; `subject_mark`
     is a keyed digest of who the patient is; `echoes` tells whether bytes hold a word of the patient's name or ID;
-    `days` is what the subject's dates are shifted by.
+    `days` is what the subject's dates are shifted by, `clock` what times of day are, where those are moved.
     """
 
     sets: Mapping[int, SetValue]
@@ -146,6 +147,7 @@ class Context:
     subject_mark: str
     echoes: Callable[[bytes], bool]
     days: int = 0
+    clock: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
