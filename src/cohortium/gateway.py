@@ -22,6 +22,8 @@ from cohortium.config import Config, Pipeline
 from cohortium.deidentify import Deidentified, Deidentifier
 from cohortium.deidentify.ctp.store import tables_for
 from cohortium.deidentify.protocol import load as load_protocol
+from cohortium.deidentify.register import Register
+from cohortium.deidentify.rows import path_of
 from cohortium.deidentify.subjects import Subjects
 from cohortium.deidentify.table import means
 from cohortium.deposit import Depositor
@@ -80,6 +82,7 @@ class Gateway:
         self._config = config
         self._spool = spool
         self._archive = archive
+        self._register = Register(path_of(config.site.data), key)
         self._progress = progress
         self._depositor = Depositor(config.site.name, key, spool, archive)
         archive.enrol(config.site.name, key.signer().public_key().public_bytes_raw().hex())
@@ -198,6 +201,9 @@ class Gateway:
             site=self._config.site.name,
             project=line.pipeline.project,
             created=now(),
+            subjects=line.protocol.subject.provenance,
         )
-        made = Made(line.pipeline.name, instance, deidentified.findings, deidentified.subject_mark, origin)
+        people = self._register.enter([deidentified.person], line.pipeline.project, line.protocol.dates)
+        findings = (*deidentified.findings, *people.values())
+        made = Made(line.pipeline.name, instance, findings, deidentified.subject_mark, origin)
         self._spool.keep(item, made, content, line.rivals)

@@ -160,7 +160,7 @@ class SubjectRule:
     """How a patient becomes a subject: `kind` and the pseudonym's length in characters.
 
     `pattern` and `digits` make a naming convention; `context` is what pseudonyms of kind context are unlinkable across,
-    the project where it is empty.
+    the project where it is empty; `elsewhere` says that identifiers come pseudonymised by somebody else.
     """
 
     kind: str = "keyed"
@@ -168,6 +168,12 @@ class SubjectRule:
     pattern: str = ""
     digits: int = 4
     context: str = ""
+    elsewhere: bool = False
+
+    @property
+    def provenance(self) -> str:
+        """What the incoming identifiers are, where they are no patient's own."""
+        return "pseudonymised elsewhere" if self.elsewhere else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def lookup(
     from cohortium import keys
     from cohortium.deidentify.ctp import read_lookup
     from cohortium.deidentify.ctp.store import Store
-    from cohortium.deidentify.table import path_of
+    from cohortium.deidentify.rows import path_of
 
     site = config.load(config_file).site
     key = keys.load(site.key, site.data)

@@ -16,6 +16,7 @@ from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 from cohortium.errors import ConfigError, Refused, Unavailable
 
 if TYPE_CHECKING:  # help is instant without them
+    from cohortium.deidentify.register import Register
     from cohortium.deidentify.tree import Outcome
     from cohortium.keys import SiteKey
     from cohortium.values import Protocol
@@ -87,6 +88,8 @@ def deidentify(
     from cohortium.cli.workers import workers
     from cohortium.deidentify import tree
     from cohortium.deidentify.ctp.store import tables_for
+    from cohortium.deidentify.register import Register
+    from cohortium.deidentify.rows import path_of
     from cohortium.deidentify.table import means
     from cohortium.verify.record import marking_key
     from cohortium.verify.secret import refuse_inside
@@ -98,13 +101,15 @@ def deidentify(
     if record is not None:
         refuse_inside(record, "--record", (source, destination))
     digests, marking = bool(manifest or record), marking_key(key) if record else b""
-    data: Path | None = settings.site.data
-    if chosen.subject.kind == "fresh":
-        key, data = _fresh(destination), None
+    fresh = chosen.subject.kind == "fresh"
+    if fresh and record is not None:
+        raise Refused("fresh identifiers are made to keep nothing; a record would keep which file became which")
+    data = None if fresh else settings.site.data
     if data is not None:
         tables_for(chosen, key, project, data)  # a table that is missing shows here, and not in every worker
     secret, table = means(settings.site, key, project, chosen)
-    task = tree.Task(chosen, key, project, destination, digests, marking, secret, settings.site.issuer, data)
+    task_key = _fresh(destination) if fresh else key
+    task = tree.Task(chosen, task_key, project, destination, digests, marking, secret, settings.site.issuer, data)
     tally = _Tally(show_names)
     started = time.monotonic()
     files = [(source, "")] if source.is_file() else None
@@ -113,6 +118,8 @@ def deidentify(
         for number, outcome in enumerate(tree.run(task, files or folder.walk(source), executor, table), 1):
             tally.add(number, outcome)
             progress("deidentify", number, total)
+    if not fresh:
+        tally.register(Register(path_of(settings.site.data), key), project, chosen)
     if manifest is not None:
         tally.write(manifest)
     if record is not None:
@@ -179,6 +186,7 @@ class _Tally:
         self.tables: list[dict[str, object]] = []
         self.digests: list[tuple[str, str]] = []
         self.entries: list[Entry] = []
+        self.people: set[str] = set()
         self.read = self.written = 0
 
     def add(self, number: int, outcome: Any) -> None:
@@ -191,6 +199,8 @@ class _Tally:
             self.tables.append(_rows(number, outcome))
         if outcome.digest:
             self.digests.append((outcome.digest, outcome.output))
+        if outcome.person:
+            self.people.add(outcome.person)
         if outcome.mark:
             self.entries.append(_entry(outcome))
         if outcome.aside:
@@ -200,6 +210,11 @@ class _Tally:
                 {"file": number, **name, "reason": outcome.aside.reason, "detail": outcome.aside.detail}
             )
 
+    def register(self, register: Register, project: str, protocol: Protocol) -> None:
+        """Note who is in the project now, and count whose dates another project undoes."""
+        for finding in register.enter(self.people, project, protocol.dates).values():
+            _count(self.findings, finding.rule)
+
     def write(self, manifest: Path) -> None:
         manifest.write_text("".join(f"{digest}  {output}\n" for digest, output in sorted(set(self.digests))), "ascii")
 
@@ -207,8 +222,12 @@ class _Tally:
         from cohortium.deidentify.explain import changes
         from cohortium.verify.record import Record, write
 
-        entries = tuple(self.entries)
-        write(path, key, Record(project, protocol.label, protocol.digest, __version__, entries, changes(protocol)))
+        entries, subjects = tuple(self.entries), protocol.subject.provenance
+        write(
+            path,
+            key,
+            Record(project, protocol.label, protocol.digest, __version__, entries, changes(protocol), subjects),
+        )
 
     def as_dict(self, seconds: float) -> dict[str, Any]:
         files = sum(self.states.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from getpass import getuser
 from pathlib import Path
@@ -14,12 +15,15 @@ import typer
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
-from cohortium.errors import ConfigError, Unavailable
+from cohortium.errors import ConfigError, Refused, Unavailable
 
-if TYPE_CHECKING:  # help is instant without it
+if TYPE_CHECKING:  # help is instant without them
+    from sqlalchemy import Connection
+
+    from cohortium.deidentify.table import Table
     from cohortium.keys import SiteKey
 
-__all__ = ["import_", "includes", "secret"]
+__all__ = ["candidates", "import_", "includes", "link", "merge", "secret"]
 
 ASKED = "subject includes"
 LIMITS = ((timedelta(minutes=1), 10), (timedelta(days=1), 200))  # questions: enough for a person, not for a search
@@ -58,7 +62,8 @@ def import_(
     """Take a list of pseudonyms that were given elsewhere into the table of correspondence, encrypted."""
     from cohortium import keys
     from cohortium.deidentify.lookup import read_list
-    from cohortium.deidentify.table import Table, path_of
+    from cohortium.deidentify.rows import path_of
+    from cohortium.deidentify.table import Table
     from cohortium.values import SubjectRule
 
     site = config.load(file).site
@@ -104,14 +109,94 @@ def includes(
             pseudonyms.add(subjects(patient.patient_id, issuer).pseudonym)
         except NotKnown:
             continue
+    asked = f"{project} {_digest(key, project, patient.patient_id)}"
     with open_store(settings.site.data).begin() as connection:
-        for span, most in LIMITS:
-            since = (datetime.now(UTC) - span).isoformat(timespec="microseconds")
-            if audit.count(connection, ASKED, since) >= most:
-                raise Unavailable(f"{most} questions were asked within {span}; wait, and ask again")
-        audit.record(connection, getuser(), ASKED, f"{project} {_digest(key, project, patient.patient_id)}")
-        found = holds(connection, project, pseudonyms)
+        refusal = _too_many(connection)
+        audit.record(connection, getuser(), f"{ASKED} refused" if refusal else ASKED, asked)
+        found = not refusal and holds(connection, project, pseudonyms)
+    if refusal:
+        raise Unavailable(refusal)
     typer.echo(json.dumps({"project": project, "included": found}) if as_json else "yes" if found else "no")
+
+
+def _too_many(connection: Connection) -> str:
+    """Why no more questions are answered now; empty where they are. What was refused does not count."""
+    from cohortium.prove import audit
+
+    for span, most in LIMITS:
+        since = (datetime.now(UTC) - span).isoformat(timespec="microseconds")
+        if audit.count(connection, ASKED, since) >= most:
+            return f"{most} questions were asked within {span}; wait, and ask again"
+    return ""
+
+
+def candidates(project: Project, file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
+    """List pairs of pseudonyms whose names sound alike, with one birth date and sex: perhaps one person each."""
+    from cohortium.cli import terminal
+
+    table, note = _table(project, file)
+    pairs = table.candidates()
+    note("subject candidates", f"{project} {len(pairs)}")
+    if as_json:
+        typer.echo(json.dumps([{"subject": one, "like": other} for one, other in pairs]))
+    elif pairs:
+        terminal.show(terminal.rows("perhaps one person", [{"subject": one, "like": other} for one, other in pairs]))
+    else:
+        typer.echo(f"No two subjects of {project} sound alike.")
+
+
+def merge(project: Project, file: ConfigFile = DEFAULT) -> None:
+    """Make two subjects one: the pseudonym that stays and then the other are read from a prompt or standard input."""
+    table, note = _table(project, file)
+    stays, goes = _asked("pseudonym that stays"), _asked("pseudonym of the same person")
+    note("subject merge", f"{project} {stays} {goes}")
+    count = table.merge(stays, goes)
+    typer.echo(
+        f"{count} of the person's identifiers now lead to the pseudonym that stays. What was given out before stays."
+    )
+
+
+def link(
+    project: Project,
+    to: Annotated[str, typer.Option("--to", metavar="NAME", help="The project whose pseudonym is wanted.")],
+    file: ConfigFile = DEFAULT,
+) -> None:
+    """Tell the pseudonym in another project of who bears the one that is read from a prompt or standard input."""
+    table, note = _table(project, file)
+    other, _ = _table(to, file)
+    pseudonym = _asked("pseudonym")
+    note("subject link", f"{project} {to}")
+    found = table.link(pseudonym, other)
+    if found is None:
+        raise Refused(f"nobody bears that pseudonym in {project}, or its subjects are not of kind context")
+    typer.echo(found)
+
+
+def _table(project: str, file: Path) -> tuple[Table, Callable[[str, str], None]]:
+    """The table of a project, and how to write down what was done with it."""
+    from cohortium import keys
+    from cohortium.deidentify import load_protocol
+    from cohortium.deidentify.table import means
+    from cohortium.prove import audit
+    from cohortium.store import open_store
+
+    settings = config.load(file)
+    key = keys.load(settings.site.key, settings.site.data)
+    for pipeline in settings.pipelines:
+        if pipeline.project == project:
+            name = pipeline.protocol
+            protocol = load_protocol(file.parent / name if name.endswith(".toml") else name, pipeline.level)
+            _, table = means(settings.site, key, project, protocol)
+            if table is not None:
+                break
+    else:
+        raise ConfigError(f"no pipeline leads into {project} with subjects that a table knows")
+
+    def note(what: str, about: str) -> None:
+        with open_store(settings.site.data).begin() as connection:
+            audit.record(connection, getuser(), what, about)
+
+    return table, note
 
 
 def _digest(key: SiteKey, project: str, patient_id: str) -> str:

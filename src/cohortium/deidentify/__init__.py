@@ -37,12 +37,14 @@ PLANS = 64  # one for each SOP class in use; bounded
 class Deidentified:
     """A de-identified file: slices to be written in order, some of them views of the input buffer.
 
-    The identifiers are the new ones; `subject_mark` is a keyed digest of who the patient is, `areas` what was blanked.
+    The identifiers are the new ones; `subject_mark` is a keyed digest of who the patient is in the project, `person`
+    one that is the same in all projects of the site, for its `register` alone; `areas` is what was blanked.
     """
 
     slices: list[bytes | memoryview]
     findings: tuple[Finding, ...]
     subject_mark: str
+    person: str
     areas: Areas
     PatientID: str
     StudyInstanceUID: str
@@ -128,7 +130,7 @@ class Deidentifier:
             context.findings += (*review.findings, *redacted.findings)
         findings = tuple(dict.fromkeys(context.findings))
         areas = review.areas if review else {}
-        return Deidentified(slices, findings, context.subject_mark, areas, *identifiers)
+        return Deidentified(slices, findings, context.subject_mark, context.person, areas, *identifiers)
 
     def _rewritten(
         self, buffer: bytes | memoryview, sop_class: str, cleaned: bool, meta: FileMeta, ruled: Ruled | None

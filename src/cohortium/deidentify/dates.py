@@ -16,7 +16,7 @@ from cohortium.deidentify.actions import dummy
 from cohortium.dicom.plan import Context, ElementAction, padded
 from cohortium.values import DateRule, Finding, Severity
 
-__all__ = ["DATE_TIME", "MODIFIABLE", "UNPARSEABLE", "checked", "cut_to_year", "modified"]
+__all__ = ["DATE_TIME", "MODIFIABLE", "PLACEHOLDERS", "UNPARSEABLE", "checked", "cut_to_year", "modified"]
 
 MODIFIABLE = frozenset(("AS", "DA", "DT", "SH", "TM"))
 

@@ -6,14 +6,20 @@ languages lose their marks first. A name without two parts, or a person without 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
+from datetime import date
 from itertools import groupby
+
+from cohortium.deidentify.dates import PLACEHOLDERS
 
 __all__ = ["name_keys", "sound"]
 
 WRITTEN_OUT = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th"})
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})  # Müller is Muller where marks are lost, else Mueller
+NOBODY = frozenset(("anonym", "anonymous", "baby", "boy", "girl", "knabe", "madchen", "patient", "test", "unknown"))
+"""What stands for a given name where there is none: two of them are not one person, but perhaps twins."""
+
 CODES = {
     **dict.fromkeys("aeijouy", "0"),
     **dict.fromkeys("bp", "1"),
@@ -29,15 +35,24 @@ CODES = {
 
 
 def name_keys(name: str, birth_date: str, sex: str) -> Iterator[tuple[str, str]]:
-    """What two records of one person share, with birth date and sex: (`name`, as written), (`sound`, as spoken)."""
-    family, _, rest = name.partition("=")[0].partition("^")
-    parts = _letters(family), _letters(rest.partition("^")[0])
+    """What two records of one person share: (`name`, as written, in each way to write it) and (`sound`, as spoken)."""
+    family, given, *more = [*name.partition("=")[0].split("^"), "", ""]
     born = birth_date.strip()
-    if not all(parts) or not re.fullmatch(r"[0-9]{8}", born):
+    if not _letters(family) or _letters(given) in {"", *NOBODY} or not _is_day(born):
         return
     about = (born, sex.strip().upper())
-    yield "name", "\x1f".join((*parts, *about))
-    yield "sound", "\x1f".join((*map(sound, parts), *about))
+    written = [unicodedata.normalize("NFC", part).casefold() for part in (family, given + more[0])]
+    spellings = (tuple(_letters(part.translate(table)) for part in written) for table in (UMLAUTS, {}))
+    for parts in dict.fromkeys(spellings):
+        yield "name", "\x1f".join((*parts, *about))
+    yield "sound", "\x1f".join((sound(family), sound(given), *about))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return len(text) == 8 and date.fromisoformat(text) not in PLACEHOLDERS
+    except ValueError:
+        return False
 
 
 def sound(word: str) -> str:

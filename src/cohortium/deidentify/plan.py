@@ -225,14 +225,16 @@ class _Preparation:
                 raise Malformed(f"{keyword} is missing, or is not one UID")
         charset = noted.get(SPECIFIC_CHARACTER_SET, b"")
         patient = noted.get(PATIENT_NAME, b""), noted.get(PATIENT_ID, b""), noted.get(ISSUER, b""), charset
-        pseudonym, mark, days, echoes, findings = self.subject(*patient, noted[STUDY_INSTANCE_UID].strip(b"\0 "))
+        pseudonym, mark, days, echoes, findings, person = self.subject(
+            *patient, noted[STUDY_INSTANCE_UID].strip(b"\0 ")
+        )
         sets |= self.stamps
         sets[PATIENT_NAME] = sets[PATIENT_ID] = pseudonym
-        return Context(sets, character_sets(charset), [*self.findings, *findings], mark, echoes, days)
+        return Context(sets, character_sets(charset), [*self.findings, *findings], mark, echoes, days, person=person)
 
     def _subject(
         self, name: bytes, patient_id: bytes, issuer: bytes, charset: bytes, study: bytes
-    ) -> tuple[bytes, str, int, Echoes, tuple[Finding, ...]]:
+    ) -> tuple[bytes, str, int, Echoes, tuple[Finding, ...], str]:
         """Pseudonym, mark, shift. A patient without an identifier is known by the study alone: nobody is merged."""
         sets = character_sets(charset)
         readable_id = decode(patient_id, sets)
@@ -243,7 +245,7 @@ class _Preparation:
         except NotKnown:
             raise Aside(Reason.SUBJECT_UNKNOWN) from None
         pseudonym = padded(subject.pseudonym.encode("ascii"), "LO")
-        return pseudonym, subject.mark, subject.days, echoes, findings + subject.findings
+        return pseudonym, subject.mark, subject.days, echoes, findings + subject.findings, subject.person
 
 
 def _readable(name: bytes, sets: tuple[str, ...]) -> str:

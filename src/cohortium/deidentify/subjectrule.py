@@ -17,7 +17,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "random": frozenset({"length"}),
     "convention": frozenset({"pattern", "digits"}),
     "lookup": frozenset(),
-    "context": frozenset({"length", "context"}),
+    "context": frozenset({"length", "context", "elsewhere"}),
     "fresh": frozenset({"length"}),
 }
 """What a kind may be told beside its name."""
@@ -43,7 +43,8 @@ def describe(rule: SubjectRule) -> str:
         case "lookup":
             return "stands in a list; patients who are not in it are set aside"
         case "context":
-            return f"is {rule.length} characters, unrelated to those of any other context except for who holds the key"
+            told = f"is {rule.length} characters, unrelated to those of any other context except for who holds the key"
+            return told + ("; what comes in was pseudonymised elsewhere" if rule.elsewhere else "")
         case "fresh":
             return f"is {rule.length} characters, made under a key that is thrown away after the run"
         case _:
@@ -70,6 +71,8 @@ def subject_problems(table: Any) -> Iterator[str]:
     context = table.get("context", "")
     if not isinstance(context, str) or not PLAIN.fullmatch(context):
         yield "subject.context: a name of letters, digits, points and hyphens is expected"
+    if not isinstance(table.get("elsewhere", False), bool):
+        yield "subject.elsewhere: true or false is expected"
 
 
 def _number(table: Mapping[str, Any], key: str, least: int, most: int) -> Iterator[str]:

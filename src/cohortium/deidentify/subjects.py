@@ -55,16 +55,17 @@ WEAK_SECRET = Finding(
     Severity.WARNING,
     "the project's secret was accepted although it is weak; pseudonyms can be found by trial",
 )
-DUPLICATES = {
-    "name": Finding(
-        "subject.merged", Severity.INFO, "two identifiers with one name, birth date and sex are one subject"
-    ),
-    "sound": Finding(
-        "subject.merged-by-sound",
-        Severity.WARNING,
-        "two identifiers with names that sound alike, one birth date and one sex are one subject; compare them",
-    ),
-}
+MERGED = Finding("subject.merged", Severity.INFO, "two identifiers with one name, birth date and sex are one subject")
+LINKED = Finding("subject.linked", Severity.INFO, "two identifiers are one subject, as somebody who knows has said")
+ALIKE = Finding(
+    "subject.candidate",
+    Severity.WARNING,
+    "another subject has a name that sounds alike, the same birth date and sex; if they are one person, "
+    "`cohortium subject merge` makes them one",
+)
+ELSEWHERE = Finding(
+    "subject.pseudonymised-elsewhere", Severity.INFO, "identifiers came pseudonymised elsewhere, and were mapped again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,12 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a table says of one patient; `merged` tells by what two identifiers were found to be one person."""
+    """What a table says of one patient; `merged` tells what made two identifiers one person: `name`, or `hand`."""
 
     pseudonym: str
     first: str = ""  # date of the first examination seen, ISO 8601
     merged: str = ""
+    like: str = ""  # the pseudonym of somebody whose name sounds alike
 
 
 class Assigner(Interface):
@@ -98,10 +100,13 @@ class Assigner(Interface):
 
 
 class Subject(NamedTuple):
+    """Who a patient is in a project; `person` is a keyed digest that is the same in all projects of the site."""
+
     pseudonym: str
     mark: str
     days: int
     findings: tuple[Finding, ...]
+    person: str
 
 
 class NotKnown(Exception):
@@ -131,7 +136,8 @@ class Subjects:
         self._known: dict[str, Known] = {}
         self.own_issuer = own_issuer
         self._assigner = assigner
-        self._findings = (WEAK_SECRET,) if secret and secret.weak else ()
+        self._register = Pseudonyms(key, "", rule.length)
+        self._findings = (WEAK_SECRET,) * bool(secret and secret.weak) + (ELSEWHERE,) * rule.elsewhere
 
     def learn(self, known: Mapping[str, Known]) -> None:
         """Take over what the writer has assigned."""
@@ -156,18 +162,19 @@ class Subjects:
     def __call__(self, patient_id: str, issuer: str = "") -> Subject:
         """The subject that the patient is; `NotKnown` where only a table could tell and does not."""
         issuer = foreign(issuer, self.own_issuer)
-        mark = self._people.mark(patient_id, issuer)
+        mark, registered = self._people.mark(patient_id, issuer), self._register.mark(patient_id, issuer)
         if not self._tabled:
             pseudonym = self._pseudonyms.pseudonym(patient_id, issuer)
-            return Subject(pseudonym, mark, self._shifts.days(patient_id, issuer), self._findings)
+            days = self._shifts.days(patient_id, issuer)
+            return Subject(pseudonym, mark, days, self._findings, registered)
         known = self._known.get(mark)
         if known is None:
             raise NotKnown
         person = (known.pseudonym, "table")  # for two identifiers may be one person
         first = date.fromisoformat(known.first) if self._anchored else None
         days = (ANCHOR - first).days if first else self._shifts.days(*person)
-        findings = (DUPLICATES[known.merged],) if known.merged else ()
-        return Subject(known.pseudonym, self._people.mark(*person), days, findings)
+        told = {"name": (MERGED,), "hand": (LINKED,)}.get(known.merged, ()) + ((ALIKE,) if known.like else ())
+        return Subject(known.pseudonym, self._people.mark(*person), days, self._findings + told, registered)
 
 
 def foreign(issuer: str, own: str) -> str:

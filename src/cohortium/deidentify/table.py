@@ -1,8 +1,7 @@
-"""The table of correspondence: who bears which pseudonym, in one SQLite file of this package's own.
+"""The table of correspondence: who bears which pseudonym.
 
-What always holds: the file alone says nothing. Rows are found by keyed digests and their values are sealed under keys
-that follow from the site's key, which lies elsewhere. Assigning is one transaction that holds the write lock, so
-however many processes meet a new patient, one pseudonym is given, and no two patients get the same.
+What always holds: assigning is one transaction that holds the write lock, so however many processes meet a new patient,
+one pseudonym is given, and no two patients get the same, unless somebody who holds the key merged them.
 """
 
 from __future__ import annotations
@@ -10,29 +9,27 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cohortium.config import Site
 from cohortium.deidentify import secret as secrets_
 from cohortium.deidentify.identifiers import Pseudonyms
 from cohortium.deidentify.names import name_keys
+from cohortium.deidentify.rows import open_, path_of, seal, transaction
 from cohortium.deidentify.secret import Secret
 from cohortium.deidentify.subjectrule import TABLED
 from cohortium.deidentify.subjects import Known, Patient, foreign
-from cohortium.errors import ConfigError, Corrupt, Refused, Unavailable
+from cohortium.errors import ConfigError, Refused
 from cohortium.keys import SiteKey
 from cohortium.values import Protocol, SubjectRule
 
-__all__ = ["Table", "means", "open_", "path_of", "seal", "transaction"]
+__all__ = ["Table", "means"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS subject (
@@ -41,7 +38,6 @@ CREATE TABLE IF NOT EXISTS subject (
 CREATE INDEX IF NOT EXISTS subject_given ON subject (scope, given);
 CREATE TABLE IF NOT EXISTS person (who BLOB PRIMARY KEY, sealed BLOB NOT NULL);
 """
-NONCE = 12
 LONGEST = 64  # characters of a PatientID (LO)
 
 
@@ -121,19 +117,49 @@ class Table:
     def link(self, pseudonym: str, other: Table) -> str | None:
         """The pseudonym in the context of `other` of who bears this one here; a walk that needs the site's key."""
         with transaction(self._path, SCHEMA) as connection:
-            for who, sealed in connection.execute("SELECT who, sealed FROM person"):
-                person = open_(self._person_cipher, sealed, who)
+            for _, person in self._persons(connection):
                 if self._contexts.pseudonym(person) == pseudonym:
                     return other._contexts.pseudonym(person)
         return None
+
+    def merge(self, pseudonym: str, duplicate: str) -> int:
+        """Make who bears `duplicate` the one who bears `pseudonym`, from now on; the number of identifiers moved.
+
+        For who holds the key and knows that two subjects are one person. Contexts met later know one person too;
+        what was given out before, here and elsewhere, stays as it is.
+        """
+        with transaction(self._path, SCHEMA) as connection:
+            kept, moved = (dict(self._bearers(connection, each)) for each in (pseudonym, duplicate))
+            if not kept or not moved or pseudonym == duplicate:
+                raise Refused("two subjects of this project are needed, by their pseudonyms; nothing was changed")
+            first = next(iter(kept.values()))["first"]
+            for mark, entry in (kept | moved).items():
+                changes = {} if mark in kept else {"pseudonym": pseudonym, "first": first, "merged": "hand", "like": ""}
+                resolved = {"like": ""} if entry["like"] in (pseudonym, duplicate) else {}
+                self._write(connection, mark, entry | changes | resolved)
+            people = {self._contexts.pseudonym(person): person for _, person in self._persons(connection)}
+            for who, person in list(self._persons(connection)) if pseudonym in people else ():
+                if person == people.get(duplicate):
+                    sealed = seal(self._person_cipher, people[pseudonym], who)
+                    connection.execute("UPDATE person SET sealed = ? WHERE who = ?", (sealed, who))
+        self._cache.clear()
+        return len(moved)
+
+    def candidates(self) -> list[tuple[str, str]]:
+        """Pairs of pseudonyms that may be one person: an earlier one, and the one whose name sounds like it."""
+        with transaction(self._path, SCHEMA) as connection:
+            query = "SELECT mark, sealed FROM subject WHERE scope = ?"
+            entries = [self._read(mark, sealed) for mark, sealed in connection.execute(query, (self._scope,))]
+        return sorted({(entry["like"], entry["pseudonym"]) for entry in entries if entry["like"]})
 
     def _assign(self, connection: sqlite3.Connection, mark: str, patient: Patient) -> Known:
         first = _first(patient)
         match self._rule.kind:
             case "context":
-                person, merged = self._person(connection, patient)
+                person, merged, like = self._person(connection, patient)
                 pseudonym = self._contexts.pseudonym(person)
-                known = Known(pseudonym, self._first_of(connection, pseudonym) or first, merged)
+                alike = self._contexts.pseudonym(like) if like else ""
+                known = Known(pseudonym, self._first_of(connection, pseudonym) or first, merged, alike)
             case "convention":
                 known = Known(self._numbered(connection), first)
             case _:
@@ -159,24 +185,35 @@ class Table:
             if not self._is_given(connection, text):
                 return text
 
-    def _person(self, connection: sqlite3.Connection, patient: Patient) -> tuple[str, str]:
-        """Who the patient is in every context, and by what they were recognised under another identifier."""
-        keys = [
-            ("id", self._who("id", self._marks.identity(patient.patient_id, foreign(patient.issuer, self._own_issuer))))
-        ]
-        keys += [
-            (kind, self._who(kind, text)) for kind, text in name_keys(patient.name, patient.birth_date, patient.sex)
-        ]
-        person, merged = secrets.token_hex(16), ""
-        for kind, who in keys:
-            row = connection.execute("SELECT sealed FROM person WHERE who = ?", (who,)).fetchone()
-            if row:
-                person, merged = open_(self._person_cipher, row[0], who), "" if kind == "id" else kind
-                break
+    def _person(self, connection: sqlite3.Connection, patient: Patient) -> tuple[str, str, str]:
+        """Who the patient is in every context, by what they were recognised, and who else they may be.
+
+        The same name, birth date and sex are one person under two identifiers. A name that sounds alike is not, nor is
+        one that two people bear: that is for somebody to judge.
+        """
+        issuer = foreign(patient.issuer, self._own_issuer)
+        keys = [("id", self._who("id", self._marks.identity(patient.patient_id, issuer)))]
+        if not self._rule.elsewhere:  # else the name is a registry's, and may be everybody's
+            about = name_keys(patient.name, patient.birth_date, patient.sex)
+            keys += [(kind, self._who(kind, text)) for kind, text in about]
+        found = [(kind, each) for kind, who in keys if (each := self._known_person(connection, who))]
+        known = next((each for kind, each in found if kind == "id"), "")
+        namesakes = {each for kind, each in found if kind == "name"}
+        merged = namesakes.pop() if not known and len(namesakes) == 1 else ""
+        like = next((each for _, each in found), "") if not known and not merged else ""
+        person = known or merged or secrets.token_hex(16)
         for _, who in keys:
-            sealed = seal(self._person_cipher, person, who)
-            connection.execute("INSERT OR IGNORE INTO person VALUES (?, ?)", (who, sealed))
-        return person, merged
+            row = (who, seal(self._person_cipher, person, who))
+            connection.execute("INSERT OR IGNORE INTO person VALUES (?, ?)", row)
+        return person, "name" if merged else "", like
+
+    def _known_person(self, connection: sqlite3.Connection, who: bytes) -> str:
+        row = connection.execute("SELECT sealed FROM person WHERE who = ?", (who,)).fetchone()
+        return open_(self._person_cipher, row[0], who) if row else ""
+
+    def _persons(self, connection: sqlite3.Connection) -> Iterator[tuple[bytes, str]]:
+        for who, sealed in connection.execute("SELECT who, sealed FROM person"):
+            yield who, open_(self._person_cipher, sealed, who)
 
     def _mark(self, patient: Patient) -> str:
         return self._marks.mark(patient.patient_id, foreign(patient.issuer, self._own_issuer))
@@ -187,59 +224,41 @@ class Table:
     def _find(self, connection: sqlite3.Connection, mark: str) -> Known | None:
         query = "SELECT sealed FROM subject WHERE scope = ? AND mark = ?"
         row = connection.execute(query, (self._scope, mark)).fetchone()
-        if row is None:
-            return None
-        entry = json.loads(open_(self._cipher, row[0], mark.encode()))
-        return Known(entry["pseudonym"], entry["first"], entry["merged"])
+        entry = self._read(mark, row[0]) if row else None
+        return Known(entry["pseudonym"], entry["first"], entry["merged"], entry["like"]) if entry else None
+
+    def _read(self, mark: str, sealed: bytes) -> dict[str, str]:
+        entry: dict[str, str] = json.loads(open_(self._cipher, sealed, mark.encode()))
+        return {"like": ""} | entry
+
+    def _bearers(self, connection: sqlite3.Connection, pseudonym: str) -> Iterator[tuple[str, dict[str, str]]]:
+        """What is known of each identifier whose bearer has the pseudonym, by mark."""
+        query = "SELECT mark, sealed FROM subject WHERE scope = ? AND given = ?"
+        for mark, sealed in connection.execute(query, (self._scope, self._digest(pseudonym))):
+            yield mark, self._read(mark, sealed)
 
     def _is_given(self, connection: sqlite3.Connection, pseudonym: str) -> bool:
         query = "SELECT 1 FROM subject WHERE scope = ? AND given = ?"
         return connection.execute(query, (self._scope, self._digest(pseudonym))).fetchone() is not None
 
     def _put(self, connection: sqlite3.Connection, mark: str, patient: Patient, known: Known) -> None:
-        entry = asdict(known) | {"patient_id": patient.patient_id, "issuer": patient.issuer}
+        self._write(connection, mark, asdict(known) | {"patient_id": patient.patient_id, "issuer": patient.issuer})
+
+    def _write(self, connection: sqlite3.Connection, mark: str, entry: Mapping[str, str]) -> None:
         sealed = seal(self._cipher, json.dumps(entry), mark.encode())
-        row = (self._scope, mark, self._digest(known.pseudonym), sealed)
+        row = (self._scope, mark, self._digest(entry["pseudonym"]), sealed)
         connection.execute("INSERT OR REPLACE INTO subject VALUES (?, ?, ?, ?)", row)
 
     def _first_of(self, connection: sqlite3.Connection, pseudonym: str) -> str:
         """The first examination of a person who may be known by another identifier."""
-        query = "SELECT mark FROM subject WHERE scope = ? AND given = ?"
-        marks = connection.execute(query, (self._scope, self._digest(pseudonym))).fetchall()
-        found = (self._find(connection, mark) for (mark,) in marks)
-        return next((known.first for known in found if known and known.first), "")
+        return next((entry["first"] for _, entry in self._bearers(connection, pseudonym) if entry["first"]), "")
 
     def _digest(self, pseudonym: str) -> bytes:
         return hmac.digest(self._given, pseudonym.encode(), "sha256")
 
 
-@contextmanager
-def transaction(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """Everything or nothing, in the file at `path`, while nobody else writes."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
-            connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in schema.strip().split(";\n"):
-                connection.execute(statement)
-            yield connection
-            connection.execute("COMMIT")
-    except (OSError, sqlite3.OperationalError) as error:
-        raise Unavailable(f"the table of correspondence cannot be used ({type(error).__name__})") from None
-    except sqlite3.DatabaseError:
-        raise Corrupt("the table of correspondence is no SQLite file, or damaged; restore it from a backup") from None
-
-
 def _first(patient: Patient) -> str:
     return patient.examined.isoformat() if patient.examined else ""
-
-
-def path_of(data: Path) -> Path:
-    """Where the table lies."""
-    return data / "subjects.sqlite"
 
 
 def means(site: Site, key: SiteKey, project: str, protocol: Protocol) -> tuple[Secret | None, Table | None]:
@@ -251,17 +270,3 @@ def means(site: Site, key: SiteKey, project: str, protocol: Protocol) -> tuple[S
     anchored = protocol.dates.rule == "anchor"
     path = path_of(site.data)
     return secret, Table(path, key, project, protocol.subject, site.name, site.issuer, anchored=anchored)
-
-
-def seal(cipher: AESGCM, text: str, name: bytes) -> bytes:
-    """A text that only who has the key can read, and only under the name it was given."""
-    nonce = os.urandom(NONCE)
-    return nonce + cipher.encrypt(nonce, text.encode(), name)
-
-
-def open_(cipher: AESGCM, sealed: bytes, name: bytes) -> str:
-    """What `seal` was given."""
-    try:
-        return cipher.decrypt(sealed[:NONCE], sealed[NONCE:], name).decode()
-    except InvalidTag:
-        raise Corrupt("a row of the table of correspondence is damaged, or sealed under another key") from None

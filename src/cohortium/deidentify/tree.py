@@ -61,8 +61,8 @@ class Outcome:
     """What became of one input: `state` is de-identified, duplicate, quarantined (with `aside`) or not DICOM.
 
     `output` is below the destination; `size` and `written` are bytes; `mark` is the keyed digest that was asked for,
-    `areas` what was blanked in its pictures.
-    Of a clinical table `rows` accounts for each row.
+    `areas` what was blanked in its pictures, `person` whom the site's register knows. Of a clinical table `rows`
+    accounts for each row.
     """
 
     path: Path
@@ -76,6 +76,7 @@ class Outcome:
     mark: str = ""
     areas: Areas = field(default_factory=dict)
     rows: Account | None = None
+    person: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -245,7 +246,9 @@ def _written(task: Task, path: Path, size: int, result: Deidentified) -> Outcome
     digest = result.digest() if task.digests else ""
     state = State.DEIDENTIFIED if new else State.DUPLICATE
     size_written = result.size() if new else 0
-    return Outcome(path, state, size, size_written, output, digest, findings=result.findings, areas=result.areas)
+    return Outcome(
+        path, state, size, size_written, output, digest, None, result.findings, areas=result.areas, person=result.person
+    )
 
 
 def _unwritable(error: OSError) -> Unavailable:

@@ -138,7 +138,8 @@ class Context:
 
     `sets` maps each tag of `Plan.sets` to its value; `findings` is filled while the file is rewritten; `subject_mark`
     is a keyed digest of who the patient is; `echoes` tells whether bytes hold a word of the patient's name or ID;
-    `days` is what the subject's dates are shifted by, `clock` what times of day are, where those are moved.
+    `days` is what the subject's dates are shifted by, `clock` what times of day are, where those are moved;
+    `person` is a keyed digest of the patient that is the same in all projects of the site.
     """
 
     sets: Mapping[int, SetValue]
@@ -148,6 +149,7 @@ class Context:
     echoes: Callable[[bytes], bool]
     days: int = 0
     clock: timedelta | None = None
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,10 @@ __all__ = ["Provenance", "of", "record"]
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How `output` (SHA-256) was made from `source` (keyed digest): by whom, with what, for whom, when."""
+    """How `output` (SHA-256) was made from `source` (keyed digest): by whom, with what, for whom, when.
+
+    `subjects` says what the identifiers in `source` were, where they were no patient's own: pseudonymised elsewhere.
+    """
 
     output: str
     source: str
@@ -31,6 +34,7 @@ class Provenance:
     site: str
     project: str
     created: str
+    subjects: str = ""
 
 
 def record(connection: Connection, made: Provenance) -> str:

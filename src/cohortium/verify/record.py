@@ -52,6 +52,7 @@ class Record:
     """A run: under which rules, and every input that could be read.
 
     `actions` are the rules for public attributes, by keyword: the code (PS3.15 Table E.1-1a) for all that are not kept.
+    `subjects` says what the incoming identifiers were, where they were no patient's own.
     """
 
     project: str
@@ -60,6 +61,7 @@ class Record:
     software: str
     entries: tuple[Entry, ...]
     actions: Mapping[str, str] = field(default_factory=dict)
+    subjects: str = ""
 
 
 def blanks(areas: Areas) -> Iterator[Blank]:

@@ -10,7 +10,7 @@ import pytest
 import factory
 from cohortium.deidentify import Deidentified, Deidentifier, load_protocol
 from cohortium.deidentify.ctp.store import Store, tables_for
-from cohortium.deidentify.table import path_of
+from cohortium.deidentify.rows import path_of
 from cohortium.errors import ConfigError, Corrupt
 from cohortium.keys import SiteKey
 

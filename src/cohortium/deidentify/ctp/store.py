@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cohortium.deidentify.ctp.tables import Tables
-from cohortium.deidentify.table import open_, path_of, seal, transaction
+from cohortium.deidentify.rows import open_, path_of, seal, transaction
 from cohortium.errors import ConfigError
 from cohortium.keys import SiteKey
 from cohortium.values import Protocol
