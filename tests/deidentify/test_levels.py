@@ -17,6 +17,7 @@ from cohortium.values import Action, Protocol
 
 HEAD = 'name = "p"\nversion = "1"\ntitle = "t"\nedition = "2026c"\nbase = "basic"\n'
 MODIFIED = 'options = ["Retain Longitudinal Temporal Information Modified Dates", "Clean Descriptors"]\n'
+PRIVATE = '["Retain Longitudinal Temporal Information Modified Dates", "Retain Safe Private"]'
 Load = Callable[..., Protocol]
 
 
@@ -70,6 +71,10 @@ times = "hour"
             r"more than a in StudyID",
         ),
         ("[levels.a]\n[levels.b]\n", r"levels\.b: is no more private than a"),
+        (
+            f"[levels.a]\n[levels.b]\noptions = {PRIVATE}\n",
+            r"levels\.b: gives away more than a in private attributes of ",
+        ),
         ('[dates]\ntimes = "hour"\n[levels.a.dates]\ntimes = "keep"\n', r"levels\.a"),
         ("[dates]\ndays = [-800, -10]\n[levels.a.dates]\ndays = [-100, -10]\n", r"levels\.a\.dates: give away more"),
         ('[levels.a.dates]\nrule = "truncate"\n', r"levels\.a\.dates: give away more .*or other things"),

@@ -29,7 +29,13 @@ KEY = SiteKey(bytes(32))
 FULL = "Retain Longitudinal Temporal Information Full Dates"
 MODIFIED = "Retain Longitudinal Temporal Information Modified Dates"
 DESCRIPTORS, CHARACTERISTICS = "Clean Descriptors", "Retain Patient Characteristics"
-CODES = {FULL: "113106", MODIFIED: "113107", DESCRIPTORS: "113105", CHARACTERISTICS: "113108"}
+CODES = {
+    FULL: "113106",
+    MODIFIED: "113107",
+    DESCRIPTORS: "113105",
+    CHARACTERISTICS: "113108",
+    "Retain Safe Private": "113111",
+}
 MAPPED = "a UID under 2.25, another than before"
 
 OBJECT: Mapping[str, Any] = {
@@ -305,6 +311,13 @@ def test_eurobioimaging(tmp_path: Path) -> None:
     made = output("eurobioimaging", tmp_path, listed="EBI-17")
     assert made.PatientID == "EBI-17"
     held(made, BASIC, (), "REMOVED")
+
+
+def test_eurobioimaging_pet(tmp_path: Path) -> None:
+    """The same, but weight and size kept; on PET more, see test_relative. On CT no time has an injection to go by."""
+    made = output("eurobioimaging-pet", tmp_path, listed="EBI-17")
+    kept = {"PatientWeight": "80", "PatientSize": "1.80", "AcquisitionDate": "19000101"}
+    held(made, BASIC | kept, (MODIFIED, "Retain Safe Private"), "MODIFIED")
 
 
 def test_dragon(tmp_path: Path) -> None:

@@ -97,12 +97,25 @@ def _time(text: str) -> timedelta:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds, microseconds=int(fraction.ljust(6, "0") or 0))
 
 
+def philips(suv: bytes, activity: bytes = b"2.5 ") -> dict[int, bytes]:
+    """The private block as Philips writes it, with an attribute beside the two that nobody knows to be safe."""
+    values = {
+        0x70530010: (b"Philips PET Private Group ", "LO"),
+        0x70531000: (suv, "DS"),
+        0x70531003: (b"MUELLER ", "ST"),
+    }
+    values |= {0x70531009: (activity, "DS")}
+    return {tag: factory.element(tag, value + b" " * (len(value) % 2), vr) for tag, (value, vr) in values.items()}
+
+
 SITUATIONS: dict[str, bytes] = {
     "Siemens, decay corrected to the start of the series": pet(
         AcquisitionTime="112411.647000", FrameReferenceTime="240000"
     ),
     "GE, decay corrected to the injection": pet(DecayCorrection="ADMIN"),
     "GE, uptake values already": pet(Units="GML", DecayCorrection="ADMIN"),
+    "Philips, counts and a factor to SUV": pet(Units="CNTS", raw=philips(suv=b"0.000345")),
+    "Philips, counts and a factor to activity": pet(Units="CNTS", raw=philips(suv=b"0.0 ", activity=b"1.75")),
     "injected before midnight, scanned after, times alone": pet(
         {"RadiopharmaceuticalStartTime": "233000"}, SeriesTime="003015.5", AcquisitionTime="003015.5"
     ),
@@ -153,7 +166,15 @@ def test_nothing_but_what_uptake_needs(by: By) -> None:
     assert made.PatientSex == ""
     assert "PatientAge" not in made
     assert made.LongitudinalTemporalInformationModified == "MODIFIED"
-    assert {item.CodeValue for item in made.DeidentificationMethodCodeSequence} == {"113100", "113107"}
+    assert {item.CodeValue for item in made.DeidentificationMethodCodeSequence} == {"113100", "113107", "113111"}
+
+
+def test_of_what_is_private_two_factors_stay(by: By) -> None:
+    made = by(pet(raw=philips(suv=b"0.000345")))
+    private = {f"{each.tag:08X}": str(each.value) for each in made.iterall() if each.tag.is_private}
+    assert private == {"70530010": "Philips PET Private Group", "70531000": "0.000345", "70531009": "2.5"}
+    other = philips(suv=b"0.000345") | {0x70530010: factory.element(0x70530010, b"SOMEBODY", "LO")}
+    assert not [each for each in by(pet(raw=other)).iterall() if each.tag.is_private]
 
 
 def test_without_an_injection_no_time_stays(by: By) -> None:

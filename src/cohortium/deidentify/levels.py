@@ -15,6 +15,7 @@ from typing import Any
 from pydicom._dicom_dict import DicomDictionary
 
 from cohortium.deidentify import standard
+from cohortium.deidentify.private import private_action, retained
 from cohortium.values import Action, DateRule, Protocol
 
 __all__ = ["at_level", "level_problems", "order_problems"]
@@ -23,7 +24,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 TABLES = {"options": list, "elements": dict, "dates": dict}
 GIVES_AWAY = (
     frozenset({Action.KEEP}),
-    frozenset({Action.CLEAN, Action.HASH, Action.MODIFY, Action.UID}),  # part of the value, or that two are the same
+    frozenset(
+        {Action.CLEAN, Action.HASH, Action.MODIFY, Action.SCRIPT, Action.UID}
+    ),  # part of the value, or that two are the same
     frozenset({Action.YEAR}),
     frozenset({Action.DUMMY, Action.EMPTY, Action.REMOVE}),  # nothing
 )
@@ -66,13 +69,24 @@ def order_problems(
     """What keeps the levels from being ever more private; the first may be the protocol itself under a name."""
     for weaker, stronger in pairwise([base, *levels]):
         less = [tag for tag in _attributes() if _rank(outcome(stronger, tag)) < _rank(outcome(weaker, tag))]
+        private = _private(weaker, stronger)
         than = weaker.level or "the protocol without a level"
         if less:
             yield f"levels.{stronger.level}: gives away more than {than} in {_named(less)}"
+        elif private:
+            yield f"levels.{stronger.level}: gives away more than {than} in private attributes of {', '.join(private)}"
         elif not _as_private(weaker.dates, stronger.dates):
             yield f"levels.{stronger.level}.dates: give away more than those of {than}, or other things"
         elif weaker.level and weaker.dates == stronger.dates and _same(weaker, stronger, outcome):
             yield f"levels.{stronger.level}: is no more private than {than}"
+
+
+def _private(weaker: Protocol, stronger: Protocol) -> list[str]:
+    """The creators of private attributes in which the second gives away more."""
+    before = {key: _rank(private_action(weaker, each)[0]) for key, each in retained(weaker).items()}
+    after = {key: _rank(private_action(stronger, each)[0]) for key, each in retained(stronger).items()}
+    nothing = len(GIVES_AWAY) - 1
+    return sorted({key[0].decode() for key, rank in after.items() if rank < before.get(key, nothing)})[:SHOWN]
 
 
 def _attributes() -> Iterator[int]:
