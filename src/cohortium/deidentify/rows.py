@@ -29,7 +29,7 @@ def path_of(data: Path) -> Path:
 
 @contextmanager
 def transaction(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """The file at `path`, made where there is none, with the tables of `schema`, locked until all or nothing is written."""
+    """The file at `path` with the tables of `schema`, locked until everything or nothing is written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
