@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,12 @@ def basic() -> Deidentifier:
 @pytest.fixture(scope="session")
 def dragon() -> Deidentifier:
     return Deidentifier(load_protocol("dragon"), SiteKey(bytes(32)), "project")
+
+
+@pytest.fixture(scope="session")
+def cleaning() -> Deidentifier:
+    """Clean Descriptors, Structured Content and Graphics, with dates kept."""
+    return Deidentifier(load_protocol(Path(__file__).with_name("clean.toml")), SiteKey(bytes(32)), "project")
 
 
 @pytest.fixture(scope="session")

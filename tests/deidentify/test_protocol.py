@@ -92,8 +92,11 @@ def test_basic_profile(keyword, sop_class, action, why):
         (0x00091001, "Table E.1-1: X, private"),
         (0x00090010, "Table E.1-1: X, private"),
         (0x00189FFF, "unknown attribute: not understood, does not leave"),
-        (0x60000010, "Table E.1-1: X (overlays; their geometry goes with their data)"),
-        (0x501E3000, "Table E.1-1: X (curves)"),
+        (
+            0x60000010,
+            "Table E.1-1: X (overlays and their geometry); no option keeps them: a bitmap may show text",
+        ),
+        (0x501E3000, "Table E.1-1: X (curves); no option keeps them"),
         (0x00080000, "group length, retired"),
         (0x00020003, "file meta information is written anew"),
         (0x7F020010, "retired pixel data outside PixelData"),
@@ -137,7 +140,7 @@ def test_every_mistake_is_named_at_once(written):
         load(
             written(
                 'name = 1\nversion = " "\nedition = "2019a"\nbase = "mine"\nsurplus = 1\n'
-                'options = ["Retain Everything", "Clean Graphics", "Retain UIDs", "Retain UIDs"]\n'
+                'options = ["Retain Everything", "Clean Recognizable Visual Features", "Retain UIDs", "Retain UIDs"]\n'
                 '[subject]\nkind = "guess"\nlength = 3\nshape = 1\n'
                 '[elements]\nNoSuchThing = "keep"\nPatientID = "keep"\nPixelData = "remove"\nStudyDate = "shred"\n'
                 'Rows = "clean"\nModality = "uid"\nSOPInstanceUID = "remove"\nFileSetID = "keep"\nPatientAge = 3\n'
@@ -147,7 +150,7 @@ def test_every_mistake_is_named_at_once(written):
     for mistake in (
         *("surplus: no such setting", "name: text is expected", "version: is empty", "title: is missing"),
         *("edition: only 2026c", "base: only `basic`", "no option 'Retain Everything'"),
-        *("'Clean Graphics' is not in this version", "'Retain UIDs' stands there twice"),
+        *("'Clean Recognizable Visual Features' is not in this version", "'Retain UIDs' stands there twice"),
         *("subject.kind: one of keyed, hash", "subject.length: a whole number", "subject.shape: no such setting"),
         *("elements.NoSuchThing: no such attribute", "elements.PatientID: Cohortium writes it"),
         *("elements.PixelData: the object cannot be read", "elements.StudyDate: one of keep"),

@@ -22,6 +22,8 @@ UNITS = {*vocabulary.UNITS, *vocabulary.ATTACHED_UNITS}
 PHRASED = {word.casefold() for phrase in vocabulary.phrases() for word in RUN.findall(phrase)}
 KERNEL = re.compile(vocabulary.KERNEL, re.IGNORECASE)
 MEASURE = re.compile(rf"[0-9]{{1,3}}({'|'.join(map(re.escape, UNITS))})?", re.IGNORECASE)
+COUNTED = {f"{word}{number}" for word in vocabulary.COUNTED for number in ("", *range(1, 10))}
+COUNTED |= {side.casefold() for side in vocabulary.SIDES}
 
 words = st.sampled_from(sorted(vocabulary.words()))
 pieces = st.one_of(
@@ -74,6 +76,42 @@ def test_what_radiology_needs_stays(text, kept):
 )
 def test_a_negation_stays_for_the_rest_would_say_the_opposite(text):
     assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GTV",
+        "GTV-1",
+        "GTV1",
+        "PTV_2",
+        "Lesion 3",
+        "Lung_L",
+        "Femur_R",
+        "Kidney_L CT",
+        "SpinalCord",
+        "Neoplasm, Primary",
+    ],
+)
+def test_structures_of_radiotherapy_and_segments_keep_number_and_side(text):
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Lung L", "Lung"),  # may be an initial
+        ("Lung_L_Müller", "Lung_L"),
+        ("L_Lung", "Lung"),
+        ("Müller_L", ""),
+        ("GTV 61", "GTV"),
+        ("GTV_Huber", "GTV"),
+        ("Lesion 04.03.", "Lesion"),
+        ("Plan 1", "Plan"),
+    ],
+)
+def test_number_and_side_stay_with_a_structure_alone(text, kept):
+    assert clean(text) == kept
 
 
 @pytest.mark.parametrize(
@@ -133,7 +171,7 @@ def test_cleaning_again_changes_nothing(text):
 def test_nothing_stays_that_is_not_allowed(text):
     for run in RUN.findall(clean(text)):
         folded = run.casefold()
-        allowed = folded in vocabulary.words() | PHRASED | UNITS
+        allowed = folded in vocabulary.words() | PHRASED | UNITS | COUNTED
         assert allowed or KERNEL.fullmatch(run) or MEASURE.fullmatch(run), run
 
 

@@ -6,7 +6,7 @@ understood: there the answer is always to remove, to empty or to hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
 from typing import Never
 
@@ -14,7 +14,7 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VM, tag_for_keyword
 
 from cohortium import __version__
-from cohortium.deidentify import actions, dates, private, relative, standard
+from cohortium.deidentify import actions, dates, private, relative, standard, structured
 from cohortium.deidentify.daterule import MODIFIED_DATES
 from cohortium.deidentify.echoes import Echoes
 from cohortium.deidentify.identifiers import Tokens, UidMap
@@ -35,7 +35,9 @@ from cohortium.dicom.plan import (
     Rule,
     SetValue,
     View,
+    kind_of,
     padded,
+    unjudged,
 )
 from cohortium.errors import Malformed
 from cohortium.values import Action, Finding, Protocol, Reason, SetAside, Severity
@@ -65,6 +67,9 @@ SETS: Mapping[int, str] = {
 }
 CLEANED: Mapping[int, str] = {BURNED_IN_ANNOTATION: "CS"}  # set as well where pixels are cleaned
 NOTED = frozenset({SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION}) | pixels.NEEDED
+OF_DUMMIES = frozenset(  # dummies by what lies in them: Table E.1-1 lists every attribute that may
+    (0x00081072, 0x00081111, 0x0040A073)  # identification of operators, performed procedure steps, verifying observers
+)
 NESTED: Path = (0xFFFFFFFF,)  # any path on which the IOD types nothing that matters here
 ITEM_DELIMITATION = 0xFFFEE00D
 REMEMBERED = 4096
@@ -134,14 +139,20 @@ class _Rules:
         self.unusual = lru_cache(maxsize=REMEMBERED)(self._unusual)
 
     def _at(self, path: Path, explicit: bool) -> Mapping[bytes, Rule]:
+        if path != (shorter := structured.collapsed(path)):
+            return self.table(shorter, explicit)
+        if kind := kind_of(path):
+            return self._some(structured.attributes(kind), path, explicit)
         if self.untyped is None:
             return _table({(tag, vr): self.rule(tag, vr, path) for tag, vr in _dictionary()}, explicit)
-        shared = self.untyped.table((*filter(describes, path), *NESTED) if path else (), explicit)
-        tags = (*self.typed.get(path, ()), *self.relative, *(() if path else (*PIXEL_TAGS, *CLEANED)))
-        if not tags:
-            return shared
-        own = {(tag, vr): self.rule(tag, vr, path) for tag in tags for vr in _vrs(tag)}
-        return {**shared, **_table(own, explicit)}
+        shared = self.untyped.table((*filter(describes, unjudged(path)), *NESTED) if path else (), explicit)
+        tags = {*self.typed.get(unjudged(path), ()), *self.relative, *(() if path else (*PIXEL_TAGS, *CLEANED))}
+        if structured.within(path):
+            tags.update(tag for tag, _ in _dictionary() if structured.holds_codes(tag))
+        return {**shared, **self._some(tags, path, explicit)} if tags else shared
+
+    def _some(self, tags: Iterable[int], path: Path, explicit: bool) -> Mapping[bytes, Rule]:
+        return _table({(tag, vr): self.rule(tag, vr, path) for tag in tags for vr in _vrs(tag)}, explicit)
 
     def rule(self, tag: int, vr: str, path: Path) -> Rule:
         """The rule for an element whose VR is as the dictionary has it."""
@@ -150,15 +161,31 @@ class _Rules:
         if tag in PIXEL_TAGS:
             whole = self.cleaned or standard.has_plain_pixels(self.sop_class)
             return Rule(tag, Do.PIXELS if not path and whole else Do.DROP)
-        action, _ = action_for(self.protocol, tag, self.sop_class, path)
+        action, required = self._action(tag, path)
+        if action is Action.CLEAN and vr == "SQ":
+            return Rule(tag, Do.ENTER, structured.judge(tag, kind_of(path), self.protocol.options))
+        if action is Action.DUMMY and tag in OF_DUMMIES:
+            return Rule(tag, Do.ENTER)
+        if action is Action.DUMMY and structured.holds_codes(tag):
+            return Rule(tag, Do.ENTER, structured.unknown)
         if action is Action.KEEP and (tag in NOTED if not path else tag == SPECIFIC_CHARACTER_SET):
             return Rule(tag, Do.NOTE, None if tag == SPECIFIC_CHARACTER_SET else _acceptable(tag, vr))
         if action is Action.KEEP or (action is Action.UID and vr == "SQ"):
             return _kept(tag, vr)
         if tag == PATIENT_ID and action is not Action.REMOVE:
             return Rule(tag, Do.EDIT, _pseudonym)
-        required = standard.attribute_type(self.sop_class, tag, path) in ("1", "1C")
         return self.changed(tag, vr, action, required=required)
+
+    def _action(self, tag: int, path: Path) -> tuple[Action, bool]:
+        """What happens to an attribute, and whether it must have a value."""
+        path_, item = unjudged(path), structured.action(tag, path)
+        action, _ = action_for(self.protocol, tag, self.sop_class, path_)
+        if item and (item is Action.REMOVE or standard.keyword(tag) not in self.protocol.elements):
+            action = item
+        required = standard.attribute_type(self.sop_class, tag, path_) in ("1", "1C")
+        rule = standard.unlisted(tag)
+        unlisted = action is Action.CLEAN and bool(rule and rule.action is action)  # its type is not on record
+        return action, required or unlisted or structured.requires_value(tag, path)
 
     def changed(self, tag: int, vr: str, action: Action, *, required: bool) -> Rule:
         match action:

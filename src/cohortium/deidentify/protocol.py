@@ -16,7 +16,7 @@ from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 
-from cohortium.deidentify import relative, standard
+from cohortium.deidentify import relative, standard, structured
 from cohortium.deidentify.clinicalrule import clinical_problems, clinical_rule
 from cohortium.deidentify.ctp.rule import ctp_problems, ctp_rule, ruled, said
 from cohortium.deidentify.daterule import MODIFIED_DATES, date_problems, date_rule, describe
@@ -43,6 +43,8 @@ ACTIONS = {
     "hash": Action.HASH,
 }
 HASHED = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+GRAPHICS = "Clean Graphics"
+GRAPHIC_ANNOTATIONS, UNFORMATTED_TEXT = 0x00700001, 0x00700006
 TEXT = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
 FREE_TEXT = frozenset(("LT", "ST", "UT"))
 CLEANED = {**dict.fromkeys((*TEXT, "AE", "CS"), Action.CLEAN), "SQ": Action.KEEP}
@@ -62,6 +64,7 @@ STAMPS = frozenset(
         "PatientIdentityRemoved",
     )
 )
+UNWRITTEN = frozenset(("ContentSequence", "GraphicAnnotationSequence"))
 STRUCTURE = frozenset(("PixelData", "SOPClassUID", "SpecificCharacterSet"))
 HIERARCHY = frozenset(("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"))
 
@@ -127,6 +130,10 @@ def _action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, .
         return Action.REMOVE, "states the de-identification; written anew"
     if name in protocol.elements:
         return protocol.elements[name], f"protocol {protocol.name}: [elements]"
+    if structured.OPTION in protocol.options and (action := structured.cleans(tag)):
+        return action, f"{structured.OPTION}: each item judged by itself"
+    if tag == UNFORMATTED_TEXT and GRAPHIC_ANNOTATIONS in path and GRAPHICS in protocol.options:
+        return Action.CLEAN, f"{GRAPHICS}: shapes stay, texts beside them are cleaned"
     fallbacks = []
     if protocol.dates.modifies and standard.option(MODIFIED_DATES, tag):
         action, why = _dated(protocol, tag, name, sop_class)
@@ -158,8 +165,8 @@ def _action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, .
 
 
 def describes(tag: int) -> bool:
-    """Whether `tag` is a sequence that Clean Descriptors cleans: what is in it is judged by itself, more strictly."""
-    return standard.vr(tag) == "SQ" and standard.option(DESCRIPTORS, tag) == "C"
+    """Whether `tag` is a sequence in which people describe: what is in it is judged by itself, more strictly."""
+    return standard.vr(tag) == "SQ" and (standard.option(DESCRIPTORS, tag) == "C" or tag == GRAPHIC_ANNOTATIONS)
 
 
 def _dated(protocol: Protocol, tag: int, name: str, sop_class: str) -> tuple[Action | None, str]:
@@ -191,6 +198,8 @@ def _by_table(code: str, tag: int, sop_class: str, path: tuple[int, ...]) -> tup
         why += f", type {type_} in {iod}"
     if action is Action.DUMMY and standard.vr(tag) == "UI":
         return Action.UID, f"{why}; the mapped UID is the dummy"
+    if action is Action.DUMMY and standard.keyword(tag) in UNWRITTEN:
+        return Action.REMOVE, f"{why}; a made-up report or drawing would deceive"
     return action, why
 
 

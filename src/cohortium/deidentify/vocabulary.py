@@ -38,6 +38,22 @@ THICKNESSES = (
     "6.0",
     "8.0",
 )
+COUNTED = (
+    "gtv",
+    "ctv",
+    "itv",
+    "ptv",
+    "roi",
+    "tumor",
+    "tumour",
+    "lesion",
+    "läsion",
+    "nodule",
+    "node",
+    "target",
+    "segment",
+)
+SIDES = ("L", "R")  # as structures are named for radiotherapy (AAPM TG-263): Lung_L
 KERNEL = r"[bhiu][0-9]{2}[fhrs]|(?:b[flrv]|h[cnprv]|qr|ub|sa|tr)[0-9]{2}[du]?|fc[0-9]{2}"  # Siemens, Canon
 JOINER = re.compile(r"\s*([-_/+.,:&*^])?\s*")  # between two kept words: at most one mark, at most one space a side
 
@@ -54,7 +70,7 @@ def clean(text: str) -> str:
 def _filter(text: str) -> str:
     kept, end, adjoining = "", 0, False
     for match in _token().finditer(text):
-        if not _may_stay(match):
+        if not _may_stay(match) and not (adjoining and _is_side(text, end, match)):
             adjoining = False
             continue
         if kept:
@@ -80,6 +96,10 @@ def _may_stay(match: re.Match[str]) -> bool:
     return match.lastgroup != "word" or match[0].casefold() in words()
 
 
+def _is_side(text: str, end: int, match: re.Match[str]) -> bool:
+    return match[0] in SIDES and text[end : match.start()] == "_"
+
+
 def _join(gap: str) -> str:
     """The text between two kept neighbours, reduced to what may join them."""
     match = JOINER.fullmatch(gap)
@@ -96,10 +116,12 @@ def _token() -> re.Pattern[str]:
     phrase = "|".join(re.escape(each).replace(r"\ ", r"[ _/.-]") for each in longest_first)
     spaced, attached = "|".join(sorted(UNITS, key=len, reverse=True)), "|".join(ATTACHED_UNITS)
     thickness = "|".join(each.replace(".", "[.,]") for each in THICKNESSES)
+    counted = "|".join(COUNTED)
     begin, finish = r"(?<![^\W_])", r"(?![^\W_])"
     whole = rf"(?<![0-9][.,]){begin}"
     return re.compile(
         rf"{begin}(?P<phrase>{phrase}){finish}"
+        rf"|{begin}(?P<counted>(?:{counted})[ _-]?[1-9]){finish}"
         rf"|{whole}(?P<measure>{NUMBER}(?:\s?(?:{spaced})|(?:{attached}))){finish}"
         rf"|{whole}(?P<thickness>{thickness})(?![.,]?[^\W_])"
         rf"|{begin}(?P<kernel>{KERNEL}){finish}"

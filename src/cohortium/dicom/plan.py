@@ -31,15 +31,21 @@ __all__ = [
     "Do",
     "Edit",
     "ElementAction",
+    "Judge",
+    "Look",
     "Path",
     "Plan",
     "Private",
     "Rewritten",
     "Rule",
     "SafePrivate",
+    "SetItem",
     "SetValue",
     "View",
+    "judged",
+    "kind_of",
     "padded",
+    "unjudged",
 ]
 
 # PS3.5 7.1.2: the value representations whose explicit form has a 32-bit length, and the others.
@@ -88,7 +94,7 @@ class Do(IntEnum):
     TAKE = 4  # remove, and show to `Plan.prepare`
     DROP = 5  # remove
     EDIT = 6  # replace by what the argument makes of it
-    ENTER = 7  # keep the sequence, follow the plan inside its items
+    ENTER = 7  # keep the sequence, follow the plan inside its items, each of which the argument, if any, judges first
     PIXELS = 8  # the samples of the image
     END = 9  # the end of an item of undefined length
     KEEP_LONG = 20
@@ -101,11 +107,25 @@ class Do(IntEnum):
 ElementAction = Callable[[bytes, "Context"], bytes | None]
 """Makes a new value, of even length, from the old one; None removes the element. Never raises."""
 
-SetValue = bytes | tuple[tuple[tuple[int, str, bytes], ...], ...]
-"""The value of an element that is written anew; of a sequence, its items as (tag, VR, value)."""
+SetItem = tuple[tuple[int, str, "SetValue"], ...]
+"""An item of a sequence that is written anew: (tag, VR, value) of each element, in order of tags."""
+
+SetValue = bytes | tuple[SetItem, ...]
+"""The value of an element that is written anew; of a sequence, its items."""
 
 Path = tuple[int, ...]
-"""The tags of the sequences an element lies in, outermost first; empty at the top."""
+"""The tags of the sequences an element lies in, outermost first; empty at the top.
+
+Where an item was judged, its kind stands above the 32 bits of the sequence's tag, so that each item of a sequence may
+have rules of its own.
+"""
+
+Look = Callable[..., bytes]
+"""`look(*tags)`: the value of an element of one item, by its path from there, through sequences that have exactly one
+item; empty where there is none."""
+
+Judge = Callable[[Look, "Context"], int | SetItem]
+"""Says of which kind an item is, or what stands in its place. Never raises. Kinds are greater than 0."""
 
 View = Mapping[int, bytes]
 """Values, by tag, of those top-level elements that the plan asked to see."""
@@ -182,6 +202,24 @@ class Rewritten:
 
     slices: list[bytes | memoryview]
     context: Context
+
+
+KIND = 32  # how far above a tag the kind of its item stands
+
+
+def judged(path: Path, kind: int) -> Path:
+    """The path of what lies in an item of this kind of the innermost sequence."""
+    return (*path[:-1], path[-1] | kind << KIND)
+
+
+def unjudged(path: Path) -> Path:
+    """The path as tags alone."""
+    return tuple(step & 0xFFFFFFFF for step in path)
+
+
+def kind_of(path: Path) -> int:
+    """The kind of the innermost item; 0 where nobody judged it."""
+    return path[-1] >> KIND if path else 0
 
 
 def padded(value: bytes, vr: str) -> bytes:

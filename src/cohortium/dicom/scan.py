@@ -11,14 +11,30 @@ it refuses: `Malformed` for broken input, `NotScannable` for what `slow` can sti
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
 from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
 from cohortium.dicom.filemeta import FileMeta
-from cohortium.dicom.plan import LONG_VRS, SHORT_VRS, Context, Do, Edit, Path, Plan, Rewritten, Rule, SetValue, View
+from cohortium.dicom.plan import (
+    LONG_VRS,
+    SHORT_VRS,
+    Context,
+    Do,
+    Edit,
+    Judge,
+    Look,
+    Path,
+    Plan,
+    Rewritten,
+    Rule,
+    SetItem,
+    SetValue,
+    View,
+    judged,
+)
 from cohortium.dicom.private import Blocks, unechoed
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
@@ -29,6 +45,7 @@ __all__ = [
     "NotScannable",
     "element",
     "file_header",
+    "item",
     "note_missing",
     "note_trailing",
     "rewrite",
@@ -272,7 +289,7 @@ class _Rewriter:
                     continue
                 new = b"" if made is None else element(key, made)
             else:
-                items = self.items(head, value, after, context, path + _path(key))
+                items = self.items(head, value, after, context, path + _path(key), argument)
                 if items is None:
                     continue
                 new = element(key, items, undefined=_undefined(head, value))
@@ -283,7 +300,9 @@ class _Rewriter:
         out.append(head[run:end])
         return b"".join(out)
 
-    def items(self, head: bytes, position: int, end: int, context: Context, path: Path) -> bytes | None:
+    def items(
+        self, head: bytes, position: int, end: int, context: Context, path: Path, judge: Judge | None
+    ) -> bytes | None:
         """The items of the sequence whose value lies between `position` and `end`; None where nothing changed."""
         if len(path) > MAXIMUM_DEPTH:
             raise Malformed(f"sequences are nested more than {MAXIMUM_DEPTH} deep", position)
@@ -303,10 +322,15 @@ class _Rewriter:
             limit = end if length == UNDEFINED else start + length
             if limit > end:
                 raise Malformed("an item reaches beyond the end of its sequence", position)
+            kind = judge(_look(head, start, limit, explicit=self.explicit), context) if judge else 0
+            here = judged(path, kind) if isinstance(kind, int) else path
             noted: dict[int, bytes] = {}
-            edits, stop = self.scan(head, start, limit, path, noted)
-            context_here = _within(context, noted)
-            inner = self.apply(head, start, stop, edits, context_here, path) if edits else head[start:stop]
+            edits, stop = self.scan(head, start, limit, here, noted)
+            if not isinstance(kind, int):
+                inner = item(kind, self.explicit)
+            else:
+                within = _within(context, noted)
+                inner = self.apply(head, start, stop, edits, within, here) if edits else head[start:stop]
             changed |= len(inner) != stop - start or inner != head[start:stop]
             if length != UNDEFINED:
                 if stop != limit:
@@ -386,13 +410,13 @@ def set_element(tag: int, vr: str, value: SetValue, explicit: bool) -> bytes:
         key += vr.encode()
     if isinstance(value, bytes):
         return element(key, value)
-    items = b"".join(ITEM + len(item).to_bytes(4, "little") + item for item in _encoded(value, explicit))
-    return element(key, items)
+    contents = (item(each, explicit) for each in value)
+    return element(key, b"".join(ITEM + len(content).to_bytes(4, "little") + content for content in contents))
 
 
-def _encoded(items: tuple[tuple[tuple[int, str, bytes], ...], ...], explicit: bool) -> Iterator[bytes]:
-    for item in items:
-        yield b"".join(set_element(tag, vr, value, explicit) for tag, vr, value in item)
+def item(elements: SetItem, explicit: bool) -> bytes:
+    """What an item that is written anew holds."""
+    return b"".join(set_element(tag, vr, value, explicit) for tag, vr, value in elements)
 
 
 def element(key: bytes, value: bytes, *, undefined: bool = False) -> bytes:
@@ -437,24 +461,66 @@ def _skip_items(head: bytes, position: int, *, explicit: bool, depth: int) -> in
 
 
 def _skip_elements(head: bytes, position: int, *, explicit: bool, depth: int) -> int:
-    while True:
-        tag = head[position : position + 4]
-        if tag == ITEM_END:
-            return position + 8
-        if not explicit:
-            (length,), value = _length(head, position + 4), position + 8
-        else:
-            key, length = _explicit(head, position)
-            value = position + 8
-            if key[4:] in LONG_VRS:
-                (length,), value = _length(head, value), value + 4
-            elif key[4:] not in SHORT_VRS:
-                raise Malformed("an element has no known value representation", position)
-        if length == UNDEFINED:
-            inner = explicit and head[position + 4 : position + 6] != b"UN"
-            position = _skip_items(head, value, explicit=inner, depth=depth + 1)
-        else:
-            position = value + length
+    while head[position : position + 4] != ITEM_END:
+        _, _, position = _extent(head, position, explicit=explicit, depth=depth)
+    return position + 8
+
+
+def _extent(head: bytes, position: int, *, explicit: bool, depth: int) -> tuple[bytes, int, int]:
+    """VR (empty in implicit VR) of the element at `position`, where its value starts, and where the next one begins."""
+    vr, value = b"", position + 8
+    if not explicit:
+        (length,) = _length(head, position + 4)
+    else:
+        key, length = _explicit(head, position)
+        vr = key[4:]
+        if vr in LONG_VRS:
+            (length,), value = _length(head, value), value + 4
+        elif vr not in SHORT_VRS:
+            raise Malformed("an element has no known value representation", position)
+    if length != UNDEFINED:
+        return vr, value, value + length
+    return vr, value, _skip_items(head, value, explicit=explicit and vr != b"UN", depth=depth + 1)
+
+
+def _look(head: bytes, start: int, end: int, *, explicit: bool) -> Look:
+    """A look into one item. It checks no more than it must: what stays is scanned after it."""
+
+    def look(*tags: int) -> bytes:
+        here, stop = start, end
+        try:
+            for depth, tag in enumerate(tags, 1):
+                vr, value, after = _find(head, here, stop, tag, explicit=explicit)
+                if depth == len(tags):
+                    return head[value:after] if vr != b"SQ" else b""
+                if vr not in (b"SQ", b""):
+                    return b""
+                here, stop = _only_item(head, value, after, explicit=explicit)
+        except struct.error:
+            pass
+        return b""
+
+    return look
+
+
+def _find(head: bytes, position: int, end: int, wanted: int, *, explicit: bool) -> tuple[bytes, int, int]:
+    """VR, start and end of an element's value in one data set; an empty value where it is not there."""
+    tag = struct.pack("<HH", wanted >> 16, wanted & 0xFFFF)
+    while position < end and head[position : position + 4] != ITEM_END:
+        vr, value, after = _extent(head, position, explicit=explicit, depth=0)
+        if head[position : position + 4] == tag:
+            return vr, value, after
+        position = after
+    return b"", end, end
+
+
+def _only_item(head: bytes, position: int, end: int, *, explicit: bool) -> tuple[int, int]:
+    """Where the data set of a sequence's item begins and ends; nowhere if it has not exactly one."""
+    if position >= end or head[position : position + 4] != ITEM:
+        return end, end
+    (length,), start = _length(head, position + 4), position + 8
+    behind = _skip_elements(head, start, explicit=explicit, depth=0) if length == UNDEFINED else start + length
+    return (start, behind) if behind == end or head[behind : behind + 4] == SEQUENCE_END else (end, end)
 
 
 def _path(key: bytes) -> Path:

@@ -21,13 +21,14 @@ from pydicom.filereader import data_element_generator, read_dataset, read_partia
 
 from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
-from cohortium.dicom.plan import Context, Do, Path, Plan, Rewritten, Rule, SafePrivate
+from cohortium.dicom.plan import Context, Do, Judge, Look, Path, Plan, Rewritten, Rule, SafePrivate, judged
 from cohortium.dicom.private import Blocks
 from cohortium.dicom.scan import (
     MAXIMUM_DEPTH,
     UNPARSEABLE,
     element,
     file_header,
+    item,
     note_missing,
     note_trailing,
     set_element,
@@ -280,7 +281,8 @@ class _Writer:
         if do in (Do.DROP, Do.TAKE):
             return None
         if do == Do.ENTER:
-            return self.encode(each, self.items(each, (*path, each.tag), context), undefined=each.undefined)
+            items = self.items(each, (*path, each.tag), context, argument)
+            return self.encode(each, items, undefined=each.undefined)
         if each.items is not None and do != Do.EDIT:
             return None
         if do == Do.EDIT:
@@ -291,14 +293,18 @@ class _Writer:
         context.findings.append(UNPARSEABLE)
         return self.encode(each, b"")
 
-    def items(self, each: _Element, path: Path, context: Context) -> bytes:
+    def items(self, each: _Element, path: Path, context: Context, judge: Judge | None) -> bytes:
         out = []
         for elements in each.items or []:
-            inner = context
-            for element_ in elements:
-                if element_.tag == SPECIFIC_CHARACTER_SET:
-                    inner = replace(context, character_sets=character_sets(element_.value))
-            content = self.dataset(elements, path, sets=False, context=inner)
+            kind = judge(_look(elements), context) if judge else 0
+            if isinstance(kind, int):
+                inner = context
+                for element_ in elements:
+                    if element_.tag == SPECIFIC_CHARACTER_SET:
+                        inner = replace(context, character_sets=character_sets(element_.value))
+                content = self.dataset(elements, judged(path, kind), sets=False, context=inner)
+            else:
+                content = item(kind, not self.implicit)
             out.append(b"\xfe\xff\x00\xe0" + len(content).to_bytes(4, "little") + content)
         return b"".join(out)
 
@@ -308,6 +314,19 @@ class _Writer:
             key += each.vr.encode()
         ended = value + b"\xfe\xff\xdd\xe0\0\0\0\0" if undefined else value
         return element(key, ended, undefined=undefined)
+
+
+def _look(elements: list[_Element]) -> Look:
+    """A look into one item."""
+
+    def look(*tags: int) -> bytes:
+        here = elements
+        for tag in tags[:-1]:
+            items = next((each.items for each in here if each.tag == tag), None) or []
+            here = items[0] if len(items) == 1 else []
+        return next((each.value for each in here if each.tag == tags[-1] and each.items is None), b"")
+
+    return look
 
 
 def _good(do: int, argument: Any, value: bytes) -> bool:
