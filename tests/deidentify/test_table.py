@@ -10,7 +10,7 @@ import pytest
 import factory
 from cohortium.deidentify import Deidentified, Deidentifier, load_protocol, standard
 from cohortium.deidentify.daterule import MODIFIED_DATES, date_rule
-from cohortium.deidentify.protocol import action_for
+from cohortium.deidentify.protocol import UNWRITTEN, action_for
 from cohortium.keys import SiteKey
 from cohortium.values import Action, Protocol
 from factory import CT_IMAGE
@@ -18,7 +18,7 @@ from factory import CT_IMAGE
 DEVICE, PATIENT, INSTITUTION = (
     f"Retain {what}" for what in ("Device Identity", "Patient Characteristics", "Institution Identity")
 )
-BY_POLICY = ("Clean Graphics", "Clean Structured Content", "Retain Safe Private")
+BY_POLICY = ("Retain Safe Private",)
 """Options whose cells stand for more than an action: tests of their own hold them."""
 UNREADABLE = {"MakerNote", "DeviceSettingDescription", "FrameOriginTimestamp", "CertifiedTimestamp"}
 """Attributes of bytes (OB) whose C cannot be done by anybody who does not know the maker: the Basic Profile holds."""
@@ -50,6 +50,8 @@ def wanted(option: str, cell: str, row: dict[str, str], basic: Action) -> set[Ac
         return {basic}
     if option == MODIFIED_DATES:
         return {basic} if standard.date_of(row["keyword"]) else {Action.MODIFY}  # decision 0011
+    if option == "Clean Structured Content":
+        return {Action.CLEAN, Action.KEEP}  # each item judged by itself, or sequences of such items entered
     return {Action.KEEP} if vr == "SQ" else {Action.CLEAN}  # a sequence is entered and its items are judged
 
 
@@ -83,6 +85,7 @@ def test_the_basic_column_is_what_holds_without_options() -> None:
             continue
         allowed = set(row["basic"].replace("*", "").split("/")) | ({"U"} if row["vr"] == "UI" else set())
         allowed |= {"D"} if "Z" in allowed else set()
+        allowed |= {"X"} if row["keyword"] in UNWRITTEN else set()  # decision 0018
         assert action.value in allowed, row
 
 

@@ -130,8 +130,8 @@ def _action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, .
         return Action.REMOVE, "states the de-identification; written anew"
     if name in protocol.elements:
         return protocol.elements[name], f"protocol {protocol.name}: [elements]"
-    if structured.OPTION in protocol.options and (action := structured.cleans(tag)):
-        return action, f"{structured.OPTION}: each item judged by itself"
+    if structured.OPTION in protocol.options and structured.cleans(tag):
+        return Action.CLEAN, f"{structured.OPTION}: each item judged by itself"
     if tag == UNFORMATTED_TEXT and GRAPHIC_ANNOTATIONS in path and GRAPHICS in protocol.options:
         return Action.CLEAN, f"{GRAPHICS}: shapes stay, texts beside them are cleaned"
     fallbacks = []

@@ -68,9 +68,9 @@ class Concept(NamedTuple):
     unless: str
 
 
-def cleans(tag: int) -> Action | None:
-    """What the option does to an attribute wherever it stands; None where it says nothing."""
-    return Action.CLEAN if holds_content(tag) or tag == CONCEPT_NAME else None
+def cleans(tag: int) -> bool:
+    """Whether the option judges the items of a sequence wherever it stands."""
+    return holds_content(tag) or tag == CONCEPT_NAME
 
 
 def holds_content(tag: int) -> bool:
