@@ -85,7 +85,7 @@ def test_the_basic_column_is_what_holds_without_options() -> None:
             continue
         allowed = set(row["basic"].replace("*", "").split("/")) | ({"U"} if row["vr"] == "UI" else set())
         allowed |= {"D"} if "Z" in allowed else set()
-        allowed |= {"X"} if row["keyword"] in UNWRITTEN else set()  # decision 0018
+        allowed |= {"X"} if row["keyword"] in UNWRITTEN else set()  # decision 0019
         assert action.value in allowed, row
 
 
