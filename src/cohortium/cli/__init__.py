@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from cohortium import __version__
-from cohortium.cli import ctp, deidentify, demo, gateway, people, protocol, serve, site, subject, verify
+from cohortium.cli import anonymise, ctp, deidentify, demo, gateway, people, protocol, serve, site, subject, verify
 from cohortium.cli.options import FAILED, FOUND
 from cohortium.errors import CohortiumError, Unavailable
 
@@ -96,6 +96,7 @@ app.command()(site.init)
 app.add_typer(config_commands, name="config")
 config_commands.command("show")(site.show)
 app.command()(deidentify.deidentify)
+app.command()(anonymise.anonymise)
 app.command()(verify.verify)
 app.add_typer(gateway_commands, name="gateway")
 gateway_commands.command("run")(gateway.run)

@@ -6,6 +6,9 @@ workers log or show names neither a file nor a patient.
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +21,7 @@ from cohortium.errors import ConfigError, Refused, Unavailable
 
 __all__ = ["workers"]
 
+PARENT_LOOKED_FOR = 1.0  # seconds
 LOST = "workers were lost, perhaps for want of memory; run again: what is done stays done"
 
 
@@ -30,12 +34,23 @@ def workers(jobs: int, cluster: str, source: Path, destination: Path) -> Iterato
             with _dask(cluster, (source, destination)) as executor:
                 yield executor
         elif jobs > 1:
-            with ProcessPoolExecutor(jobs) as pool:
+            with ProcessPoolExecutor(jobs, initializer=_leave_with, initargs=(os.getpid(),)) as pool:
                 yield pool
         else:
             yield None
     except (BrokenExecutor, CancelledError):
         raise Unavailable(LOST) from None
+
+
+def _leave_with(parent: int) -> None:
+    """Runs in a worker: end it when its parent was killed, for it knows the key."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_LOOKED_FOR)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

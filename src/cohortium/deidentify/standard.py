@@ -29,7 +29,6 @@ __all__ = [
     "has_plain_pixels",
     "is_known",
     "keyword",
-    "not_yet",
     "option",
     "options",
     "pixel_risk",
@@ -271,12 +270,6 @@ def _confidentiality(tag: int) -> Mapping[str, str] | None:
 @cache
 def _confidentiality_table() -> _Table:
     return _Table("confidentiality.csv")
-
-
-@cache
-def not_yet() -> Mapping[str, str]:
-    """By name, the presets that are not shipped, and what they lack."""
-    return tomllib.loads((DATA / "not_yet.toml").read_text("utf-8"))
 
 
 @cache

@@ -16,7 +16,7 @@ from cohortium.prove.canonical import canonical
 from cohortium.store import now
 from cohortium.store.schema import audit
 
-__all__ = ["count", "head", "record", "verify_chain"]
+__all__ = ["count", "head", "record", "says", "verify_chain"]
 
 FIELDS = ("time", "who", "what", "object", "previous")
 START = "0" * 64
@@ -34,6 +34,12 @@ def count(connection: Connection, what: str, since: str) -> int:
     """How many rows say `what` from the moment `since` on."""
     query = select(func.count()).select_from(audit).where(audit.c.what == what, audit.c.time >= since)
     return connection.scalar(query) or 0
+
+
+def says(connection: Connection, what: str, object: str) -> bool:
+    """Whether a row says `what` of `object`."""
+    query = select(func.count()).select_from(audit).where(audit.c.what == what, audit.c.object == object)
+    return bool(connection.scalar(query))
 
 
 def head(connection: Connection) -> str:
