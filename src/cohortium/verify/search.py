@@ -30,6 +30,7 @@ LONG_WIDE = 8  # characters, where a sample of 16 bits could be a letter
 MAKERS = frozenset({"Manufacturer", "ManufacturerModelName"})
 DIGEST = re.compile("[0-9a-f]{64}")  # files named by content; digits in them are chance
 STOP = "stop word"
+COMMENT = "comment"  # free text: what cleaning lets stand of one says nothing of anybody
 FILE_NAME = "file name"
 UID_OF = {"MediaStorageSOPInstanceUID": "SOPInstanceUID", FILE_NAME: "SOPInstanceUID"}
 DIGITS_ALONE = 8  # digits from which even a number in a number is no chance
@@ -151,7 +152,7 @@ class _Needles:
 
     def _in_name(self, name: str) -> Iterator[tuple[str, int]]:
         place = Place(0, FILE_NAME, "")
-        for target, _ in self._all.matches(DIGEST.sub("", name).encode().lower()):
+        for target, _ in self._all.matches(DIGEST.sub("", name.removesuffix(".dcm")).encode().lower()):
             if target.kind != STOP and self._verdict(target, place, name) is _Verdict.HIT:
                 yield target.kind, target.number
 
@@ -170,13 +171,15 @@ class _Needles:
         if self.matching is None or told is None:
             return _Verdict.ANOTHERS if target.kind == REMOVED else _Verdict.HIT
         policy, text = self.matching.policy, target.text.lower()
+        let_stand = policy.cleans(place.name) and text in told.cleaned
         if target.kind == REMOVED:
             if text not in told.gone or policy.stamps(place.name):
                 return _Verdict.ANOTHERS
             if text in told.kept:
                 return _Verdict.KEPT
-            let_stand = policy.cleans(place.name) and text in told.cleaned
             return _Verdict.CLEANED if let_stand else _Verdict.HIT
+        if target.kind == COMMENT and let_stand:
+            return _Verdict.CLEANED
         return _Verdict.KEPT if _stays(target, place, policy, told) else _Verdict.HIT
 
 
