@@ -86,8 +86,7 @@ def load(name_or_path: str | Path, level: str = "") -> Protocol:
         raise ConfigError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the protocol {path} cannot be read: {type(error).__name__}") from None
-    scripts = ctp_problems(document.get("ctp", {}), path.parent, _table(document, "subject"))
-    problems = [*_problems(document), *scripts]
+    problems = [*_problems(document), *ctp_problems(document, path.parent)]
     if not problems:
         document["ctp"] = ctp_rule(document.get("ctp", {}), path.parent)
         problems = list(_level_problems(document))

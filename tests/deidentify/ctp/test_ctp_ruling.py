@@ -462,6 +462,24 @@ def test_mistakes_in_scripts_are_told_with_their_lines(tmp_path):
     assert "no signature" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "more", "message"),
+    [
+        ('options = ["Retain UIDs"]\n', "", "Retain UIDs"),
+        ("", '[subject]\nkind = "fresh"\n', None),
+        ("", 'lookup = "x"\n[subject]\nkind = "fresh"\n', "ctp.lookup: a table that is kept"),
+        ("", '[clinical]\nname = "x"\n', "clinical: the CTP script gives images another PatientID"),
+    ],
+)
+def test_contradictions_are_told(tmp_path, options, more, message):
+    path = path_of(tmp_path, [*UIDS, rule("00100020", "@hash(this)")], more, options)
+    if message is None:
+        load_protocol(path)
+        return
+    with pytest.raises(ConfigError, match=message):
+        load_protocol(path)
+
+
 def test_the_policy_tells_who_rules(tmp_path):
     rules = (
         rule("00180060", "@remove()"),

@@ -28,6 +28,7 @@ HASHES = ("keyed", "compatible")
 KEYS = (*READERS, "lookup", "hash", "trust_script")
 NAME = re.compile("[a-z0-9][a-z0-9-]{0,62}").fullmatch
 MARKED = {"keep": Action.KEEP, "remove": Action.REMOVE, "empty": Action.EMPTY, "process": Action.KEEP}
+PATIENT_ID, RETAIN_UIDS = 0x00100020, "Retain UIDs"
 FIXED = frozenset((0x00080005, 0x00080016, 0x00080018, 0x00100020, 0x0020000D, 0x0020000E))
 """What no script takes out of an object, for nothing could read or find it afterwards."""
 
@@ -46,8 +47,16 @@ def ctp_rule(table: Mapping[str, Any], folder: Path) -> CtpRule | None:
     )
 
 
-def ctp_problems(table: Any, folder: Path, subject: Mapping[str, Any]) -> Iterator[str]:
-    """Every mistake in the table, and in the scripts that it names."""
+def ctp_problems(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """Every mistake in the table, in the scripts that it names, and where they contradict the rest of the protocol."""
+    table = document.get("ctp", {})
+    found = [*_table_problems(table, folder)]
+    yield from found
+    if not found and table:
+        yield from _contradictions(table, folder, document)
+
+
+def _table_problems(table: Any, folder: Path) -> Iterator[str]:
     if not isinstance(table, dict):
         yield "ctp: a table is expected"
         return
@@ -63,8 +72,24 @@ def ctp_problems(table: Any, folder: Path, subject: Mapping[str, Any]) -> Iterat
         yield "ctp.trust_script: true or false is expected"
     if "lookup" in table and not (isinstance(table["lookup"], str) and NAME(table["lookup"])):
         yield "ctp.lookup: lower-case letters, digits and hyphens are expected; `cohortium ctp lookup` names it"
-    elif "lookup" in table and subject.get("kind") == "fresh":
+
+
+def _contradictions(table: Mapping[str, Any], folder: Path, document: Mapping[str, Any]) -> Iterator[str]:
+    """What would join, or tear apart, what the protocol says is one."""
+    subject, options = document.get("subject", {}), document.get("options", [])
+    if "lookup" in table and isinstance(subject, dict) and subject.get("kind") == "fresh":
         yield "ctp.lookup: a table that is kept contradicts fresh subjects"
+    rules = (
+        {rule.tag: _action(rule) for rule in read(_text(folder / table["script"])).rules} if "script" in table else {}
+    )
+    if document.get("clinical") and rules.get(PATIENT_ID) is Action.SCRIPT:
+        yield "clinical: the CTP script gives images another PatientID than tables would get; leave one of them out"
+    if (
+        isinstance(options, list)
+        and RETAIN_UIDS in options
+        and any(rules.get(tag) is Action.SCRIPT for tag in FIXED - {PATIENT_ID})
+    ):
+        yield f"options: {RETAIN_UIDS!r} keeps references to UIDs that the CTP script maps; leave one of them out"
 
 
 def said(rule: CtpRule) -> Mapping[str, Any]:
