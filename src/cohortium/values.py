@@ -219,8 +219,8 @@ class CtpRule:
 class ColumnRule:
     """What happens to a column of a clinical table.
 
-    `action` is keep, remove, pseudonym, date, days, year, age, period, code, number, clean or text; ages and periods
-    count from the column `since` in `unit`; `codes` are the values that may stay; `name` is a new heading.
+    `action` is keep, remove, pseudonym, hash, date, days, year, age, period, code, number, clean or text; ages and
+    periods count from the column `since` in `unit`; `codes` are the values that may stay; `name` is a new heading.
     """
 
     action: str

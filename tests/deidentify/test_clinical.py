@@ -13,6 +13,7 @@ import clinical_tables as tables
 from cohortium.deidentify import load_protocol, tree
 from cohortium.deidentify.clinical.rules import identifier, sdtm
 from cohortium.deidentify.clinical.values import kept, numeric
+from cohortium.deidentify.clinicalrule import ACTIONS
 from cohortium.deidentify.explain import explain
 from cohortium.values import Reason, State
 
@@ -90,6 +91,16 @@ def test_one_patient_in_every_encoding(tmp_path: Path) -> None:
     assert len(made) == 1
     marked = tables.run(tmp_path, tables.protocol(tmp_path, settings='encoding = "latin-1"'), text.encode("utf-8-sig"))
     assert marked.outcome.aside, "written in UTF-8 and declared otherwise"
+
+
+def test_links_between_rows_are_hashed_and_still_link(tmp_path: Path) -> None:
+    by = tables.protocol(tmp_path, 'Link = "hash"')
+    done = tables.run(tmp_path, by, "PatNr,Link\n1,B-2024-7\n1, B-2024-7\n1,NA\n1,B-2024-8\n2,B-2024-7\n")
+    first, same, none, other, anothers = done.column("Link")
+    assert first == same
+    assert none == "NA"
+    assert len({first, other, anothers}) == 3
+    assert "2024" not in done.text
 
 
 def test_rows_that_cannot_go_on_are_counted_by_number_and_reason(tmp_path: Path) -> None:
@@ -358,7 +369,7 @@ def test_presets_take_sdtm_out_of_the_box(tmp_path: Path, shared_data: Path, nam
 
 
 def test_every_variable_of_sdtm_has_a_known_action() -> None:
-    assert {rule.action for rule in sdtm().values()} <= {"keep", "remove", "pseudonym", "date", "number", "age", "text"}
+    assert {rule.action for rule in sdtm().values()} <= ACTIONS.keys()
     assert sdtm()["--DTC"].action == "date"
 
 

@@ -18,6 +18,7 @@ ACTIONS: Mapping[str, str] = {
     "keep": "kept if short, and not like a date, an address, a telephone number or the patient's own identity",
     "remove": "removed",
     "pseudonym": "the subject's pseudonym",
+    "hash": "another identifier, the same for the same one of a subject, made under the site's key",
     "date": "the date as the protocol treats dates",
     "days": "days from a day of the subject's own",
     "year": "the year of the date, moved where dates are",

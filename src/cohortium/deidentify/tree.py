@@ -29,6 +29,7 @@ from cohortium.deidentify import Deidentified, Deidentifier
 from cohortium.deidentify.clinical.files import is_table, table
 from cohortium.deidentify.clinical.table import Account
 from cohortium.deidentify.ctp.store import tables_for
+from cohortium.deidentify.identifiers import Tokens
 from cohortium.deidentify.secret import Secret
 from cohortium.deidentify.subjects import Assigner, Known, Subjects, read
 from cohortium.dicom.filemeta import is_dicom
@@ -262,7 +263,7 @@ def _table(task: Task, subjects: Subjects, path: Path) -> Outcome:
     try:
         size = path.stat().st_size
         mark = _digest(path, hmac.new(task.marking, digestmod="sha256")) if task.marking else ""
-        account = table(path, task.protocol, subjects, part)
+        account = table(path, task.protocol, subjects, Tokens(task.key, task.project), part)
     except OSError as error:
         if error.errno in FULL:
             raise _unwritable(error) from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +30,8 @@ from cohortium.verify.remains import Remains, Remnant
 from cohortium.verify.samples import Samples
 from cohortium.verify.search import FILE_NAME, Report, search
 from cohortium.verify.sheets import Sheet, chosen, sheet
+from cohortium.verify.tables import checked as tables_checked
+from cohortium.verify.tables import is_table
 
 __all__ = ["Extent", "Proof", "Sample", "prove"]
 
@@ -120,8 +122,11 @@ def prove(
     checks: tuple[Checked, ...] = ()
     if matching:
         shown = _shown(found, [name for name, _ in outputs])
-        asked: tuple[Check, ...] = (uids, patients, *_questions(matching, sorted(pairs), extent))
-        checks = (_paired(pairing, shown), *_checked(pairing, asked, shown, progress))
+        images = replace(pairing, pairs=tuple(each for each in pairing.pairs if not is_table(each.output)))
+        names = sorted(each.name for each in images.pairs)
+        asked: tuple[Check, ...] = (uids, patients, *_questions(matching, names, extent))
+        checks = (_paired(pairing, shown), *_checked(images, asked, shown, progress))
+        checks += tuple(tables_checked(pairing.pairs, shown))
     remains, sample, unread = _looked_at(outputs, extent, progress) if show else ((), Sample(), 0)
     return Proof(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -21,6 +21,7 @@ from ahocorasick_rs import BytesAhoCorasick
 from cohortium.verify.patterns import Pattern, patterns
 from cohortium.verify.policy import Matching, Policy, Told
 from cohortium.verify.regions import Place, inflated, pixels, places, where
+from cohortium.verify.tables import cell, is_table
 from cohortium.verify.values import REMOVED, collect, identifying, manufacturers
 
 __all__ = ["FILE_NAME", "Hit", "Report", "search"]
@@ -141,8 +142,11 @@ class _Needles:
             if target.kind == STOP:
                 self.stopped[target.text] += 1
                 continue
-            known = places(content) if known is None else known
-            place = where(known, offset)
+            if is_table(name):
+                place = Place(offset, *cell(content, offset))
+            else:
+                known = places(content) if known is None else known
+                place = where(known, offset)
             verdict = self._verdict(target, place, name)
             self.met[verdict] += 1
             if verdict is _Verdict.HIT:

@@ -28,6 +28,7 @@ from pydicom.tag import BaseTag
 from cohortium.verify.elements import LONGEST, UNREADABLE, each, strings, texts
 from cohortium.verify.patterns import searchable, words
 from cohortium.verify.policy import Policy, pieces
+from cohortium.verify.tables import identities, is_table
 
 __all__ = ["REMOVED", "Values", "collect", "identifying", "manufacturers", "stop_words"]
 
@@ -141,6 +142,10 @@ def _collect_file(path: Path, values: Values, policy: Policy | None) -> None:
         content = path.read_bytes()
     except OSError:
         return  # what cannot be read cannot have left
+    if is_table(path):
+        for text, kind in identities(content):
+            values.add(text, kind)
+        return
     broken: list[BaseTag] = []
     try:
         dataset = dcmread(BytesIO(content), force=content[:1] in (b"\2", b"\10"))

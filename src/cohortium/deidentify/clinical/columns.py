@@ -15,12 +15,14 @@ from cohortium.deidentify.clinical import values
 from cohortium.deidentify.clinical.periods import age, clinical_date, days, period, year
 from cohortium.deidentify.clinical.rules import identifier, rule_of
 from cohortium.deidentify.clinicalrule import DATED, kept_dates
+from cohortium.deidentify.identifiers import Tokens
 from cohortium.errors import Malformed
 from cohortium.values import ClinicalRule, ColumnRule, DateRule, Finding, Severity, TableRule
 
 __all__ = ["Cell", "Column", "Columns", "compile_columns"]
 
-REMEMBERED = 8192  # dates of a column
+REMEMBERED = 8192  # dates and identifiers of a column
+TOKEN = 16  # characters of a hashed identifier
 
 Cell = Callable[[Sequence[str], str, int], tuple[str, str]]
 """(row, pseudonym, days of the subject's shift) to the new text, and the rule of a finding or nothing; `ValueError` and
@@ -48,14 +50,16 @@ class Columns:
     findings: tuple[Finding, ...] = field(default=())
 
 
-def compile_columns(clinical: ClinicalRule, table: TableRule, dates: DateRule, heading: Sequence[str]) -> Columns:
+def compile_columns(
+    clinical: ClinicalRule, table: TableRule, dates: DateRule, heading: Sequence[str], tokens: Tokens
+) -> Columns:
     """What is to be done with a table that has this heading; `Malformed` where it is not what its rule means."""
     places = {name.casefold(): place for place, name in enumerate(heading)}
     patient = tuple(_place(places, name, "patient") for name in table.patient)
     issuer = _place(places, table.issuer_column, "issuer") if table.issuer_column else None
     ruled = [rule_of(clinical, table, name) for name in heading]
     births = {rule.since.casefold() for rule, _ in ruled if rule.action == "age" and rule.since}
-    cells = _Cells(clinical, table, dates, places)
+    cells = _Cells(clinical, table, dates, places, tokens)
     kept: list[Column] = []
     findings: list[Finding] = []
     identifying = {*patient}
@@ -94,11 +98,14 @@ def _findings(place: int, name: str, rule: ColumnRule, why: str, kind: str) -> I
 class _Cells:
     """Makes the cells of one table."""
 
-    def __init__(self, clinical: ClinicalRule, table: TableRule, dates: DateRule, places: Mapping[str, int]) -> None:
+    def __init__(
+        self, clinical: ClinicalRule, table: TableRule, dates: DateRule, places: Mapping[str, int], tokens: Tokens
+    ) -> None:
         self.clinical = clinical
         self.table = table
         self.dates = dates
         self.places = places
+        self.tokens = tokens
         self.missing = frozenset(table.missing) | {""}
         self.date = partial(parse, order=table.dates)
 
@@ -108,6 +115,8 @@ class _Cells:
         match rule.action:
             case "pseudonym":
                 return lambda _row, pseudonym, _days: (pseudonym, "")
+            case "hash":
+                return self._hashed(place)
             case "keep":
                 return self._plain(place, partial(values.kept, dates=dates))
             case "number":
@@ -132,6 +141,19 @@ class _Cells:
                 return self._dated(place, partial(clinical_date, rule=self.dates))
             case _:
                 return None
+
+    def _hashed(self, place: int) -> Cell:
+        missing, tokens = self.missing, self.tokens
+
+        @lru_cache(maxsize=REMEMBERED)
+        def made(pseudonym: str, text: str) -> tuple[str, str]:
+            return tokens(pseudonym, text, TOKEN), ""
+
+        def cell(row: Sequence[str], pseudonym: str, _days: int) -> tuple[str, str]:
+            text = row[place].strip()
+            return (text, "") if text in missing else made(pseudonym, text)
+
+        return cell
 
     def _plain(self, place: int, make: Callable[[str], tuple[str, str]]) -> Cell:
         missing = self.missing

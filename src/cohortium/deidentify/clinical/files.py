@@ -11,6 +11,7 @@ from pathlib import Path
 from cohortium.deidentify.clinical.reading import reading
 from cohortium.deidentify.clinical.rules import table_of
 from cohortium.deidentify.clinical.table import Account, rewrite
+from cohortium.deidentify.identifiers import Tokens
 from cohortium.deidentify.subjects import Subjects
 from cohortium.dicom.filemeta import is_dicom
 from cohortium.errors import Malformed
@@ -33,7 +34,7 @@ def is_table(path: Path) -> bool:
         return True  # whoever reads it says better what is wrong
 
 
-def table(path: Path, protocol: Protocol, subjects: Subjects, output: Path) -> Account | SetAside:
+def table(path: Path, protocol: Protocol, subjects: Subjects, tokens: Tokens, output: Path) -> Account | SetAside:
     """Write to `output` what may leave of the table at `path`; what keeps it from being read is told."""
     rule = protocol.clinical and table_of(protocol.clinical, path.name)
     if not rule:
@@ -41,6 +42,6 @@ def table(path: Path, protocol: Protocol, subjects: Subjects, output: Path) -> A
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as made, reading(path, rule) as rows:
-            return rewrite(rows, rule, protocol, subjects, made)
+            return rewrite(rows, rule, protocol, subjects, tokens, made)
     except Malformed as error:
         return SetAside(Reason.NOT_A_TABLE, str(error))

@@ -15,6 +15,7 @@ from typing import TextIO
 from cohortium.deidentify.clinical.columns import Columns, compile_columns
 from cohortium.deidentify.clinical.echo import echo
 from cohortium.deidentify.clinical.reading import Rows
+from cohortium.deidentify.identifiers import Tokens
 from cohortium.deidentify.subjects import NotKnown, Patient, Subject, Subjects
 from cohortium.values import ClinicalRule, Finding, Protocol, Severity, TableRule
 
@@ -73,13 +74,15 @@ class Account:
         self.aside.setdefault(reason, Ranges()).add(number)
 
 
-def rewrite(rows: Rows, table: TableRule, protocol: Protocol, subjects: Subjects, output: TextIO) -> Account:
+def rewrite(
+    rows: Rows, table: TableRule, protocol: Protocol, subjects: Subjects, tokens: Tokens, output: TextIO
+) -> Account:
     """Write what may go on to `output`, comma-separated; `Malformed` where the file is no such table.
 
     New patients are assigned by the writer that `subjects` may have.
     """
     clinical = protocol.clinical or ClinicalRule()
-    columns = compile_columns(clinical, table, protocol.dates, rows.heading)
+    columns = compile_columns(clinical, table, protocol.dates, rows.heading, tokens)
     account, found = Account(table.name), Counter[tuple[str, str]]()
     made = _Made(columns, table, subjects, found)
     writer = csv.writer(output, lineterminator="\n")
