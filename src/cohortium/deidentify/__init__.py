@@ -78,8 +78,8 @@ class Deidentifier:
     ) -> None:
         self.protocol = protocol
         self.subjects = subjects or Subjects(protocol, key, project)
-        rule, issuer = protocol.ctp, self.subjects.own_issuer
-        self._ruling = Ruling(rule, key, project, issuer, tables or Tables()) if rule else None
+        issuer = self.subjects.own_issuer
+        self._ruling = Ruling(protocol, key, project, issuer, tables or Tables()) if protocol.ctp else None
         uids: UidMap = Uids(key, project)
         base = replace(protocol, ctp=None)
         tokens = Tokens(key, project, keyed=not protocol.compat)

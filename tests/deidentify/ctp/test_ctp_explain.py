@@ -37,8 +37,9 @@ def lines(*rules: str) -> dict[str, ctp.explain.Line]:
         ("00080020", "@incrementdate(this,-3)", "the same change for all", "a finding"),
         ("00080020", "@hash(this)", "cannot write this into DA", "over a keyed value"),
         ("00081140", "@keep()", "the whole sequence stays", "as the standard"),
-        ("00081140", "@process()", "", "as the script"),
-        ("00100010", "@skip()", "the whole object leaves", "a finding"),
+        ("00081140", "@process()", "", "as the standard"),
+        ("00100010", "@skip()", "the whole object leaves", "the object is set aside"),
+        ("00080080", "@contents(this)", "stays", "as the standard: remove, where all of the value stays"),
         ("00120064", "113100/113105", "", "as the script"),
         ("00120063", "@always()@append(){cleaned}", "", "as the script"),
         ("00091001", "@keep()", "the value stays", "as the standard: remove"),
@@ -65,6 +66,31 @@ def test_a_script_that_removes_the_rest_still_keeps_some():
     assert not {"private attributes", "overlays", "curves"} & found.keys()
 
 
+RT = "1.2.840.10008.5.1.4.1.1.481.3"
+CONTOURS = "ROIContourSequence/ContourSequence/ContourImageSequence/ReferencedSOPInstanceUID"
+
+
+def nested(*rules: str) -> dict[str, ctp.explain.Line]:
+    found = explain(ctp.read(f"<s>{''.join(rules)}</s>"), load_protocol("basic"), RT)
+    return {line.name: line for line in found if "/" in line.name}
+
+
+def test_attributes_in_sequences_are_judged_too():
+    line = nested(rule("30060039", "@keep()"))[CONTOURS]
+    assert line.does == "stands in a sequence that is copied whole"
+    assert (line.leak, line.instead) == ("the value stays", "as the standard: map UID")
+    assert not nested(rule("30060039", "@remove()")).keys() & {CONTOURS}
+    assert not nested(rule("00100010", "x"), ALL)
+
+
+def test_in_a_sequence_that_is_processed_rules_count():
+    entered = [rule(tag, "@process()") for tag in ("30060039", "30060040", "30060016")]
+    line = nested(*entered, rule("00081155", "@hashuid(1.2,this)"), ALL)[CONTOURS]
+    assert line.leak.startswith("an MD5 sum without a key")
+    assert line.instead == "as the script, over a keyed value"
+    assert nested(*entered)[CONTOURS].does == "no rule: it stays"
+
+
 def test_keys_that_stand_in_a_script_are_never_shown():
     (line, *_) = lines(rule("00100010", 'x@encrypt(this,"topsecret")')).values()
     assert "topsecret" not in str(line)
@@ -88,7 +114,7 @@ def test_a_protocol_says_what_it_can(tmp_path):
         rule("00080080", "@keep()"),
         rule("00080060", "@keep()"),
         rule("0020000E", "@remove()"),
-        rule("00080020", "@incrementdate(this,3)"),
+        rule("00080020", "@incrementdate(this,PatientID,offset)"),
         rule("00091001", "@keep()"),
         rule("00120062", "@always()YES"),
         rule("00181002", "@hashuid(1.2,this)"),
@@ -98,10 +124,42 @@ def test_a_protocol_says_what_it_can(tmp_path):
     left = "\n".join(map(str, result.left))
     assert "InstitutionName: kept by the script" in left
     assert "SeriesInstanceUID: remove: an object needs it" in left
-    assert "StudyDate: [elements] cannot say: moves it by 3 days" in left
+    assert "StudyDate: [elements] cannot say: moves it by" in left
     assert "(0009,1001): private" in left
     assert "every attribute without a rule" in left
     assert len(result.left) == 5
     path = tmp_path / "mine.toml"
     path.write_text(result.toml, "utf-8")
     assert load_protocol(path).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "dates", "remarks"),
+    [
+        ("@hashdate(this,PatientID)", {"rule": "shift", "days": [-3650, -1]}, 0),
+        ("@incrementdate(this,@INC)", {"rule": "shift", "days": [-3650, -1]}, 2),
+        ("@modifydate(this,*,*,1)", {"rule": "truncate", "precision": "month"}, 0),
+        ("@modifydate(this,*,1,1)", {"rule": "truncate", "precision": "year"}, 0),
+        ("@modifydate(this,2000,1,1)", None, 2),
+        ("@incrementdate(this,PatientID,offset)", None, 2),
+        ("@hashdate(this,StudyInstanceUID)", None, 2),
+    ],
+)
+def test_dates_move_as_the_script_moves_them(tmp_path, text, dates, remarks):
+    script = ctp.read(f"<s>{rule('00080020', text)}{rule('00080022', text)}{rule('00080021', '@remove()')}</s>")
+    result = convert(script, "mine", load_protocol("basic"), CT)
+    document = tomllib.loads(result.toml)
+    assert document.get("dates") == dates
+    assert document["elements"] == ({"SeriesDate": "remove"} if dates else {})
+    assert len(result.left) == remarks
+    (tmp_path / "mine.toml").write_text(result.toml, "utf-8")
+    load_protocol(tmp_path / "mine.toml")
+
+
+def test_dates_that_move_in_two_ways_are_left_to_a_person():
+    script = ctp.read(
+        f"<s>{rule('00080020', '@hashdate(this,PatientID)')}{rule('00080022', '@modifydate(this,*,1,1)')}</s>"
+    )
+    result = convert(script, "mine", load_protocol("basic"), CT)
+    assert "dates" not in tomllib.loads(result.toml)
+    assert len(result.left) == 2

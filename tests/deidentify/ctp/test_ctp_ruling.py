@@ -240,6 +240,14 @@ def test_hashes_can_be_ctps_own_and_every_report_says_so(maker):
     assert "ctp.compatible-hashes" in rules_of(result)
 
 
+def test_rules_that_leave_a_part_are_reported(maker):
+    by = maker(
+        rule("00080020", "@incrementdate(this,-30)"), rule("00081030", "@truncate(this,3)"), rule("00180060", "1")
+    )
+    found = next(each for each in made(by, factory.ct()).findings if each.rule == "ctp.weak-rules")
+    assert found.message.startswith("2 rules")
+
+
 def test_the_same_text_in_two_character_sets_has_one_keyed_hash(maker):
     by = maker(rule("00080050", "@hash(this)"))
     one = read(by, AccessionNumber="Müller", SpecificCharacterSet="ISO_IR 100")

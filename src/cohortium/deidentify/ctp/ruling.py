@@ -22,6 +22,7 @@ from pydicom.filewriter import write_dataset
 from cohortium.deidentify import standard
 from cohortium.deidentify.ctp import elements, identity
 from cohortium.deidentify.ctp.context import Aside as Kept
+from cohortium.deidentify.ctp.explain import weak
 from cohortium.deidentify.ctp.filters import Filter, read_filter
 from cohortium.deidentify.ctp.interpreter import METHOD_CODES, Edit, Edits, carry_out, edits
 from cohortium.deidentify.ctp.pixels import read_pixels
@@ -38,7 +39,7 @@ from cohortium.dicom.plan import ECHOED, Context, Plan, Rewritten, SetValue, Vie
 from cohortium.dicom.slow import UNREADABLE
 from cohortium.errors import Malformed
 from cohortium.keys import SiteKey
-from cohortium.values import CtpRule, Finding, Reason, Severity
+from cohortium.values import CtpRule, Finding, Protocol, Reason, Severity
 
 __all__ = ["Ruled", "Ruling"]
 
@@ -74,8 +75,9 @@ OWN_PSEUDONYM = Finding(
 class Ruling:
     """The [ctp] table of one protocol, for one project of one site."""
 
-    def __init__(self, rule: CtpRule, key: SiteKey, project: str, own_issuer: str, tables: Tables) -> None:
-        self.rule = rule
+    def __init__(self, protocol: Protocol, key: SiteKey, project: str, own_issuer: str, tables: Tables) -> None:
+        self.rule = rule = protocol.ctp or CtpRule()
+        self.base = replace(protocol, ctp=None)
         self.script: Script | None = parsed(rule.script) if rule.script else None
         self.filter: Filter | None = read_filter(rule.filter) if rule.filter else None
         self.pixels: Rules | None = read_pixels(rule.pixels).rules() if rule.pixels else None
@@ -125,6 +127,11 @@ class Ruling:
             found.append(COMPATIBLE)
         if self.script and not self.rule.trust_script and self.mapping is None and identity.maps_uids(self.script):
             found.append(OWN_UIDS)
+        if self.script and not self.rule.trust_script and (count := weak(self.script, self.base)):
+            text = (
+                f"{count} rules of the CTP script leave parts of values, or what gives them away; `ctp explain` tells"
+            )
+            found.append(Finding("ctp.weak-rules", Severity.WARNING, text))
         return found
 
 
