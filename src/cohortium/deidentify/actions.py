@@ -46,6 +46,10 @@ UNDECODABLE = Finding(
 )
 
 
+WORDED = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
+"""The VRs of words, from which one may be cut; what is left of a number or a date would be another."""
+
+
 def emptied(_value: bytes, _context: Context) -> bytes:
     return b""
 
@@ -54,15 +58,19 @@ def unknown(_value: bytes, context: Context) -> None:
     context.findings.append(UNKNOWN)
 
 
-def unechoed(vr: str) -> ElementAction:
-    """Replaces a text in which the patient's own name or ID stands, and leaves every other."""
+def unechoed(vr: str, *, maker: bool = False) -> ElementAction:
+    """Replaces a text in which the patient's own words stand, and cuts those of others out of it."""
     replacement = dummy(vr)
 
     def action(value: bytes, context: Context) -> bytes:
-        if not context.echoes(value):
+        if context.echoes.own(value):
+            made = replacement
+        else:
+            made = value if maker or vr not in WORDED else padded(context.echoes.cut(value), vr) or replacement
+        if not value or made == value:
             return value
         context.findings.append(ECHOED)
-        return replacement
+        return made
 
     return action
 

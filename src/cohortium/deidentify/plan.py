@@ -16,7 +16,7 @@ from pydicom.datadict import dictionary_VM, tag_for_keyword
 from cohortium import __version__
 from cohortium.deidentify import actions, dates, private, relative, standard, structured
 from cohortium.deidentify.daterule import MODIFIED_DATES
-from cohortium.deidentify.echoes import Echoes
+from cohortium.deidentify.echoes import Echoes, makers, names, readable
 from cohortium.deidentify.identifiers import Tokens, UidMap
 from cohortium.deidentify.protocol import action_for, describes
 from cohortium.deidentify.subjects import NotKnown, Subjects, identified
@@ -101,6 +101,7 @@ class Compiler:
         self.tokens = tokens
         self.untyped = _Rules(protocol, "", uids, tokens)
         self.private = private.safe(protocol, uids)
+        self.names = names(lambda tag: action_for(protocol, tag, "")[0] is Action.KEEP)
 
     def plan(self, sop_class: str, cleaned: bool = False) -> Plan:
         """The plan for objects of one SOP class; a risk in their pixels is waived where those are being `cleaned`."""
@@ -108,7 +109,7 @@ class Compiler:
         prepare = _Preparation(self.protocol, sop_class, self.subjects, self.uids, cleaned=cleaned)
         sets = dict(sorted({**SETS, **CLEANED}.items())) if cleaned else SETS
         pixels_required = standard.requires_pixels(sop_class)
-        return Plan(rules.table, rules.unusual, sets, prepare, _echoing, pixels_required, self.private)
+        return Plan(rules.table, rules.unusual, sets, prepare, _echoing, pixels_required, self.private, self.names)
 
 
 class _Rules:
@@ -265,7 +266,7 @@ class _Preparation:
         """Pseudonym, mark, shift. A patient without an identifier is known by the study alone: nobody is merged."""
         sets = character_sets(charset)
         readable_id = decode(patient_id, sets)
-        echoes = Echoes((_readable(name, sets), readable_id), sets)
+        echoes = Echoes((readable(name, sets), readable_id), sets)
         who, issuer_, findings = identified(readable_id, decode(issuer, sets), study.decode("ascii", "replace"))
         try:
             subject = self.subjects(who, issuer_)
@@ -273,14 +274,6 @@ class _Preparation:
             raise Aside(Reason.SUBJECT_UNKNOWN) from None
         pseudonym = padded(subject.pseudonym.encode("ascii"), "LO")
         return pseudonym, subject.mark, subject.days, echoes, findings + subject.findings, subject.person
-
-
-def _readable(name: bytes, sets: tuple[str, ...]) -> str:
-    """A name even where it does not follow its character set, for it is only looked for."""
-    try:
-        return decode(name, sets)
-    except Malformed:
-        return name.decode("latin-1")
 
 
 class OtherClass(Exception):
@@ -298,7 +291,7 @@ def _echoing_table(nested: bool, explicit: bool) -> Mapping[bytes, Rule]:
         if vr == "SQ":
             return Rule(tag, Do.ENTER)
         if vr in TEXT_VRS and (nested or tag not in SETS.keys() | NOTED):
-            return Rule(tag, Do.EDIT, actions.unechoed(vr))
+            return Rule(tag, Do.EDIT, actions.unechoed(vr, maker=tag in makers()))
         return Rule(tag, Do.KEEP)
 
     return _table({(tag, vr): rule(tag, vr) for tag, vr in _dictionary()}, explicit)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from cohortium.values import Finding, Severity
 
@@ -29,10 +29,13 @@ __all__ = [
     "UIDS",
     "Context",
     "Do",
+    "Echoing",
     "Edit",
     "ElementAction",
     "Judge",
     "Look",
+    "Mention",
+    "Names",
     "Path",
     "Plan",
     "Private",
@@ -80,7 +83,7 @@ GRAMMARS: Mapping[str, Callable[[bytes], object]] = {
 ECHOED = Finding(
     "subject.echo",
     Severity.WARNING,
-    "a kept attribute held a word of the patient's own name or ID; it was replaced",
+    "a kept attribute held a word of a name, number or address of this data set; the word, or the whole text, went",
 )
 
 
@@ -152,12 +155,35 @@ Edit = tuple[int, int, int, int, Any, bytes]
 first bytes of its header. A plain tuple, for a file has a hundred."""
 
 
+Mention = tuple[bytes, bool]
+"""A value that names a person, a place or a number, and whether it is the patient's own."""
+
+Names = tuple[tuple[int, bool], ...]
+"""The tags whose values are mentions, and whether they are the patient's own."""
+
+
+class Echoing(Protocol):
+    """The words of a patient's own values and of others' in one file, and where they stand."""
+
+    def __call__(self, content: bytes) -> bool:
+        """Whether any of the words stands there."""
+
+    def own(self, value: bytes) -> bool:
+        """Whether the patient's own do."""
+
+    def cut(self, value: bytes) -> bytes:
+        """A value without the words of others."""
+
+    def beside(self, mentions: tuple[Mention, ...]) -> Echoing:
+        """The same, with words of further values."""
+
+
 @dataclass(slots=True)
 class Context:
     """What `Plan.prepare` learned from one file: elements to set, and how its text is encoded.
 
     `sets` maps each tag of `Plan.sets` to its value; `findings` is filled while the file is rewritten; `subject_mark`
-    is a keyed digest of who the patient is; `echoes` tells whether bytes hold a word of the patient's name or ID;
+    is a keyed digest of who the patient is; `echoes` tells where words of the data set's own names and numbers stand;
     `days` is what the subject's dates are shifted by, `clock` what times of day are, where those are moved;
     `person` is a keyed digest of the patient that is the same in all projects of the site.
     """
@@ -166,7 +192,7 @@ class Context:
     character_sets: tuple[str, ...]
     findings: list[Finding]
     subject_mark: str
-    echoes: Callable[[bytes], bool]
+    echoes: Echoing
     days: int = 0
     clock: timedelta | None = None
     person: str = ""
@@ -185,6 +211,7 @@ class Plan:
     echoing: rules like `rules`, for what is left once those were carried out, where it still echoes the patient
     pixels:  whether an object without pixel data has been cut short
     private: the private attributes that may stay; None where none may
+    names:   whose values are looked for in what stays
     """
 
     rules: Callable[[Path, bool], Mapping[bytes, Rule]]
@@ -194,6 +221,7 @@ class Plan:
     echoing: Callable[[Path, bool], Mapping[bytes, Rule]]
     pixels: bool = False
     private: SafePrivate | None = None
+    names: Names = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from functools import lru_cache
 from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
 from cohortium.dicom.filemeta import FileMeta
+from cohortium.dicom.mentions import in_edits
 from cohortium.dicom.plan import (
     LONG_VRS,
     SHORT_VRS,
@@ -115,8 +116,10 @@ def _rewrite(view: memoryview, head: bytes, plan: Plan, meta: FileMeta) -> Rewri
     edits, end = rewriter.scan(head, meta.end, len(view), (), noted)
     context = plan.prepare(noted)
     slices: list[bytes | memoryview] = [file_header(noted, context, syntax)]
-    if edits and edits[-1][3] == PIXELS:
-        start, value, *_ = edits.pop()
+    tail = edits.pop() if edits and edits[-1][3] == PIXELS else None
+    context.echoes = context.echoes.beside(in_edits(head, edits, plan.names))
+    if tail:
+        start, value, *_ = tail
         slices.append(without_echoes(rewriter.apply(head, meta.end, start, edits, context, ()), plan, context, syntax))
         samples, behind = pixels.clean(view, start, value, syntax, noted, context.findings)
         slices += samples
@@ -130,7 +133,7 @@ def _rewrite(view: memoryview, head: bytes, plan: Plan, meta: FileMeta) -> Rewri
 
 
 def without_echoes(header: bytes, plan: Plan, context: Context, syntax: str) -> bytes:
-    """A rewritten data set (without pixels) in which no text repeats the patient's own name or ID."""
+    """A rewritten data set (without pixels) in which no text repeats its names, numbers and addresses."""
     if not context.echoes(header):
         return header
     private = plan.private and unechoed(plan.private, context)

@@ -21,6 +21,7 @@ from pydicom.filereader import data_element_generator, read_dataset, read_partia
 
 from cohortium.dicom import filemeta, pixels
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET, character_sets
+from cohortium.dicom.mentions import in_data_set
 from cohortium.dicom.plan import Context, Do, Judge, Look, Path, Plan, Rewritten, Rule, SafePrivate, judged
 from cohortium.dicom.private import Blocks
 from cohortium.dicom.scan import (
@@ -102,6 +103,8 @@ def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:
         raise Malformed(f"the data set cannot be read ({type(error).__name__})") from None
     noted = _noted(top, plan)
     context = plan.prepare(noted)
+    mentions = in_data_set(content, plan.names, explicit=not reader.implicit, big=not reader.little)
+    context.echoes = context.echoes.beside(mentions)
     writer = _Writer(plan, context, implicit=reader.implicit)
     main = [each for each in top if each.tag not in PIXEL_TAGS]
     header = file_header(noted, context, out_syntax)
