@@ -11,6 +11,7 @@ from pydicom.config import RAISE
 from pydicom.valuerep import VR, validate_value
 
 from cohortium.deidentify import actions
+from cohortium.deidentify.echoes import Echoes
 from cohortium.deidentify.identifiers import Tokens
 from cohortium.dicom.charset import character_sets
 from cohortium.dicom.plan import BINARY_SIZES, TEXT_VRS, Context
@@ -31,7 +32,8 @@ KEY = SiteKey(bytes(32))
 
 
 def context(charset: bytes = b"ISO_IR 192", word: bytes = b"MUELLER", pseudonym: bytes = b"S-1 ") -> Context:
-    return Context({actions.PATIENT_ID: pseudonym}, character_sets(charset), [], "mark", lambda value: word in value)
+    sets = character_sets(charset)
+    return Context({actions.PATIENT_ID: pseudonym}, sets, [], "mark", Echoes((word.decode(),), sets))
 
 
 @given(st.one_of(st.binary(max_size=64), st.text(max_size=20).map(str.encode)), st.sampled_from(SETS))

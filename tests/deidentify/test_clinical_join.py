@@ -15,6 +15,7 @@ import clinical_tables as tables
 import factory
 from cohortium.clinical.dates import parse
 from cohortium.deidentify import tree
+from cohortium.deidentify.echoes import Echoes
 from cohortium.deidentify.secret import Secret
 from cohortium.deidentify.subjectrule import TABLED
 from cohortium.deidentify.subjects import Patient
@@ -147,7 +148,7 @@ def test_a_table_and_an_image_move_one_date_alike(tmp_path: Path, text: str, wri
     rule = DateRule("shift")
     for days in (-1, -16, -365, -3650):
         moved, _ = clinical_date(parse(text), days, rule)
-        context = Context({}, ("ascii",), [], "", lambda _: False, days)
+        context = Context({}, ("ascii",), [], "", Echoes((), ("ascii",)), days)
         image = modified("DT", rule)(written.encode(), context)
         assert image is not None
         assert moved.translate({ord(mark): None for mark in "-:T"}) == image.decode().strip()

@@ -14,6 +14,7 @@ from pydicom.datadict import tag_for_keyword
 import factory
 from cohortium.deidentify import Deidentified, Deidentifier, dates, load_protocol
 from cohortium.deidentify.daterule import FULL_DATES, MODIFIED_DATES
+from cohortium.deidentify.echoes import Echoes
 from cohortium.deidentify.identifiers import Shifts
 from cohortium.deidentify.protocol import action_for
 from cohortium.dicom.plan import Context
@@ -40,7 +41,7 @@ def loaded(tmp_path: Path) -> Loaded:
 
 def run(vr: str, rule: DateRule, value: bytes, days: int = -100, *, required: bool = False) -> tuple[bytes, int]:
     """The new value, and how many findings it left."""
-    context = Context({}, ("iso8859",), [], "", lambda _: False, days)
+    context = Context({}, ("iso8859",), [], "", Echoes((), ("iso8859",)), days)
     made = dates.modified(vr, rule, required=required)(value, context)
     assert made is not None
     assert len(made) % 2 == 0

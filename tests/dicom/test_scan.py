@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import factory
+from cohortium.deidentify.echoes import Echoes
 from cohortium.dicom import pixels, scan, slow
 from cohortium.dicom.plan import CODES, Context, Do, Plan, Rule, View
 from cohortium.errors import Malformed
@@ -39,7 +40,7 @@ def rules(path: tuple[int, ...], explicit: bool) -> dict[bytes, Rule]:
 def plan() -> Plan:
     def prepare(_view: View) -> Context:
         sets = {0x00080018: b"2.25.1", 0x00100010: b"NAME"}
-        return Context(sets, ("latin-1",), list[Finding](), "mark", lambda _value: False)
+        return Context(sets, ("latin-1",), list[Finding](), "mark", Echoes((), ("latin-1",)))
 
     def dropped(tag: int, _vr: str, _path: tuple[int, ...]) -> Rule:
         return Rule(tag, Do.DROP)
