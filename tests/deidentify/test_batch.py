@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -145,6 +146,7 @@ def test_protocols_that_leave_something_to_join_by_are_refused(name: str) -> Non
     ("line", "reason"),
     [
         ('StudyInstanceUID = "keep"', "UIDs are kept"),
+        ('FrameOfReferenceUID = "keep"', "UIDs are kept"),
         ('times = "keep"', "times of day are kept"),
         ('kind = "keyed"', "fresh"),
     ],
@@ -152,9 +154,9 @@ def test_protocols_that_leave_something_to_join_by_are_refused(name: str) -> Non
 def test_each_thing_to_join_by_is_named(tmp_path: Path, line: str, reason: str) -> None:
     text = (Path(batch.__file__).parent / "protocols" / "chaimeleon-anonymise.toml").read_text("utf-8")
     key = line.split()[0]
-    lines = [line if each.startswith(f"{key} =") else each for each in text.splitlines()]
-    if line not in lines:
-        lines.append(line)
-    (tmp_path / "own.toml").write_text("\n".join(lines), "utf-8")
+    changed = re.sub(f"^{key} = .*", line, text, flags=re.MULTILINE)
+    if changed == text:
+        changed = text.replace("[elements]", f"[elements]\n{line}")
+    (tmp_path / "own.toml").write_text(changed, "utf-8")
     with pytest.raises(Refused, match=reason):
         batch.refuse_joinable(load_protocol(tmp_path / "own.toml"))

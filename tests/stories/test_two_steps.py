@@ -6,6 +6,7 @@ run touches the disk, the destruction at its end among them. Sample: 8 batches; 
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import random
@@ -133,6 +134,33 @@ def step2(step1: Path, cohortium: Run) -> tuple[Path, dict[str, Any]]:
     done = cohortium("anonymise", "step1", destination, "--work", "../work", "--jobs", 2, "--json", cwd=step1)
     assert done.returncode == 0, done.stderr
     return destination, json.loads(done.stdout)
+
+
+def test_clinical_tables_follow_their_patients_and_their_rows_tell_no_order(
+    step1: Path, tmp_path: Path, cohortium: Run
+) -> None:
+    """The same new identifiers and the same shifts as the images, in rows that stand in another order."""
+    curated = tmp_path / "curated"
+    shutil.copytree(step1 / "step1", curated)
+    people = sorted({dataset.PatientID for _, dataset in datasets(curated)})
+    rows = [f"{people[number % PATIENTS]},DM,{19 + number % 50},2010-01-{number % 27 + 1:02}" for number in range(60)]
+    (curated / "dm.csv").write_text("\n".join(["USUBJID,DOMAIN,AGE,RFSTDTC", *rows]) + "\n")
+    done = cohortium("anonymise", curated, tmp_path / "out", "--work", tmp_path / "work", "--json", cwd=step1)
+    assert done.returncode == 0, done.stderr
+    (account,) = json.loads(done.stdout)["tables"]
+    assert (account["rows"], account["written"]) == (60, 60), account
+    with (tmp_path / "out" / "dm.csv").open(newline="") as file:
+        made = list(csv.DictReader(file))
+    before, after = samples(curated), samples(tmp_path / "out")
+    new = {before[key].PatientID: after[key].PatientID for key in before}
+    shift = {before[key].PatientID: day(after[key].StudyDate) - day(before[key].StudyDate) for key in before}
+    expected = []
+    for row in rows:
+        person, _, age, start = row.split(",")
+        expected.append((new[person], age, str(date.fromisoformat(start) + shift[person])))
+    found = [(row["USUBJID"], row["AGE"], row["RFSTDTC"]) for row in made]
+    assert sorted(found) == sorted(expected)
+    assert found != expected
 
 
 def datasets(folder: Path) -> Iterator[tuple[Path, pydicom.Dataset]]:

@@ -98,7 +98,7 @@ def anonymise(
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     else:
-        terminal.show(terminal.deidentified(result))
+        terminal.show(terminal.deidentified(result), *terminal.tables(result["tables"]))
         terminal.show(f"dataset {result['output']}: {result['outputs']} instances", NEXT)
 
 
@@ -165,6 +165,11 @@ class _Run:
         counts = {"states": dict(states), "quarantined": dict(reasons), "findings": dict(findings)}
         return {**counts, "bytes_in": sizes[0], "bytes_out": sizes[1]}
 
+    def tables(self, folder: WorkFolder) -> list[dict[str, object]]:
+        """What became of the rows of each clinical table."""
+        found = ((frozen, receipt) for _, frozen, receipt in folder.receipts() if receipt.rows)
+        return [{"file": frozen.number, "output": receipt.output, **receipt.rows} for frozen, receipt in found]
+
     def set_aside(self, folder: WorkFolder, show_names: bool) -> list[dict[str, object]]:
         """Each file set aside and why, in the order of the tree."""
         found = sorted((frozen.number, frozen, receipt) for _, frozen, receipt in folder.receipts() if receipt.reason)
@@ -195,7 +200,7 @@ def _made(
         seconds = round(time.monotonic() - started, 3)
         speed = {"seconds": seconds, "files_per_second": round(dataset.files / max(seconds, 0.001), 1)}
         result = {**asdict(dataset), "protocol": run.protocol.digest, **run.account(folder), **speed}
-        return result, run.set_aside(folder, show_names)
+        return result | {"tables": run.tables(folder)}, run.set_aside(folder, show_names)
 
 
 def _abandon(work: Path) -> None:

@@ -7,26 +7,28 @@ the outputs are those of a run that was not.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import hmac
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from pydicom.datadict import tag_for_keyword
 from pydicom.filereader import read_partial
 
-from cohortium.deidentify import tree
+from cohortium.deidentify import standard, tree
 from cohortium.deidentify.subjects import UNREADABLE_FILE
 from cohortium.deidentify.tree import File, Outcome, Task
 from cohortium.deidentify.workfolder import Frozen, Receipt, WorkFolder
 from cohortium.errors import Corrupt, Refused, Unavailable
 from cohortium.keys import SiteKey
-from cohortium.values import Protocol, State
+from cohortium.values import Action, Protocol, State
 
 __all__ = ["Dataset", "carry_out", "finish", "freeze", "name_of", "refuse_changed", "refuse_joinable", "settle"]
 
@@ -35,8 +37,7 @@ Advance = Callable[[int], None]
 
 PIECE = 1 << 20
 SOP_INSTANCE_UID = 0x00080018
-OUTPUT_DEPTH = 4  # PatientID/StudyInstanceUID/SeriesInstanceUID/SOPInstanceUID.dcm
-UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+OUTPUTS = {(4, ".dcm"), (1, ".csv")}  # how deep what lies: PatientID/study/series/instance.dcm, and tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,20 @@ class Dataset:
 
 def refuse_joinable(protocol: Protocol) -> None:
     """Refuse a protocol under which outputs carry what joins them to their inputs."""
-    dates = protocol.dates
+    dates, kept = protocol.dates, (each for each, action in protocol.elements.items() if action is Action.KEEP)
     reasons = [
         (protocol.subject.kind != "fresh", 'subjects are not of kind "fresh"'),
         (dates.rule == "keep", "dates are kept"),
         (dates.rule != "remove" and dates.times == "keep", "times of day are kept"),
-        (
-            "Retain UIDs" in protocol.options or any(str(protocol.elements.get(uid)) == "K" for uid in UIDS),
-            "UIDs are kept",
-        ),
+        ("Retain UIDs" in protocol.options or any(map(_is_uid, kept)), "UIDs are kept"),
+        (protocol.compat or protocol.ctp is not None, "a CTP script, or hashes without a key, decide"),
     ]
     if found := [reason for holds, reason in reasons if holds]:
         raise Refused(f"{protocol.name} leaves what joins outputs to inputs: {', '.join(found)}")
+
+
+def _is_uid(keyword: str) -> bool:
+    return standard.vr(int(tag_for_keyword(keyword) or 0)) == "UI"
 
 
 def freeze(
@@ -112,7 +115,7 @@ def settle(work: WorkFolder, destination: Path) -> None:
         name = path.relative_to(destination).as_posix()
         if name.startswith(tree.STAGING) or work.has_made(name):
             continue
-        if name.count("/") + 1 != OUTPUT_DEPTH or path.suffix != ".dcm":
+        if (name.count("/") + 1, path.suffix) not in OUTPUTS:
             raise Refused("DST holds files that this batch did not write; choose an empty folder")
         path.unlink()
 
@@ -126,6 +129,8 @@ def carry_out(work: WorkFolder, task: Task, source: Path, executor: Executor | N
             place, frozen = waiting.pop(outcome.path)
             if outcome.mark != frozen.mark:
                 raise Refused("a file of SRC changed while the batch ran; put it back as it was and run again")
+            if outcome.rows and outcome.output:
+                outcome = replace(outcome, digest=_unordered(work, task.destination, outcome.output))
             work.note(place, _receipt(work, task.destination, outcome))
             done += 1
             advance(done)
@@ -175,6 +180,17 @@ def _queued(
         yield path, frozen.problem
 
 
+def _unordered(work: WorkFolder, destination: Path, output: str) -> str:
+    """Put the rows of a table into an order that tells nothing; the new digest. Otherwise row by row would join."""
+    path, part = destination / output, destination / tree.STAGING / "unordered"
+    with path.open(encoding="utf-8", newline="") as file:
+        heading, *rows = csv.reader(file)
+    with part.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([heading, *sorted(rows, key=work.order)])
+    part.replace(path)
+    return _digest(path)
+
+
 def _receipt(work: WorkFolder, destination: Path, outcome: Outcome) -> Receipt:
     """The first that wrote an output, or found it as its killed self had written it, has made it."""
     made = bool(outcome.output) and not work.has_made(outcome.output)
@@ -190,7 +206,18 @@ def _receipt(work: WorkFolder, destination: Path, outcome: Outcome) -> Receipt:
         aside.detail if aside else "",
         tuple(dict.fromkeys(finding.rule for finding in outcome.findings)),
         tuple((frame, *astuple(area)) for frame, areas in outcome.areas.items() for area in areas),
+        _rows(outcome),
     )
+
+
+def _rows(outcome: Outcome) -> dict[str, Any]:
+    """What became of a table's rows, and what was found in its columns."""
+    account = outcome.rows
+    if account is None:
+        return {}
+    aside = {reason: {"rows": each.count, "numbers": str(each)} for reason, each in account.aside.items()}
+    findings = [{"rule": finding.rule, "message": finding.message} for finding in outcome.findings]
+    return {"rows": account.rows, "written": account.written, "set_aside": aside, "findings": findings}
 
 
 def _look(number: int, path: Path, problem: str, source: Path, marking: bytes) -> tuple[Frozen, str]:

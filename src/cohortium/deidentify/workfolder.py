@@ -12,9 +12,9 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ class Frozen:
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a frozen file: `output` is below DST, `written` its size where this file made it, `digest` its
-    SHA-256; `areas` is what was blanked, as frame, left, top, width and height."""
+    SHA-256; `areas` is what was blanked, as frame, left, top, width and height; `rows` accounts for a table's."""
 
     state: str
     size: int
@@ -93,6 +93,7 @@ class Receipt:
     detail: str = ""
     findings: tuple[str, ...] = ()
     areas: tuple[tuple[int, int, int, int, int], ...] = ()
+    rows: Mapping[str, Any] = field(default_factory=dict)
 
 
 class WorkFolder:
@@ -167,6 +168,10 @@ class WorkFolder:
         """Whether a receipt says that this batch wrote the output."""
         query = "SELECT 1 FROM receipt WHERE made = ?"
         return self._connection.execute(query, (self._mark(self._marks, output),)).fetchone() is not None
+
+    def order(self, row: Sequence[str]) -> bytes:
+        """By which rows are sorted so that their order tells nothing."""
+        return self._mark(self._places, json.dumps(row))
 
     def undo(self, place: bytes) -> None:
         """Forget what became of a file, so that it is done again."""
