@@ -211,13 +211,16 @@ def test_what_tells_who_somebody_is_stays_with_the_option_that_retains_it(tmp_pa
     assert subject.TextValue == "REMOVED"
 
 
-def test_a_number_stays_only_under_a_concept_that_is_understood(cleaned: Run) -> None:
-    age, phone, missing, own = cleaned(
+def test_numbers_and_dates_stay_only_under_a_concept_that_is_understood(cleaned: Run) -> None:
+    birth = code("B1", "99HOSPITAL", "Geburtsdatum")
+    age, phone, missing, own, born = cleaned(
         number(code("121033", "DCM", "Subject Age"), "61"),
         number(code("P1", "99HOSPITAL", "Telephone of the patient"), "5557788"),
         number(None, "5557788"),
         number(code("D1", "99HOSPITAL", "Tumor"), "14"),
+        content("DATE", birth, Date="19610203"),
     ).ContentSequence
+    assert born.Date == "19000101"
     assert [list(each.MeasuredValueSequence) for each in (age, phone, missing)] == [[], [], []]
     assert own.MeasuredValueSequence[0].NumericValue == 14
 
@@ -227,15 +230,31 @@ def test_codes_of_a_hospitals_own_scheme_keep_what_radiology_would_say(cleaned: 
         return content("CODE", COMMENT, ConceptCodeSequence=codes)
 
     found = cleaned(
-        coded(code("T-1", "99HOSPITAL", "Tumor")),
+        coded(code("T-1", "99WESTSTADT", "Tumor")),
         coded(code(factory.SECRET, "99HOSPITAL", f"Tumor {factory.NAME}")),
         coded(code("7", "L", factory.NAME)),
         coded(code("PAT-4711-X", "NPI", factory.NAME)),
         coded([{"LongCodeValue": factory.STREET, "CodeMeaning": factory.NAME}]),
     ).ContentSequence
     kept = [(each.CodeValue, each.CodeMeaning) for item in found for each in item.ConceptCodeSequence]
+    assert {item.ConceptCodeSequence[0].CodingSchemeDesignator for item in found} == {"REMOVED", "SCT"}
     unknown = ("261665006", "Unknown")
     assert kept == [("T-1", "Tumor"), ("REMOVED", "Tumor"), unknown, unknown, unknown]
+
+
+def test_ages_go_where_the_protocol_caps_them(tmp_path: Path) -> None:
+    """A number has no way to say 90 or older."""
+    written = tmp_path / "p.toml"
+    options = 'options = ["Clean Structured Content", "Retain Patient Characteristics"]\n[dates]\nages = "cap"\n'
+    text = CLEAN.read_text("utf-8")
+    written.write_text(text[: text.index("options")] + options, "utf-8")
+    capping = Deidentifier(load_protocol(written), SiteKey(bytes(32)), "project")
+    items = number(code("121033", "DCM", "Subject Age"), "93"), number(code("27113001", "SCT", "Body weight"), "81")
+    result = capping(document(COMPREHENSIVE, *items))
+    assert isinstance(result, Deidentified)
+    age, weight = factory.read(factory.joined(result.slices)).ContentSequence
+    assert list(age.MeasuredValueSequence) == []
+    assert weight.MeasuredValueSequence[0].NumericValue == 81
 
 
 def test_a_persons_code_becomes_unknown(cleaned: Run) -> None:
@@ -324,7 +343,7 @@ def test_an_echo_of_the_patient_in_a_kept_code_goes(cleaned: Run) -> None:
 @pytest.mark.parametrize("row", CONCEPTS, ids=lambda row: row["code"])
 def test_concepts_are_those_of_the_standard(row: dict[str, str]) -> None:
     assert row["values"] in ("dummy", "keep")
-    assert not row["unless"] or row["unless"] in standard.options()
+    assert row["unless"] in ("", "ages", *standard.options())
     if row["scheme"] == "DCM":
         names = [
             found for by in _concepts_dict.concepts["DCM"].values() for found in by.items() if found[0] == row["code"]

@@ -164,7 +164,7 @@ class _Rules:
             return Rule(tag, Do.PIXELS if not path and whole else Do.DROP)
         action, required = self._action(tag, path)
         if action is Action.CLEAN and vr == "SQ":
-            return Rule(tag, Do.ENTER, structured.judge(tag, kind_of(path), self.protocol.options))
+            return Rule(tag, Do.ENTER, structured.judge(tag, kind_of(path), self.protocol))
         if action is Action.DUMMY and tag in OF_DUMMIES:
             return Rule(tag, Do.ENTER)
         if action is Action.DUMMY and structured.holds_codes(tag):

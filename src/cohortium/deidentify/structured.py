@@ -22,7 +22,7 @@ from cohortium.deidentify import standard, vocabulary
 from cohortium.dicom.charset import decode
 from cohortium.dicom.plan import Context, Judge, Look, Path, SetItem, judged, kind_of, padded, unjudged
 from cohortium.errors import Malformed
-from cohortium.values import Action
+from cohortium.values import Action, Protocol
 
 __all__ = [
     "OPTION",
@@ -62,7 +62,7 @@ class Kind(NamedTuple):
 
 
 class Concept(NamedTuple):
-    """What a concept's values may keep (`dummy`: nothing; `keep`: text as it is), and the option that keeps them."""
+    """What a concept's values may keep (`dummy`: nothing; `keep`: text as it is), and what they are kept for."""
 
     values: str
     unless: str
@@ -83,10 +83,11 @@ def holds_codes(tag: int) -> bool:
     return standard.keyword(tag).endswith("CodeSequence")
 
 
-def judge(tag: int, kind: int, options: tuple[str, ...]) -> Judge:
+def judge(tag: int, kind: int, protocol: Protocol) -> Judge:
     """Who judges the items of the sequence `tag`, which itself lies in an item of `kind` (0: none)."""
     if holds_content(tag):
-        return lambda look, context: _content(look, context, options)
+        retained = _retained(protocol)
+        return lambda look, context: _content(look, context, retained)
     if kind and tag == CONCEPT_CODE and _kinds()[kind - 1].treatment == DUMMY:
         return unknown
     return _code
@@ -99,9 +100,9 @@ def unknown(_look: Look, _context: Context) -> SetItem:
 
 def attributes(kind: int) -> frozenset[int]:
     """The tags that an item of this kind may have."""
-    value_type = _kinds()[kind - 1].value_type
+    value_type, treatment = _kinds()[kind - 1]
     if value_type is None:
-        return _tags(tuple(_table()["codes"]["attributes"]))
+        return _tags(tuple(_table()["codes"]["attributes" if treatment == STANDARD else "own"]))
     return _tags((*_table()["common"], *_table()["values"][value_type]))
 
 
@@ -153,32 +154,38 @@ def _of_value(tag: int) -> bool:
 
 
 def _of_code(treatment: str, tag: int) -> Action | None:
-    if treatment == OWN_IN_PART and tag in CODE_VALUES:
+    if treatment == STANDARD:
+        return None
+    if tag == CODING_SCHEME or (treatment == OWN_IN_PART and tag in CODE_VALUES):
         return Action.DUMMY
-    if treatment != STANDARD and tag == CODE_MEANING:
-        return Action.CLEAN
-    return None
+    return Action.CLEAN if tag == CODE_MEANING else None
 
 
-def _content(look: Look, context: Context, options: tuple[str, ...]) -> int | SetItem:
+def _retained(protocol: Protocol) -> frozenset[str]:
+    """What values are kept for: options, and `ages` where one keeps them and the protocol caps none."""
+    ages = "Retain Patient Characteristics" in protocol.options and protocol.dates.ages != "cap"
+    return frozenset((*protocol.options, *(("ages",) if ages else ())))
+
+
+def _content(look: Look, context: Context, retained: frozenset[str]) -> int | SetItem:
     value_type, relationship = _text(look(VALUE_TYPE)), _text(look(RELATIONSHIP_TYPE))
     reference = bool(look(REFERENCED_CONTENT_ITEM))
     if value_type not in _table()["values"] or relationship not in ("", *_table()["relationships"]):
         return _removed(relationship)
     if reference != (not value_type):
         return _removed(relationship)
-    treatment = _treatment(look, context, value_type, options)
+    treatment = _treatment(look, context, value_type, retained)
     if treatment == DUMMY and look(NUMERIC_VALUE):  # which may not be empty, and a made-up number would deceive
         return _removed(relationship)
     return _kinds().index(Kind(value_type, treatment)) + 1
 
 
-def _treatment(look: Look, context: Context, value_type: str, options: tuple[str, ...]) -> str:
-    """What to do with the value of an item, by the concept that names it; a number needs one that is understood."""
+def _treatment(look: Look, context: Context, value_type: str, retained: frozenset[str]) -> str:
+    """What to do with the value of an item, by the concept that names it."""
     concept = _concepts().get((_text(look(CONCEPT_NAME, CODING_SCHEME)), _text(look(CONCEPT_NAME, CODE_VALUE))))
     if concept:
-        return KEEP if concept.unless in options else concept.values
-    if value_type != "NUM":
+        return KEEP if concept.unless in retained else concept.values
+    if value_type not in _table()["understood"]:
         return CLEAN
     kind = _code(lambda *tags: look(CONCEPT_NAME, *tags), context)
     return CLEAN if isinstance(kind, int) and _kinds()[kind - 1].treatment in (STANDARD, OWN) else DUMMY
