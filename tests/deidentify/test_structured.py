@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
@@ -337,6 +338,19 @@ def test_an_echo_of_the_patient_in_a_kept_code_goes(cleaned: Run) -> None:
     assert item.ConceptCodeSequence[0].CodeMeaning == "REMOVED"
 
 
+@pytest.mark.parametrize("protocol", ["basic", "cleaning"])
+def test_a_verified_document_is_verified_by_nobody(
+    request: pytest.FixtureRequest, clean: Callable[..., bytes], protocol: str
+) -> None:
+    """The sequence is required (1C), so a dummy stands there whatever happens to dates."""
+    after = factory.read(clean(document(COMPREHENSIVE), request.getfixturevalue(protocol)))
+    (observer,) = after.VerifyingObserverSequence
+    assert (observer.VerifyingObserverName, observer.VerifyingOrganization) == ("REMOVED", "REMOVED")
+    assert observer.VerificationDateTime == "19000101000000"
+    assert list(observer.VerifyingObserverIdentificationCodeSequence) == []
+    assert after.CompletionFlagDescription == "REMOVED"
+
+
 # The tables
 
 
@@ -349,6 +363,39 @@ def test_concepts_are_those_of_the_standard(row: dict[str, str]) -> None:
             found for by in _concepts_dict.concepts["DCM"].values() for found in by.items() if found[0] == row["code"]
         ]
         assert {meaning for _, (meaning, _) in names} == {row["meaning"]}
+
+
+def test_reports_of_highdicom_keep_their_measurements(clean: Callable[..., bytes], cleaning: Deidentifier) -> None:
+    """TID 1500 as a library writes it: who measured goes, what was measured stays."""
+    sr = pytest.importorskip("highdicom").sr
+    codes_ = pytest.importorskip("pydicom.sr.codedict").codes
+    image = factory.read(factory.ct(StudyID=factory.SECRET))
+    person = sr.PersonObserverIdentifyingAttributes(
+        name=factory.NAME, login_name=factory.SECRET, organization_name="WESTSTADT"
+    )
+    observer = sr.ObserverContext(observer_type=codes_.DCM.Person, observer_identifying_attributes=person)
+    area = sr.Measurement(codes_.SCT.AreaOfDefinedRegion, 12.5, codes_.UCUM.SquareMillimeter)
+    source = sr.SourceImageForRegion(image.SOPClassUID, image.SOPInstanceUID)
+    group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(identifier=f"Lesion 1 {factory.NAME}"),
+        referenced_region=sr.ImageRegion("POLYLINE", np.array([[1.0, 1.0], [5.0, 1.0], [1.0, 1.0]]), source),
+        finding_type=codes_.SCT.Neoplasm,
+        measurements=[area],
+    )
+    context = sr.ObservationContext(observer_person_context=observer)
+    reported = codes_.LN.CTUnspecifiedBodyRegion
+    report = sr.MeasurementReport(context, reported, imaging_measurements=[group])
+    uids = {"series_instance_uid": factory.SERIES, "sop_instance_uid": factory.INSTANCE}
+    before = sr.Comprehensive3DSR([image], report[0], series_number=1, instance_number=1, **uids)
+    stream = io.BytesIO()
+    before.save_as(stream)
+    after = factory.read(clean(stream.getvalue(), cleaning))
+    kept = sr.Comprehensive3DSR.from_dataset(after).content
+    (found,) = kept.get_planar_roi_measurement_groups()
+    assert found.tracking_identifier == "Lesion 1"
+    assert found.finding_type == codes_.SCT.Neoplasm
+    assert found.get_measurements()[0].value == 12.5
+    assert found.roi.value.tolist() == [[1.0, 1.0], [5.0, 1.0], [1.0, 1.0]]
 
 
 # Conformance

@@ -67,9 +67,6 @@ SETS: Mapping[int, str] = {
 }
 CLEANED: Mapping[int, str] = {BURNED_IN_ANNOTATION: "CS"}  # set as well where pixels are cleaned
 NOTED = frozenset({SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION}) | pixels.NEEDED
-OF_DUMMIES = frozenset(  # dummies by what lies in them: Table E.1-1 lists every attribute that may
-    (0x00081072, 0x00081111, 0x0040A073)  # identification of operators, performed procedure steps, verifying observers
-)
 NESTED: Path = (0xFFFFFFFF,)  # any path on which the IOD types nothing that matters here
 ITEM_DELIMITATION = 0xFFFEE00D
 REMEMBERED = 4096
@@ -165,10 +162,8 @@ class _Rules:
         action, required = self._action(tag, path)
         if action is Action.CLEAN and vr == "SQ":
             return Rule(tag, Do.ENTER, structured.judge(tag, kind_of(path), self.protocol))
-        if action is Action.DUMMY and tag in OF_DUMMIES:
-            return Rule(tag, Do.ENTER)
-        if action is Action.DUMMY and structured.holds_codes(tag):
-            return Rule(tag, Do.ENTER, structured.unknown)
+        if action is Action.DUMMY and (judge := structured.dummies(tag)):
+            return Rule(tag, Do.ENTER, judge)
         if action is Action.KEEP and (tag in NOTED if not path else tag == SPECIFIC_CHARACTER_SET):
             return Rule(tag, Do.NOTE, None if tag == SPECIFIC_CHARACTER_SET else _acceptable(tag, vr))
         if action is Action.KEEP or (action is Action.UID and vr == "SQ"):

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from pydicom.datadict import tag_for_keyword
 
 from cohortium.deidentify import standard, vocabulary
+from cohortium.deidentify.actions import DUMMIES
 from cohortium.dicom.charset import decode
 from cohortium.dicom.plan import Context, Judge, Look, Path, SetItem, judged, kind_of, padded, unjudged
 from cohortium.errors import Malformed
@@ -30,11 +31,11 @@ __all__ = [
     "attributes",
     "cleans",
     "collapsed",
+    "dummies",
     "holds_codes",
     "holds_content",
     "judge",
     "requires_value",
-    "unknown",
     "within",
 ]
 
@@ -47,7 +48,7 @@ CODE_VALUE, CODING_SCHEME, CODE_MEANING = 0x00080100, 0x00080102, 0x00080104
 LONG_CODE_VALUE, URN_CODE_VALUE = 0x00080119, 0x00080120
 CODE_VALUES = CODE_VALUE, LONG_CODE_VALUE, URN_CODE_VALUE
 VALUES = ("TextValue", "PersonName", "Date", "Time", "DateTime", "ReferencedDateTime")
-CODE = re.compile(r"[!-~]([ -~]{0,62}[!-~])?").fullmatch
+CODE = re.compile(r"[!-[\]-~]{1,64}").fullmatch  # no spaces: words could stand there
 OWN_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,15}").fullmatch
 
 CLEAN, DUMMY, KEEP = "clean", "dummy", "keep"
@@ -89,13 +90,18 @@ def judge(tag: int, kind: int, protocol: Protocol) -> Judge:
         retained = _retained(protocol)
         return lambda look, context: _content(look, context, retained)
     if kind and tag == CONCEPT_CODE and _kinds()[kind - 1].treatment == DUMMY:
-        return unknown
+        return _always(UNKNOWN_CODE)
     return _code
 
 
-def unknown(_look: Look, _context: Context) -> SetItem:
-    """Judges every code alike: none stays."""
-    return UNKNOWN_CODE
+def dummies(tag: int) -> Judge | None:
+    """Who puts a dummy in the place of each item of a sequence; None where there is no dummy."""
+    item = DUMMY_ITEMS.get(tag, UNKNOWN_CODE if holds_codes(tag) else None)
+    return _always(item) if item else None
+
+
+def _always(item: SetItem) -> Judge:
+    return lambda _look, _context: item
 
 
 def attributes(kind: int) -> frozenset[int]:
@@ -193,9 +199,8 @@ def _treatment(look: Look, context: Context, value_type: str, retained: frozense
 
 def _code(look: Look, context: Context) -> int | SetItem:
     """A code of a scheme that the world shares stays; of any other, what its meaning says in radiology's own words."""
-    scheme, values = _text(look(CODING_SCHEME)), [_text(look(tag)) for tag in CODE_VALUES]
-    value = "".join(values)
-    if "\\" in value or not CODE(value):
+    scheme, value = _text(look(CODING_SCHEME)), "".join(_text(look(tag)) for tag in CODE_VALUES)
+    if not CODE(value):
         return UNKNOWN_CODE
     if scheme in _table()["codes"]["standard"]:
         return _kinds().index(Kind(None, STANDARD)) + 1
@@ -218,6 +223,19 @@ def _coded(value: str, scheme: str, meaning: str) -> SetItem:
 
 
 UNKNOWN_CODE = _coded("261665006", "SCT", "Unknown")
+DUMMY_ITEMS: Mapping[int, SetItem] = {
+    0x00081072: (  # operators
+        (0x00080080, "LO", padded(DUMMIES["LO"], "LO")),
+        (0x00401101, "SQ", (UNKNOWN_CODE,)),
+    ),
+    0x0040A073: (  # verifying observers
+        (0x0040A027, "LO", padded(DUMMIES["LO"], "LO")),
+        (0x0040A030, "DT", DUMMIES["DT"]),
+        (0x0040A075, "PN", padded(DUMMIES["PN"], "PN")),
+        (0x0040A088, "SQ", ()),
+    ),
+}
+"""What stands in the place of each operator and verifying observer (D in Table E.1-1), by sequence."""
 
 
 def _removed(relationship: str) -> SetItem:
@@ -227,7 +245,7 @@ def _removed(relationship: str) -> SetItem:
         *(((RELATIONSHIP_TYPE, "CS", padded(known.encode(), "CS")),) if relationship else ()),
         (VALUE_TYPE, "CS", b"TEXT"),
         (CONCEPT_NAME, "SQ", (_coded("121106", "DCM", "Comment"),)),
-        (TEXT_VALUE, "UT", padded(b"REMOVED", "UT")),
+        (TEXT_VALUE, "UT", padded(DUMMIES["UT"], "UT")),
     )
 
 

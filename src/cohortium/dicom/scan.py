@@ -488,38 +488,43 @@ def _extent(head: bytes, position: int, *, explicit: bool, depth: int) -> tuple[
 
 def _look(head: bytes, start: int, end: int, *, explicit: bool) -> Look:
     """A look into one item. It checks no more than it must: what stays is scanned after it."""
+    seen: dict[int, dict[tuple[int, int], tuple[bytes, int, int]]] = {}
 
     def look(*tags: int) -> bytes:
         here, stop = start, end
-        try:
-            for depth, tag in enumerate(tags, 1):
-                vr, value, after = _find(head, here, stop, tag, explicit=explicit)
-                if depth == len(tags):
-                    return head[value:after] if vr != b"SQ" else b""
-                if vr not in (b"SQ", b""):
-                    return b""
-                here, stop = _only_item(head, value, after, explicit=explicit)
-        except struct.error:
-            pass
+        for depth, tag in enumerate(tags, 1):
+            if here not in seen:
+                seen[here] = _extents(head, here, stop, explicit=explicit)
+            vr, value, after = seen[here].get((tag >> 16, tag & 0xFFFF), ABSENT)
+            if depth == len(tags):
+                return head[value:after] if vr != b"SQ" else b""
+            if vr not in (b"SQ", b""):
+                break
+            here, stop = _only_item(head, value, after, explicit=explicit)
         return b""
 
     return look
 
 
-def _find(head: bytes, position: int, end: int, wanted: int, *, explicit: bool) -> tuple[bytes, int, int]:
-    """VR, start and end of an element's value in one data set; an empty value where it is not there."""
-    tag = struct.pack("<HH", wanted >> 16, wanted & 0xFFFF)
-    while position < end and head[position : position + 4] != ITEM_END:
-        vr, value, after = _extent(head, position, explicit=explicit, depth=0)
-        if head[position : position + 4] == tag:
-            return vr, value, after
-        position = after
-    return b"", end, end
+ABSENT = b"", 0, 0
+
+
+def _extents(head: bytes, position: int, end: int, *, explicit: bool) -> dict[tuple[int, int], tuple[bytes, int, int]]:
+    """VR, start and end of each value in a data set, by tag; as far as it can be followed."""
+    found: dict[tuple[int, int], tuple[bytes, int, int]] = {}
+    try:
+        while position < end and head[position : position + 4] != ITEM_END:
+            extent = _extent(head, position, explicit=explicit, depth=0)
+            found.setdefault(_tag(head, position), extent)
+            position = extent[2]
+    except struct.error:
+        pass
+    return found
 
 
 def _only_item(head: bytes, position: int, end: int, *, explicit: bool) -> tuple[int, int]:
     """Where the data set of a sequence's item begins and ends; nowhere if it has not exactly one."""
-    if position >= end or head[position : position + 4] != ITEM:
+    if end - position < 8 or head[position : position + 4] != ITEM:
         return end, end
     (length,), start = _length(head, position + 4), position + 8
     behind = _skip_elements(head, start, explicit=explicit, depth=0) if length == UNDEFINED else start + length

@@ -18,6 +18,7 @@ PLAIN = re.compile(r"(\d{4})(\d\d)(\d\d)")
 UNMODIFIED, MODIFIED, REMOVED = "UNMODIFIED", "MODIFIED", "REMOVED"
 DATED = ("DA", "DT")
 NOT_OF_THE_PATIENT = ("ContextGroupVersion", "ContextGroupLocalVersion")  # versions of code lists
+NO_DATE = "19000101"  # what stands where a date must be and none may: it is gone
 
 
 class Dates:
@@ -72,7 +73,8 @@ def _dates(pair: Opened) -> Iterator[tuple[str, str, str]]:
             continue
         old, new = texts(before), texts(after)
         if len(old) == len(new):
-            yield from ((where, o[:8], n[:8]) for o, n in zip(old, new, strict=True))
+            found = ((where, o[:8], n[:8]) for o, n in zip(old, new, strict=True))
+            yield from (each_ for each_ in found if each_[2] != NO_DATE)
 
 
 def _day(text: str) -> date | None:
