@@ -163,6 +163,30 @@ def test_a_private_element_that_the_script_writes_has_its_creator(maker):
     assert 0x00091002 not in output
 
 
+def test_creators_count_whatever_their_case(maker):
+    raw = {
+        0x00090010: factory.element(0x00090010, b"Gems_Ident_01 ", "LO"),
+        0x00091001: factory.element(0x00091001, b"Geheimnis7", "LO"),
+    }
+    output = read(maker(rule("0009[GEMS_IDENT_01]01", "scanner 1"), rule("000900[gems_ident_01]", "mine")), raw=raw)
+    assert (output[0x00090010].value, output[0x00091001].value) == ("mine", "scanner 1")
+
+
+def test_safe_private_attributes_stay_as_cohortiums_list_has_it(maker):
+    """Of a script that keeps them, under trust; else the option Retain Safe Private decides."""
+    raw = {
+        0x00190010: factory.element(0x00190010, b"GEMS_ACQU_01", "LO"),
+        0x00191023: factory.element(0x00191023, b"1.25", "DS"),
+        0x001910FE: factory.element(0x001910FE, b"Geheimnis7", "LO"),
+    }
+    keeps = '<k en="T" t="safeprivateelements">x</k>', '<r en="T" t="privategroups">x</r>'
+    by = maker(rule("00180060", "1"), *keeps, more="trust_script = true\n")
+    output = read(by, raw=raw)
+    assert {int(each.tag) for each in output if each.tag.group == 0x0019} == {0x00190010, 0x00191023}
+    based = read(maker(rule("00180060", "1"), *keeps), raw=raw)
+    assert not [each for each in based if each.tag.group == 0x0019]
+
+
 def test_stamps_are_cohortiums(maker):
     output = read(maker(rule("00120062", "NO"), rule("00120063", "by hand"), rule("00280303", "UNMODIFIED")))
     assert output.PatientIdentityRemoved == "YES"

@@ -26,7 +26,7 @@ DEFAULT_SET = "latin-1"
 DELIMITERS = {ord(character) for character in "\\\r\n\t\f^="}
 BOTH_ENDS = frozenset(("AE", "CS", "DS", "IS", "LO", "SH"))
 BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}
-PRIVATE = re.compile(r"([0-9a-fA-F]{1,4}),?\[([^\]]*)\],?([0-9a-fA-F]{1,2})?")
+PRIVATE = re.compile(r"([0-9a-fA-F]{1,4}),?(?:00)?\[([^\]]*)\],?([0-9a-fA-F]{1,2})?")
 Element = DataElement | RawDataElement
 
 
@@ -68,18 +68,21 @@ def contents(
 
 
 def private_tag(dataset: Dataset, name: str) -> int:
-    """The tag of `gggg[creator]ee`, or of the creator's own element for `gggg[creator]`; 0 where nobody claims it."""
+    """The tag of `gggg[creator]ee`, or of the creator's own element for `gggg00[creator]`; 0 where nobody claims it.
+
+    Creators count as the same whatever their case.
+    """
     name = java.trim(name)
     if name[:1] + name[-1:] in ("[]", "()"):
         name = java.trim(name[1:-1])
     match = PRIVATE.fullmatch(name)
     if match is None or not int(match[1], 16) & 1:
         return 0
-    group, wanted = int(match[1], 16) << 16, java.trim(match[2])
+    group, wanted = int(match[1], 16) << 16, java.trim(match[2]).upper()
     for block in range(1, 256):
         creator = element(dataset, None, group | block) if group | block >= FILE_META else None
-        if creator is not None and text_of(creator, dataset) == wanted:
-            return group | block << 8 | int(match[3] or "0", 16)
+        if creator is not None and java.trim(text_of(creator, dataset) or "").upper() == wanted:
+            return group | block << 8 | int(match[3], 16) if match[3] else group | block
     return 0
 
 

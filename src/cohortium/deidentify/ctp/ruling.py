@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import hmac
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -19,7 +20,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import dcmread, read_dataset
 from pydicom.filewriter import write_dataset
 
-from cohortium.deidentify import standard
+from cohortium.deidentify import private, standard
 from cohortium.deidentify.ctp import elements, identity
 from cohortium.deidentify.ctp.context import Aside as Kept
 from cohortium.deidentify.ctp.explain import weak
@@ -39,7 +40,7 @@ from cohortium.dicom.plan import ECHOED, Context, Plan, Rewritten, SetValue, Vie
 from cohortium.dicom.slow import UNREADABLE
 from cohortium.errors import Malformed
 from cohortium.keys import SiteKey
-from cohortium.values import CtpRule, Finding, Protocol, Reason, Severity
+from cohortium.values import Action, CtpRule, Finding, Protocol, Reason, Severity
 
 __all__ = ["Ruled", "Ruling"]
 
@@ -86,6 +87,8 @@ class Ruling:
         if rule.hash == "keyed":
             secret = key.derive("ctp hashes", project)
             self.tables = replace(tables, keyed=partial(_keyed, secret))
+        safe = private.retained(replace(self.base, options=(private.OPTION,)))
+        self.tables = replace(self.tables, is_safe=partial(_is_safe, safe))
         self.mapping = identity.mapping(self.script) if self.script and not rule.trust_script else None
         self.findings = tuple(self._findings())
 
@@ -308,6 +311,12 @@ def _read_through(dataset: Dataset) -> None:
         if elements.vr_of(dataset.get_item(tag)) == "SQ":
             for item in dataset[tag].value or ():
                 _read_through(item)
+
+
+def _is_safe(safe: Mapping[tuple[bytes, int], private.SafeAttribute], creator: str, tag: int) -> bool:
+    """Whether the shipped list of safe private attributes lets one stay as it is, as CTP's own list does."""
+    found = safe.get((creator.encode("utf-8", "replace"), tag & 0xFFFF00FF))
+    return found is not None and found.action is Action.KEEP
 
 
 def _keyed(secret: bytes, text: str) -> str:
