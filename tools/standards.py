@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.uid import UID_dictionary
 
@@ -48,7 +49,7 @@ Row = Iterable[str]
 def write(standards: Path, into: Path = DATA) -> None:
     """Write every table into the folder `into`."""
     published = list(csv.DictReader((standards / TABLE).open(encoding="utf-8", newline="")))
-    listed = {row["keyword"] for row in published if row["keyword"]} | {"BurnedInAnnotation"}
+    listed = {row["keyword"] for row in published if row["keyword"]} | {"BurnedInAnnotation"} | _free_texts()
     classes = list(sop_classes(_highdicom("sop_class_iod_map"), _highdicom("iod_module_map")))
     modules = list(iod_modules(_highdicom("iod_module_map"), {iod for _, iod, _ in classes}))
     types = list(module_types(_highdicom("module_attribute_map"), {module for _, module, _ in modules}, listed))
@@ -61,6 +62,11 @@ def write(standards: Path, into: Path = DATA) -> None:
     _table(into / "iod_modules.csv", ("iod", "module", "usage"), modules)
     _table(into / "module_types.csv", ("module", "path", "types"), types)
     (into / "sources.toml").write_text(sources(standards), encoding="utf-8")
+
+
+def _free_texts() -> set[str]:
+    """Attributes in which anything may be written, which the protocol removes where the IOD can do without."""
+    return {keyword for vr, _, _, _, keyword in DicomDictionary.values() if vr in ("LT", "ST", "UT")}
 
 
 def confidentiality(published: Iterable[dict[str, str]]) -> Iterator[Row]:

@@ -225,3 +225,17 @@ def test_the_basic_profile_changes_every_attribute_that_the_table_lists():
     for each in listed:
         number = int(each.replace("x", "0"), 16) if each != "odd" else 0x00090001
         assert action_for(basic, number, CT)[0] is not Action.KEEP, each
+
+
+def test_a_required_free_text_becomes_a_dummy_and_another_goes():
+    functional_groups, metabolites = tag_for_keyword("PerFrameFunctionalGroupsSequence"), 0x00189152
+    basic, described = load("basic"), tag_for_keyword("MetaboliteMapDescription")
+    path = (functional_groups, metabolites)
+    assert action_for(basic, described, "1.2.840.10008.5.1.4.1.1.4.1", path)[0] is Action.DUMMY
+    assert action_for(basic, described, "1.2.840.10008.5.1.4.1.1.4.1")[0] is Action.REMOVE
+
+
+def test_a_required_reference_to_a_performed_step_keeps_its_items_with_mapped_uids():
+    step = tag_for_keyword("ReferencedPerformedProcedureStepSequence")
+    assert action_for(load("basic"), step, "1.2.840.10008.5.1.4.1.1.4.1")[0] is Action.UID
+    assert action_for(load("basic"), step, "1.2.840.10008.5.1.4.1.1.88.59")[0] is Action.EMPTY

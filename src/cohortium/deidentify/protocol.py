@@ -47,6 +47,8 @@ GRAPHICS = "Clean Graphics"
 GRAPHIC_ANNOTATIONS, UNFORMATTED_TEXT = 0x00700001, 0x00700006
 TEXT = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
 FREE_TEXT = frozenset(("LT", "ST", "UT"))
+UNJUDGED = "free text that Table E.1-1 does not list: nobody has judged it"
+PERFORMED_STEP = 0x00081111  # a sequence of references: with UIDs mapped, its items are dummies
 CLEANED = {**dict.fromkeys((*TEXT, "AE", "CS"), Action.CLEAN), "SQ": Action.KEEP}
 """What the C of an option means by VR; a sequence is entered. Dates are elsewhere, and bytes cannot be cleaned."""
 DESCRIPTORS = "Clean Descriptors"
@@ -155,7 +157,7 @@ def _action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, .
     if standard.vr(tag) in FREE_TEXT:
         if DESCRIPTORS in protocol.options:
             return Action.CLEAN, "free text that Table E.1-1 does not list; Clean Descriptors"
-        return Action.REMOVE, "free text that Table E.1-1 does not list: nobody has judged it"
+        return standard.resolve("X/Z/D", standard.attribute_type(sop_class, tag, path)), UNJUDGED
     if name == "CodeMeaning" and DESCRIPTORS in protocol.options and any(map(describes, path)):
         return Action.CLEAN, f"what a code means where somebody describes; {DESCRIPTORS}"
     if standard.is_known(tag):
@@ -195,7 +197,7 @@ def _by_table(code: str, tag: int, sop_class: str, path: tuple[int, ...]) -> tup
     if action != code:
         iod = standard.storage_sop_classes().get(sop_class, "an unknown SOP class")
         why += f", type {type_} in {iod}"
-    if action is Action.DUMMY and standard.vr(tag) == "UI":
+    if action is Action.DUMMY and (standard.vr(tag) == "UI" or tag == PERFORMED_STEP):
         return Action.UID, f"{why}; the mapped UID is the dummy"
     if action is Action.DUMMY and standard.keyword(tag) in UNWRITTEN:
         return Action.REMOVE, f"{why}; a made-up report or drawing would deceive"

@@ -152,7 +152,7 @@ def attribute_type(sop_class_uid: str, attribute: str | int, path: tuple[str | i
     """`1`, `1C`, `2`, `2C` or `3`: the strictest type among the IOD's modules that hold `attribute` in these sequences.
 
     Attributes and sequences go by keyword or tag. A module counts whatever its usage: to remove what an optional module
-    requires would leave that module invalid. Only attributes of Table E.1-1 are on record.
+    requires would leave that module invalid. On record are the attributes of Table E.1-1, and free texts.
     """
     name, *sequences = (keyword(part) if isinstance(part, int) else part for part in (attribute, *path))
     return _types(_iods().get(sop_class_uid, "")).get(("/".join(sequences), name), "3")
