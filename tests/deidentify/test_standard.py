@@ -42,6 +42,14 @@ def test_basic_profile(tag, code):
     assert standard.basic(tag) == code
 
 
+def test_an_earlier_edition_says_otherwise_where_it_did_and_nothing_less_elsewhere():
+    site = 0x30100077
+    assert (standard.basic(site, "2021b"), standard.basic(site), standard.basic(site, "2026c")) == ("D", "X/D", "X/D")
+    differing = [tag for tag in _listed() if standard.basic(tag, "2021b") != standard.basic(tag)]
+    assert differing == [0x00100020, site]
+    assert standard.basic(0x00080054, "2021b") == "X", "listed later"
+
+
 def test_options_by_their_name_in_the_standard():
     dates = "Retain Longitudinal Temporal Information Full Dates"
     assert standard.option(dates, 0x00080020) == "K"

@@ -30,7 +30,6 @@ from cohortium.values import Action, Protocol, SubjectRule
 __all__ = ["ACTIONS", "STAMPS", "action_for", "describes", "load", "names", "objection"]
 
 SHIPPED = Path(__file__).with_name("protocols")
-EDITION = "2026c"
 ACTIONS = {
     "keep": Action.KEEP,
     "remove": Action.REMOVE,
@@ -149,7 +148,7 @@ def _action_for(protocol: Protocol, tag: int, sop_class: str, path: tuple[int, .
             return action, option
         if cell:
             fallbacks.append(f"{option} would clean it, but nobody can read it")
-    if code := standard.basic(tag):
+    if code := standard.basic(tag, protocol.edition):
         action, why = _by_table(code, tag, sop_class, path)
         return action, "; ".join([why, *fallbacks])
     if rule:
@@ -277,8 +276,8 @@ def _problems(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: is missing"
         elif not isinstance(document.get(key, []), kind) and key in document:
             yield f"{key}: {EXPECTED[kind]} is expected"
-    if isinstance(document.get("edition"), str) and document["edition"] != EDITION:
-        yield f"edition: only {EDITION} is known"
+    if isinstance(document.get("edition"), str) and document["edition"] not in standard.editions():
+        yield f"edition: one of {', '.join(sorted(standard.editions()))} is expected"
     if isinstance(document.get("base"), str) and document["base"] != "basic":
         yield "base: only `basic` is known"
     yield from subject_problems(document.get("subject", {}))

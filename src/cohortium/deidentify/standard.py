@@ -26,6 +26,7 @@ __all__ = [
     "attribute_type",
     "basic",
     "date_of",
+    "editions",
     "has_plain_pixels",
     "is_known",
     "keyword",
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 DATA = Path(__file__).with_name("data")
+EDITION = "2026c"  # of the table; its options are those of 2024e
 STRICTEST_FIRST = ("1", "1C", "2", "2C", "3")
 PATTERN = "x"  # stands for any hexadecimal digit in a tag such as 60xx3000
 
@@ -66,10 +68,16 @@ class Unlisted:
     whole_group: bool
 
 
-def basic(tag: int) -> str:
+def basic(tag: int, edition: str = EDITION) -> str:
     """The code of the Basic Profile for `tag` (`X`, `Z/D`, ...); empty where Table E.1-1 does not list it."""
     row = _confidentiality(tag)
-    return row["basic"] if row else ""
+    return editions()[edition].get(row["keyword"], row["basic"]) if row else ""
+
+
+@cache
+def editions() -> Mapping[str, Mapping[str, str]]:
+    """The editions whose Basic Profile is known, and by keyword the codes that are other than those of the newest."""
+    return {EDITION: {}, **tomllib.loads((DATA / "editions.toml").read_text("utf-8"))}
 
 
 def option(name: str, tag: int) -> str:
