@@ -111,6 +111,7 @@ def test_outputs_and_receipts_are_brought_to_agree(work: WorkFolder, source: Pat
     (destination / lost).unlink()
     (destination / half).write_bytes(b"half")
     (destination / lost).with_name("2.25.7.dcm").write_bytes(b"of a run that was killed")
+    (destination / "dm.csv").write_bytes(b"of the same run")
     batch.settle(work, destination)
     carry_out(work, source, destination)
     assert outputs(destination) == expected

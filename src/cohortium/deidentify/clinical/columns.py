@@ -23,6 +23,8 @@ __all__ = ["Cell", "Column", "Columns", "compile_columns"]
 
 REMEMBERED = 8192  # dates and identifiers of a column
 TOKEN = 16  # characters of a hashed identifier
+LONGEST = 100  # characters of a term or number; what is longer is prose, and is not remembered either
+PROSE = ("", "clinical.free-text")
 
 Cell = Callable[[Sequence[str], str, int], tuple[str, str]]
 """(row, pseudonym, days of the subject's shift) to the new text, and the rule of a finding or nothing; `ValueError` and
@@ -124,7 +126,7 @@ class _Cells:
             case "code":
                 return self._plain(place, partial(values.coded, codes=frozenset(rule.codes)))
             case "clean":
-                return self._plain(place, values.cleaned)
+                return lambda row, _pseudonym, _days: values.cleaned(row[place])  # of any length
             case "age" if not rule.since:
                 return self._plain(place, values.aged)
             case "age":
@@ -151,7 +153,9 @@ class _Cells:
 
         def cell(row: Sequence[str], pseudonym: str, _days: int) -> tuple[str, str]:
             text = row[place].strip()
-            return (text, "") if text in missing else made(pseudonym, text)
+            if text in missing:
+                return text, ""
+            return made(pseudonym, text) if len(text) <= LONGEST else PROSE
 
         return cell
 
@@ -160,7 +164,9 @@ class _Cells:
 
         def cell(row: Sequence[str], _pseudonym: str, _days: int) -> tuple[str, str]:
             text = row[place]
-            return (text, "") if text in missing else make(text)
+            if text in missing:
+                return text, ""
+            return make(text) if len(text) <= LONGEST else PROSE
 
         return cell
 

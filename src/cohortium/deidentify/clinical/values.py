@@ -14,7 +14,6 @@ from cohortium.deidentify.dates import OLDEST
 
 __all__ = ["aged", "cleaned", "coded", "is_data", "kept", "numeric"]
 
-LONGEST = 100  # characters of a term; longer ones are prose
 NUMBER = re.compile(r"[<>≤≥=~]?\s*[+-]?(?:0|[1-9]\d{0,14})(?:[.,]\d{1,24})?(?:[eE][+-]?\d{1,3})?", re.ASCII).fullmatch
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAIL = r"[^\s@]+@[^\s@]+\.\w"
@@ -31,12 +30,13 @@ DATE = re.compile(
 COMPACT = re.compile(r"(?<!\d)([12]\d{3})([01]\d)([0-3]\d)(?!\d)").finditer
 FORMULA = re.compile(r"[=@]|[+-](?![+\d.,\s-]*$)").match
 REMEMBERED = 8192
+LONGEST_TEXT = 1 << 14
 
 
 @lru_cache(maxsize=REMEMBERED)
 def kept(text: str, dates: bool) -> tuple[str, str]:
     """A code or a term as it is; `dates` tells whether one may stand in it."""
-    if CONTROL.search(text) or len(text) > LONGEST:
+    if CONTROL.search(text):
         return "", "clinical.free-text"
     if IDENTIFYING(text):
         return "", "clinical.looks-identifying"
@@ -73,8 +73,10 @@ def coded(text: str, codes: frozenset[str]) -> tuple[str, str]:
 
 
 def cleaned(text: str) -> tuple[str, str]:
-    """The words of a free text that the vocabulary knows."""
-    return vocabulary.clean(text), "clinical.text-cleaned"
+    """The words of a free text that the vocabulary knows; of a whole report nothing."""
+    if len(text) > LONGEST_TEXT:
+        return "", "clinical.free-text"
+    return vocabulary.clean(text), "clinical.text-cleaned" if text.strip() else ""
 
 
 def is_data(heading: str) -> bool:
