@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
+from sqlalchemy import select
+
+from cohortium.deidentify import load_protocol
+from cohortium.prove import provenance
+from cohortium.store import open_store, schema
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -70,3 +75,22 @@ def test_other_users_of_the_machine_see_nothing_though_the_data_root_be_open(
     made = list(data.rglob("*"))
     assert {path.name for path in made} >= {"cohortium.sqlite", "objects", "spool"}
     assert [path for path in made if path.stat().st_mode & 0o077] == []
+
+
+def test_a_pipeline_runs_at_its_level_of_privacy(cohortium: Run, tmp_path: Path) -> None:
+    """The level stands in the provenance of what came out; one that the protocol does not offer stops the run."""
+    assert cohortium("init", cwd=tmp_path).returncode == 0
+    (tmp_path / "incoming" / "slice").write_bytes(Path(str(get_testdata_file("CT_small.dcm"))).read_bytes())
+    toml = tmp_path / "cohortium.toml"
+    text = toml.read_text("utf-8").replace('protocol = "basic"', 'protocol = "incisive"')
+    toml.write_text(text.replace('# level = ""', 'level = "utmost"').replace("# gate = true", "gate = false"), "utf-8")
+    refused = cohortium("gateway", "run", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "offered: low, medium, high" in refused.stderr
+    toml.write_text(toml.read_text("utf-8").replace("utmost", "high"), "utf-8")
+    assert cohortium("gateway", "run", cwd=tmp_path).returncode == 0
+    with open_store(tmp_path / "data").begin() as connection:
+        (output,) = connection.execute(select(schema.provenance.c.output)).scalars()
+        (made,) = provenance.of(connection, output)
+    assert made.protocol == "incisive 1.0 level high"
+    assert made.protocol_digest == load_protocol("incisive", "high").digest

@@ -77,7 +77,7 @@ def deidentify(
     if html is not None and not explain:
         raise ConfigError("--html goes with --explain")
     if explain:
-        _explain(chosen, [load_protocol(protocol, each) for each in chosen.levels], sop_class, as_json, html)
+        _explain(chosen, [load_protocol(protocol, each) for each in ("", *chosen.levels)], sop_class, as_json, html)
         return
     if source is None or destination is None:
         raise ConfigError("SRC and DST are missing; see `cohortium deidentify --help`")

@@ -16,6 +16,7 @@ __all__ = ["Dates"]
 
 PLAIN = re.compile(r"(\d{4})(\d\d)(\d\d)")
 UNMODIFIED, MODIFIED, REMOVED = "UNMODIFIED", "MODIFIED", "REMOVED"
+DUMMY = "19000101"
 DATED = ("DA", "DT")
 NOT_OF_THE_PATIENT = ("ContextGroupVersion", "ContextGroupLocalVersion")  # versions of code lists
 NO_DATE = "19000101"  # what stands where a date must be and none may: it is gone
@@ -37,6 +38,8 @@ class Dates:
         subject = str(pair.after.get("PatientID") or "")
         self._gone += sum(len(texts(element)) for _, element in each(pair.before) if element.VR in DATED)
         for where, old, new in _dates(pair):
+            if new == DUMMY != old:
+                continue  # gone, where the object may not be without one
             self._dates, self._gone = self._dates + 1, self._gone - 1
             if said == UNMODIFIED:
                 if old != new:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,24 @@ class Group:
 class _Level:
     """A level of privacy, and in words what it does beyond the one before."""
 
-    def __init__(self, protocol: Protocol, before: Protocol | None, sop_class: str) -> None:
+    def __init__(self, before: Protocol, protocol: Protocol, sop_class: str) -> None:
         self.name = protocol.level
         self.digest = protocol.digest
-        self.rules = list(rules(before, protocol))[1:] if before else []  # the first is that the level is another
-        self.attributes = list(attributes(before, protocol, sop_class)) if before else []
+        self.rules = list(rules(before, protocol))[1:]  # the first is that the level is another
+        changed = attributes(before, protocol, sop_class)
+        told = (each for each in changed if each.one != each.other and each.other != "modify")  # which the rules tell
+        self.attributes = [(each.what.split(" ")[-1], each.other) for each in told]
 
 
 def page(protocol: Protocol, sop_class: str, levels: Sequence[Protocol] = ()) -> str:
-    """The page, as HTML, for objects of `sop_class`; `levels` are those that the protocol offers, in their order."""
+    """The page, as HTML, for objects of `sop_class`; `levels` are the protocol without a level and at each."""
     groups = _groups(list(explain(protocol, sop_class)))
     return _template().render(
         protocol=protocol,
         subjects=subjects_in_words(protocol.subject),
         dates=dates_in_words(protocol.dates),
         words=_words(),
-        levels=[_Level(each, before, sop_class) for before, each in zip([None, *levels], levels, strict=False)],
+        levels=[_Level(before, each, sop_class) for before, each in pairwise(levels)],
         codes={name: standard.options()[name].code for name in protocol.options},
         kind=standard.storage_sop_classes()[sop_class],
         groups=groups,
