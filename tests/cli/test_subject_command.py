@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 import factory
 from cohortium import keys
+from cohortium.cli import app
+from cohortium.errors import CohortiumError
 from cohortium.find import inclusion
 from cohortium.prove import audit, provenance
 from cohortium.store import open_store, schema
 from cohortium.verify import record
-from conftest import COHORTIUM
 
 OWN = """name = "own"
 version = "1"
@@ -33,8 +36,13 @@ OPTION = 'options = ["Retain Longitudinal Temporal Information {} Dates"]'
 
 
 def call(site: Path, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    command = [*COHORTIUM, *arguments]
-    return subprocess.run(command, cwd=site, input=typed, capture_output=True, text=True, timeout=120, check=False)
+    """The command in this process, for there are many calls here; `main` is held to its exit codes elsewhere."""
+    with chdir(site):
+        done = CliRunner().invoke(app, arguments, input=typed)
+    code, said = done.exit_code, done.stderr
+    if isinstance(done.exception, CohortiumError):
+        code, said = done.exception.exit_code, f"{said}cohortium: {done.exception}"
+    return subprocess.CompletedProcess(arguments, code, done.stdout, said)
 
 
 @pytest.fixture
@@ -181,9 +189,9 @@ def test_who_holds_the_key_merges_and_links(site: Path) -> None:
             "SeriesInstanceUID": f"1.2.4.{number}",
             "StudyInstanceUID": f"1.2.5.{number}",
         }
-        content = factory.ct(PatientID=number, PatientName=name, PatientSex="F", AccessionNumber="1", **uids)
-        for folder in ("incoming", "elsewhere"):
-            (site / folder / number).write_bytes(content)
+        for folder in ("incoming", "elsewhere"):  # the same bytes would be a duplicate
+            who = {"PatientID": number, "PatientName": name, "PatientSex": "F", "AccessionNumber": folder}
+            (site / folder / number).write_bytes(factory.ct(**who, **uids))
     report = run_gateway(site)
     assert "subject.candidate" in {each["rule"] for each in report["findings"]}
     ((pair),) = json.loads(call(site, "subject", "candidates", "--project", "study", "--json").stdout)
