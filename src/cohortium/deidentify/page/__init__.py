@@ -105,8 +105,9 @@ def _groups(rows: Sequence[Explained]) -> list[Group]:
 
 
 def _is_listed(row: Explained) -> bool:
+    """Whether Table E.1-1 lists it, as it does every private attribute: those that stay have rows of their own."""
     digits = row.tag.strip("()").replace(",", "")
-    return len(digits) == 8 and bool(standard.basic(int(digits, 16)))
+    return "xx" in digits or (len(digits) == 8 and bool(standard.basic(int(digits, 16))))
 
 
 @cache
