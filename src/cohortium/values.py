@@ -50,6 +50,7 @@ class Reason(StrEnum):
     """Why an item was set aside. The text is what people read, and is part of the interface."""
 
     PIXELS_NOT_REVIEWED = "pixels not reviewed"
+    FACE = "a face may be in it"
     SOP_CLASS_NOT_LISTED = "SOP class not on the list"
     TRANSFER_SYNTAX_NOT_SUPPORTED = "transfer syntax not supported"
     NO_FILE_META = "no file meta information"

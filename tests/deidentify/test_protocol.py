@@ -140,7 +140,7 @@ def test_every_mistake_is_named_at_once(written):
         load(
             written(
                 'name = 1\nversion = " "\nedition = "2019a"\nbase = "mine"\nsurplus = 1\n'
-                'options = ["Retain Everything", "Clean Recognizable Visual Features", "Retain UIDs", "Retain UIDs"]\n'
+                'options = ["Retain Everything", "Retain UIDs", "Retain UIDs"]\n'
                 '[subject]\nkind = "guess"\nlength = 3\nshape = 1\n'
                 '[elements]\nNoSuchThing = "keep"\nPatientID = "keep"\nPixelData = "remove"\nStudyDate = "shred"\n'
                 'Rows = "clean"\nModality = "uid"\nSOPInstanceUID = "remove"\nFileSetID = "keep"\nPatientAge = 3\n'
@@ -150,7 +150,7 @@ def test_every_mistake_is_named_at_once(written):
     for mistake in (
         *("surplus: no such setting", "name: text is expected", "version: is empty", "title: is missing"),
         *("edition: one of 2021b, 2026c", "base: only `basic`", "no option 'Retain Everything'"),
-        *("'Clean Recognizable Visual Features' is not in this version", "'Retain UIDs' stands there twice"),
+        "'Retain UIDs' stands there twice",
         *("subject.kind: one of keyed, hash", "subject.length: a whole number", "subject.shape: no such setting"),
         *("elements.NoSuchThing: no such attribute", "elements.PatientID: Cohortium writes it"),
         *("elements.PixelData: the object cannot be read", "elements.StudyDate: one of keep"),

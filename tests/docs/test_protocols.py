@@ -25,8 +25,7 @@ def test_every_example_loads(text, tmp_path):
 def test_every_option_stands_in_the_table_as_it_is():
     rows = dict(re.findall(r"^\| ((?:Clean|Retain)[^|]*?) \| ([^|]*) \|$", PAGE, re.MULTILINE))
     assert set(rows) == set(standard.options())
-    for name, option in standard.options().items():
-        assert option.implemented == ("not yet" not in rows[name]), name
+    assert not any("not yet" in what for what in rows.values())
 
 
 def test_every_action_and_shipped_protocol_is_named():

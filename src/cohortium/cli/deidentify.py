@@ -115,9 +115,9 @@ def deidentify(
     files = [(source, "")] if source.is_file() else None
     total = len(files) if files else folder.count(source)
     with workers(jobs, cluster, source, destination) as executor, terminal.progress() as progress:
-        for number, outcome in enumerate(tree.run(task, files or folder.walk(source), executor, table), 1):
-            tally.add(number, outcome)
-            progress("deidentify", number, total)
+        for done, outcome in enumerate(tree.run(task, files or folder.walk(source), executor, table), 1):
+            tally.add(outcome.number, outcome)
+            progress("deidentify", done, total)
     if not fresh:
         tally.register(Register(path_of(settings.site.data), key), project, chosen)
     if manifest is not None:

@@ -13,12 +13,13 @@ from functools import lru_cache
 from cohortium.deidentify import relative, standard
 from cohortium.deidentify.ctp.ruling import Ruled, Ruling
 from cohortium.deidentify.ctp.tables import Tables
+from cohortium.deidentify.faces import may_show
 from cohortium.deidentify.identifiers import Tokens, UidMap, Uids
 from cohortium.deidentify.pixels import Hold, Reviewer, Rules, shipped
-from cohortium.deidentify.plan import CLEAN_PIXELS, Aside, Compiler, OtherClass
+from cohortium.deidentify.plan import CLEAN_FEATURES, CLEAN_PIXELS, Aside, Compiler, OtherClass
 from cohortium.deidentify.protocol import load as load_protocol
 from cohortium.deidentify.subjects import Subjects
-from cohortium.dicom import filemeta, scan, slow
+from cohortium.dicom import codecs, filemeta, scan, slow
 from cohortium.dicom.filemeta import FileMeta
 from cohortium.dicom.plan import Rewritten
 from cohortium.dicom.redact import Areas, redact
@@ -38,7 +39,8 @@ class Deidentified:
     """A de-identified file: slices to be written in order, some of them views of the input buffer.
 
     The identifiers are the new ones; `subject_mark` is a keyed digest of who the patient is in the project, `person`
-    one that is the same in all projects of the site, for its `register` alone; `areas` is what was blanked.
+    one that is the same in all projects of the site, for its `register` alone; `areas` is what was blanked. One with a
+    `face` says that it has none any more, and must not go on before that is true of its whole series.
     """
 
     slices: list[bytes | memoryview]
@@ -46,6 +48,7 @@ class Deidentified:
     subject_mark: str
     person: str
     areas: Areas
+    face: bool
     PatientID: str
     StudyInstanceUID: str
     SeriesInstanceUID: str
@@ -65,7 +68,8 @@ class Deidentified:
 class Deidentifier:
     """One protocol, for one project of one site.
 
-    `subjects` are needed where a key alone does not make them, `tables` where a CTP script looks up or numbers.
+    `subjects` are needed where a key alone does not make them, `tables` where a CTP script looks up or numbers. Where
+    faces are to be removed, what may show one is set aside, unless `by_series`: then the caller removes them.
     """
 
     def __init__(
@@ -75,7 +79,10 @@ class Deidentifier:
         project: str,
         subjects: Subjects | None = None,
         tables: Tables | None = None,
+        *,
+        by_series: bool = False,
     ) -> None:
+        self.by_series = by_series
         self.protocol = protocol
         self.subjects = subjects or Subjects(protocol, key, project)
         issuer = self.subjects.own_issuer
@@ -116,7 +123,11 @@ class Deidentifier:
         review = self._review(buffer) if self._review else ruled.review() if ruled else None
         if isinstance(review, Hold):
             raise Aside(Reason.PIXELS_NOT_REVIEWED, str(review))
-        cleaned = bool(review and review.areas)
+        face = CLEAN_FEATURES in self.protocol.options and may_show(codecs.read(bytes(buffer)))
+        if face and not self.by_series:
+            raise Aside(Reason.FACE, "only a whole series can be judged: `cohortium deidentify` does that, on a folder")
+        done = {CLEAN_PIXELS: bool(review and review.areas), CLEAN_FEATURES: face}
+        cleaned = frozenset(option for option, yes in done.items() if yes)
         try:
             rewritten = self._rewritten(buffer, sop_class, cleaned, meta, ruled)
         except OtherClass as other:
@@ -130,10 +141,10 @@ class Deidentifier:
             context.findings += (*review.findings, *redacted.findings)
         findings = tuple(dict.fromkeys(context.findings))
         areas = review.areas if review else {}
-        return Deidentified(slices, findings, context.subject_mark, context.person, areas, *identifiers)
+        return Deidentified(slices, findings, context.subject_mark, context.person, areas, face, *identifiers)
 
     def _rewritten(
-        self, buffer: bytes | memoryview, sop_class: str, cleaned: bool, meta: FileMeta, ruled: Ruled | None
+        self, buffer: bytes | memoryview, sop_class: str, cleaned: frozenset[str], meta: FileMeta, ruled: Ruled | None
     ) -> Rewritten:
         plan = self._plan(sop_class, cleaned)
         if relative.tags(self.protocol.dates, sop_class):

@@ -42,7 +42,7 @@ from cohortium.dicom.plan import (
 from cohortium.errors import Malformed
 from cohortium.values import Action, Finding, Protocol, Reason, SetAside, Severity
 
-__all__ = ["CLEAN_PIXELS", "HIERARCHY", "SETS", "Aside", "Compiler", "OtherClass"]
+__all__ = ["CLEAN_FEATURES", "CLEAN_PIXELS", "HIERARCHY", "SETS", "Aside", "Compiler", "OtherClass"]
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID = 0x0020000D
@@ -52,6 +52,7 @@ HIERARCHY = {
     0x0020000E: "SeriesInstanceUID",
 }
 MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION = 0x00080060, 0x00080008, 0x00280301
+RECOGNIZABLE_VISUAL_FEATURES = 0x00280302
 PATIENT_NAME, PATIENT_ID, ISSUER = 0x00100010, 0x00100020, 0x00100021
 METHOD_CODE_SEQUENCE = 0x00120064
 SETS: Mapping[int, str] = {
@@ -65,13 +66,15 @@ SETS: Mapping[int, str] = {
     0x0020000E: "UI",
     0x00280303: "CS",  # Longitudinal Temporal Information Modified
 }
-CLEANED: Mapping[int, str] = {BURNED_IN_ANNOTATION: "CS"}  # set as well where pixels are cleaned
+BASIC_CODE, CLEAN_PIXELS, CLEAN_FEATURES = "113100", "Clean Pixel Data", "Clean Recognizable Visual Features"
+CLEANED: Mapping[str, int] = {CLEAN_PIXELS: BURNED_IN_ANNOTATION, CLEAN_FEATURES: RECOGNIZABLE_VISUAL_FEATURES}
+"""Options that are carried out on single objects, and the attribute (CS) that then says NO."""
+NOTHING: frozenset[str] = frozenset()
 NOTED = frozenset({SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, MODALITY, IMAGE_TYPE, BURNED_IN_ANNOTATION}) | pixels.NEEDED
 NESTED: Path = (0xFFFFFFFF,)  # any path on which the IOD types nothing that matters here
 ITEM_DELIMITATION = 0xFFFEE00D
 REMEMBERED = 4096
 PIXEL_TAGS = frozenset({pixels.PIXEL_DATA, pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA})
-BASIC_CODE, CLEAN_PIXELS = "113100", "Clean Pixel Data"
 
 
 UNKEYED = Finding(
@@ -100,11 +103,14 @@ class Compiler:
         self.private = private.safe(protocol, uids)
         self.names = names(lambda tag: action_for(protocol, tag, "")[0] is Action.KEEP)
 
-    def plan(self, sop_class: str, cleaned: bool = False) -> Plan:
-        """The plan for objects of one SOP class; a risk in their pixels is waived where those are being `cleaned`."""
+    def plan(self, sop_class: str, cleaned: frozenset[str] = NOTHING) -> Plan:
+        """The plan for objects of one SOP class; `cleaned` are those options of `CLEANED` that are being carried out.
+
+        A risk in their pixels is waived where those are being cleaned.
+        """
         rules = _Rules(self.protocol, sop_class, self.uids, self.tokens, self.untyped, cleaned=cleaned)
         prepare = _Preparation(self.protocol, sop_class, self.subjects, self.uids, cleaned=cleaned)
-        sets = dict(sorted({**SETS, **CLEANED}.items())) if cleaned else SETS
+        sets = dict(sorted({**SETS, **{CLEANED[each]: "CS" for each in cleaned}}.items())) if cleaned else SETS
         pixels_required = standard.requires_pixels(sop_class)
         return Plan(rules.table, rules.unusual, sets, prepare, _echoing, pixels_required, self.private, self.names)
 
@@ -123,7 +129,7 @@ class _Rules:
         tokens: Tokens,
         untyped: _Rules | None = None,
         *,
-        cleaned: bool = False,
+        cleaned: frozenset[str] = NOTHING,
     ) -> None:
         self.protocol = protocol
         self.sop_class = sop_class
@@ -131,6 +137,7 @@ class _Rules:
         self.tokens = tokens
         self.untyped = untyped
         self.cleaned = cleaned
+        self.stated = {CLEANED[each] for each in cleaned}
         self.typed = standard.typed(sop_class)
         self.relative = relative.tags(protocol.dates, sop_class)
         self.table = lru_cache(maxsize=REMEMBERED)(self._at)
@@ -144,7 +151,7 @@ class _Rules:
         if self.untyped is None:
             return _table({(tag, vr): self.rule(tag, vr, path) for tag, vr in _dictionary()}, explicit)
         shared = self.untyped.table((*filter(describes, unjudged(path)), *NESTED) if path else (), explicit)
-        tags = {*self.typed.get(unjudged(path), ()), *self.relative, *(() if path else (*PIXEL_TAGS, *CLEANED))}
+        tags = {*self.typed.get(unjudged(path), ()), *self.relative, *(() if path else (*PIXEL_TAGS, *self.stated))}
         if structured.within(path):
             tags.update(tag for tag, _ in _dictionary() if structured.holds_codes(tag))
         return {**shared, **self._some(tags, path, explicit)} if tags else shared
@@ -154,10 +161,10 @@ class _Rules:
 
     def rule(self, tag: int, vr: str, path: Path) -> Rule:
         """The rule for an element whose VR is as the dictionary has it."""
-        if not path and (tag in SETS or tag == ISSUER or (self.cleaned and tag in CLEANED)):
+        if not path and (tag in SETS or tag == ISSUER or tag in self.stated):
             return Rule(tag, Do.TAKE)
         if tag in PIXEL_TAGS:
-            whole = self.cleaned or standard.has_plain_pixels(self.sop_class)
+            whole = CLEAN_PIXELS in self.cleaned or standard.has_plain_pixels(self.sop_class)
             return Rule(tag, Do.PIXELS if not path and whole else Do.DROP)
         action, required = self._action(tag, path)
         if action is Action.CLEAN and vr == "SQ":
@@ -225,7 +232,9 @@ class _Rules:
 class _Preparation:
     """Decides once per file, from the values noted, whether it may go on and what it is stamped with."""
 
-    def __init__(self, protocol: Protocol, sop_class: str, subjects: Subjects, uids: UidMap, *, cleaned: bool) -> None:
+    def __init__(
+        self, protocol: Protocol, sop_class: str, subjects: Subjects, uids: UidMap, *, cleaned: frozenset[str]
+    ) -> None:
         self.sop_class = sop_class
         self.subjects = subjects
         kept = {tag for tag in HIERARCHY if action_for(protocol, tag, sop_class)[0] is Action.KEEP}
@@ -240,7 +249,7 @@ class _Preparation:
             raise OtherClass(_text(noted, SOP_CLASS_UID))
         modality, burned_in = _text(noted, MODALITY), _text(noted, BURNED_IN_ANNOTATION)
         risk = _pixel_risk(self.sop_class, modality, burned_in, _text(noted, IMAGE_TYPE))
-        if risk and not self.cleaned:
+        if risk and CLEAN_PIXELS not in self.cleaned:
             raise Aside(Reason.PIXELS_NOT_REVIEWED, risk)
         sets: dict[int, SetValue] = {tag: uids(noted.get(tag, b"")) for tag, uids in self.uids.items()}
         for tag, keyword in HIERARCHY.items():
@@ -285,7 +294,7 @@ def _echoing_table(nested: bool, explicit: bool) -> Mapping[bytes, Rule]:
     def rule(tag: int, vr: str) -> Rule:
         if vr == "SQ":
             return Rule(tag, Do.ENTER)
-        if vr in TEXT_VRS and (nested or tag not in SETS.keys() | NOTED):
+        if vr in TEXT_VRS and (nested or tag not in SETS.keys() | NOTED | set(CLEANED.values())):
             return Rule(tag, Do.EDIT, actions.unechoed(vr, maker=tag in makers()))
         return Rule(tag, Do.KEEP)
 
@@ -346,11 +355,11 @@ def _same(value: bytes) -> bytes:
     return padded(value.strip(b"\0 "), "UI") if UIDS(value) else b""
 
 
-def _stamps(protocol: Protocol, *, cleaned: bool) -> dict[int, SetValue]:
+def _stamps(protocol: Protocol, *, cleaned: frozenset[str]) -> dict[int, SetValue]:
     """The attributes of PS3.15 E.1.2 and E.3 that say what was done, with codes of CID 7050."""
     software = f"Cohortium {__version__}", protocol.label[:64], f"sha256:{protocol.digest[:48]}"
     codes = [(BASIC_CODE, "Basic Application Confidentiality Profile")]
-    done = sorted({*protocol.options} - {CLEAN_PIXELS} | ({CLEAN_PIXELS} if cleaned else set()))
+    done = sorted({*protocol.options} - CLEANED.keys() | cleaned)
     if private.OPTION not in done and private.retained(protocol):
         done.append(private.OPTION)  # a few, which [private] names
     codes += [(standard.options()[name].code, f"{name} Option") for name in done]
@@ -363,7 +372,7 @@ def _stamps(protocol: Protocol, *, cleaned: bool) -> dict[int, SetValue]:
         for code, meaning in codes
     )
     return {
-        **({BURNED_IN_ANNOTATION: b"NO"} if cleaned else {}),
+        **{CLEANED[name]: b"NO" for name in cleaned},
         0x00120062: padded(b"YES", "CS"),
         0x00120063: padded("\\".join(software).encode("ascii", "replace"), "LO"),
         METHOD_CODE_SEQUENCE: items,

@@ -36,6 +36,7 @@ __all__ = [
     "requires_pixels",
     "resolve",
     "safe_private",
+    "shows_pictures",
     "storage_sop_classes",
     "transfer_syntaxes",
     "typed",
@@ -51,12 +52,11 @@ PATTERN = "x"  # stands for any hexadecimal digit in a tag such as 60xx3000
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of PS3.15 Annex E: its column in our table, its code in CID 7050, whether this version offers it."""
+    """An option of PS3.15 Annex E: its column in our table and its code in CID 7050."""
 
     name: str
     column: str
     code: str
-    implemented: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,7 @@ def option(name: str, tag: int) -> str:
 @cache
 def options() -> Mapping[str, Option]:
     """Every option of PS3.15 Annex E by its name there, without the word Option."""
-    return {
-        row["name"]: Option(row["name"], row["column"], row["code"], row["implemented"] == "yes")
-        for row in _rows("options.csv")
-    }
+    return {row["name"]: Option(row["name"], row["column"], row["code"]) for row in _rows("options.csv")}
 
 
 def safe_private() -> Iterator[dict[str, str]]:
@@ -201,7 +198,7 @@ def pixel_risk(sop_class_uid: str, modality: str, burned_in: str, image_type: st
     if not iod:
         return "a SOP class that is not on the list"
     if iod not in rules["plain"]:
-        return "pictures of this kind may carry text" if _has_pixels(iod) else None
+        return "pictures of this kind may carry text" if shows_pictures(iod) else None
     if modality.strip() not in rules["plain_modalities"]:
         return "pictures of this modality may carry text" if modality.strip() else "Modality is missing"
     if shows_a_screen(image_type):
@@ -250,7 +247,8 @@ def _modules(iod: str) -> frozenset[str]:
     return frozenset(row["module"] for row in _rows("iod_modules.csv") if row["iod"] == iod)
 
 
-def _has_pixels(iod: str) -> bool:
+def shows_pictures(iod: str) -> bool:
+    """Whether objects of an IOD hold pictures."""
     return any("image-pixel" in module for module in _modules(iod)) or "rt-image" in iod
 
 

@@ -4,7 +4,7 @@ Clinical tables lie beside these folders, under the names that the protocol give
 
 Every file has one outcome. An output appears whole or not at all and is never replaced; running again writes nothing
 twice. Work goes to any `concurrent.futures.Executor` in batches, a bounded number ahead, so memory does not grow with
-the tree.
+the tree. A series whose faces are removed waits in the staging folder, de-identified, until all files were read.
 """
 
 from __future__ import annotations
@@ -18,23 +18,25 @@ import os
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from cohortium.deidentify import Deidentified, Deidentifier
+from cohortium.deidentify import Deidentified, Deidentifier, faces
 from cohortium.deidentify.clinical.files import is_table, table
 from cohortium.deidentify.clinical.table import Account
 from cohortium.deidentify.ctp.store import tables_for
 from cohortium.deidentify.identifiers import Tokens
+from cohortium.deidentify.pixels import Hold
+from cohortium.deidentify.plan import CLEAN_FEATURES
 from cohortium.deidentify.secret import Secret
 from cohortium.deidentify.subjects import Assigner, Known, Subjects, read
 from cohortium.dicom.filemeta import is_dicom
-from cohortium.dicom.redact import Areas
-from cohortium.errors import Malformed, Refused, Unavailable
+from cohortium.dicom.redact import Areas, Redacted, redact
+from cohortium.errors import ConfigError, Malformed, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.values import Finding, Protocol, Reason, SetAside, Severity, State
 
@@ -43,7 +45,7 @@ __all__ = ["Outcome", "Task", "run"]
 BATCH = 32
 AHEAD = 8  # batches in flight
 MAPPED = 1 << 26  # larger files are mapped instead of read
-STAGING = ".cohortium-part"
+STAGING, WAITING = ".cohortium-part", "series"
 VECTORS = 1024  # IOV_MAX of Linux
 PIECE = 1 << 20
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -63,7 +65,8 @@ class Outcome:
 
     `output` is below the destination; `size` and `written` are bytes; `mark` is the keyed digest that was asked for,
     `areas` what was blanked in its pictures, `person` whom the site's register knows. Of a clinical table `rows`
-    accounts for each row.
+    accounts for each row. `number` counts inputs in their order, from 1. Held is what waits in the staging folder for
+    the rest of its series; it never leaves `run`.
     """
 
     path: Path
@@ -78,6 +81,7 @@ class Outcome:
     areas: Areas = field(default_factory=dict)
     rows: Account | None = None
     person: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -128,32 +132,77 @@ class _Work:
         ]
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Series:
+    """One series whose faces are to be removed, whole in the staging folder; every input has one outcome."""
+
+    task: Task
+    held: list[Outcome]
+
+    def __call__(self) -> list[Outcome]:
+        staged = {each.output: _staged(self.task, each.output).read_bytes() for each in self.held}
+        found = faces.deface(list(staged.values()))
+        if isinstance(found, Hold):
+            return [self._aside(each, SetAside(Reason.FACE, str(found))) for each in self.held]
+        try:
+            redacted = {name: redact(staged[name], {}, each) for name, each in zip(staged, found, strict=True)}
+        except Malformed as error:
+            return [self._aside(each, SetAside(Reason.FACE, str(error))) for each in self.held]
+        return [self._out(each, redacted[each.output]) for each in self.held]
+
+    def _aside(self, held: Outcome, aside: SetAside) -> Outcome:
+        return replace(held, state=State.QUARANTINED, output="", aside=aside, findings=(), areas={})
+
+    def _out(self, held: Outcome, redacted: Redacted) -> Outcome:
+        new = _put(self.task, held.output, redacted.slices)
+        if new is None:
+            return self._aside(held, SetAside(Reason.OTHER_BYTES))
+        return replace(
+            held,
+            state=State.DEIDENTIFIED if new else State.DUPLICATE,
+            written=sum(map(len, redacted.slices)) if new else 0,
+            digest=hashlib.sha256(b"".join(redacted.slices)).hexdigest() if self.task.digests else "",
+            findings=tuple(dict.fromkeys((*held.findings, *redacted.findings))),
+        )
+
+
 def run(
     task: Task, files: Iterable[File], executor: Executor | None = None, assigner: Assigner | None = None
 ) -> Iterator[Outcome]:
-    """De-identify `files`; one outcome each, in their order, tables last. Without an executor the work is done here.
+    """De-identify `files`; one outcome each. Without an executor the work is done here.
 
+    Outcomes come in the order of their files, except for series whose faces are removed, and tables, which come last.
     New subjects are assigned in this process alone: when they are met or, where workers do the work, before a batch
     goes to one of them, which is told what it needs to know.
     Tables are done in this process too, and after the images, whose dates an anchor needs.
     """
+    if CLEAN_FEATURES in task.protocol.options and not faces.available():
+        raise ConfigError(f"{CLEAN_FEATURES} needs the extra `faces`: pip install 'cohortium[faces]'")
     staging = task.destination / STAGING
     try:
         shutil.rmtree(staging, ignore_errors=True)  # a killed run's half files
         staging.mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise Unavailable(f"the destination cannot be written: {error.strerror}") from None
-    tables: list[Path] = []
-    batches = _batches(_images(files, tables))
+    tables: list[tuple[int, Path]] = []
+    numbers: deque[int] = deque()
+    series: dict[str, list[Outcome]] = {}
+    batches = _batches(_images(files, numbers, tables))
     try:
         if executor is None:
-            for batch in batches:
-                yield from _Work(task, batch, {}, assigner)()
+            works = (_Work(task, batch, {}, assigner) for batch in batches)
         else:
-            yield from _ahead(executor, (_Work(task, batch, _known(batch, assigner)) for batch in batches))
+            works = (_Work(task, batch, _known(batch, assigner)) for batch in batches)
+        for made in _done(executor, works):
+            outcome = replace(made, number=numbers.popleft())
+            if outcome.state is State.HELD:
+                series.setdefault(outcome.output.rpartition("/")[0], []).append(outcome)
+            else:
+                yield outcome
+        yield from _done(executor, (_Series(task, outcomes) for outcomes in series.values()))
         subjects = Subjects(task.protocol, task.key, task.project, task.secret, assigner, task.own_issuer)
-        for path in tables:
-            yield _table(task, subjects, path)
+        for number, path in tables:
+            yield replace(_table(task, subjects, path), number=number)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -164,12 +213,13 @@ def _batches(files: Iterable[File]) -> Iterator[list[File]]:
         yield batch
 
 
-def _images(files: Iterable[File], tables: list[Path]) -> Iterator[File]:
-    """The files that are no tables; those are added to `tables`."""
-    for path, problem in files:
+def _images(files: Iterable[File], numbers: deque[int], tables: list[tuple[int, Path]]) -> Iterator[File]:
+    """The files that are no tables, their numbers noted in `numbers`; the others are added to `tables`."""
+    for number, (path, problem) in enumerate(files, 1):
         if not problem and is_table(path):
-            tables.append(path)
+            tables.append((number, path))
         else:
+            numbers.append(number)
             yield path, problem
 
 
@@ -193,7 +243,15 @@ def refuse_overlap(source: Path, destination: Path) -> None:
         raise Refused("the destination and the source lie in one another; choose a folder apart")
 
 
-def _ahead(executor: Executor, works: Iterator[_Work]) -> Iterator[Outcome]:
+def _done(executor: Executor | None, works: Iterator[Callable[[], list[Outcome]]]) -> Iterator[Outcome]:
+    if executor is None:
+        for work in works:
+            yield from work()
+    else:
+        yield from _ahead(executor, works)
+
+
+def _ahead(executor: Executor, works: Iterator[Callable[[], list[Outcome]]]) -> Iterator[Outcome]:
     pending: deque[Future[list[Outcome]]] = deque()
     try:
         for work in works:
@@ -211,7 +269,7 @@ def _ahead(executor: Executor, works: Iterator[_Work]) -> Iterator[Outcome]:
 def _deidentifier(task: Task, assigner: Assigner | None) -> Deidentifier:
     subjects = Subjects(task.protocol, task.key, task.project, task.secret, assigner, task.own_issuer)
     tables = tables_for(task.protocol, task.key, task.project, task.data) if task.data else None
-    return Deidentifier(task.protocol, task.key, task.project, subjects, tables)
+    return Deidentifier(task.protocol, task.key, task.project, subjects, tables, by_series=True)
 
 
 def _file(task: Task, deidentifier: Deidentifier, buffer: _Buffer, path: Path) -> Outcome:
@@ -238,18 +296,31 @@ def _outcome(task: Task, deidentifier: Deidentifier, path: Path, content: memory
 
 def _written(task: Task, path: Path, size: int, result: Deidentified) -> Outcome:
     output = f"{result.PatientID}/{result.StudyInstanceUID}/{result.SeriesInstanceUID}/{result.SOPInstanceUID}.dcm"
-    try:
-        new = _place(task.destination, output, result.slices)
-    except OSError as error:
-        raise _unwritable(error) from None
+    new = _put(task, str(_staged(task, output).relative_to(task.destination)) if result.face else output, result.slices)
     if new is None:
         return Outcome(path, State.QUARANTINED, size, aside=SetAside(Reason.OTHER_BYTES))
-    digest = result.digest() if task.digests else ""
-    state = State.DEIDENTIFIED if new else State.DUPLICATE
-    size_written = result.size() if new else 0
-    return Outcome(
-        path, state, size, size_written, output, digest, None, result.findings, areas=result.areas, person=result.person
+    made = Outcome(
+        path, State.HELD, size, 0, output, findings=result.findings, areas=result.areas, person=result.person
     )
+    if result.face:
+        return made
+    state = State.DEIDENTIFIED if new else State.DUPLICATE
+    return replace(
+        made, state=state, written=result.size() if new else 0, digest=result.digest() if task.digests else ""
+    )
+
+
+def _staged(task: Task, output: str) -> Path:
+    """Where an output waits for the rest of its series."""
+    return task.destination / STAGING / WAITING / output
+
+
+def _put(task: Task, output: str, slices: list[bytes | memoryview]) -> bool | None:
+    """`_place`, in words that tell a person what to do where that fails."""
+    try:
+        return _place(task.destination, output, slices)
+    except OSError as error:
+        raise _unwritable(error) from None
 
 
 def _unwritable(error: OSError) -> Unavailable:

@@ -5,8 +5,8 @@ blanked and compressed again without loss in the same way; the others are handed
 compressed again without loss (lossy syntaxes, JPEG lossless for want of an encoder, a frame that does not survive
 its encoder) is written in explicit VR little endian, and a finding says so.
 
-What always holds: a sample outside the rectangles has the value that it had, as decoded, and one inside has the blank
-value; a frame that was compressed again has been decoded again and compared.
+What always holds: a sample outside of what is to be blanked has the value that it had, as decoded, and one inside has
+the blank value; a frame that was compressed again has been decoded again and compared.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cohortium.dicom import codecs, filemeta, pixels
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Severity
 
-__all__ = ["Areas", "Rectangle", "Redacted", "redact"]
+__all__ = ["Areas", "Outline", "Rectangle", "Redacted", "redact"]
 
 Array = np.ndarray[Any, Any]
 Slices = list[bytes | memoryview]
@@ -66,8 +66,28 @@ class Rectangle:
         return slice(top, max(top, bottom)), slice(left, max(left, right))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """The pixels where `mask` (rows, columns) is true, of a picture with one sample a pixel, and what becomes of them.
+
+    `value` is the sample as stored; a picture in colours, or of single bits, has no outlines.
+    """
+
+    mask: Array
+    value: int
+
+    def within(self, rows: int, columns: int) -> tuple[Array, Array]:
+        """The rows and columns of its pixels."""
+        if self.mask.shape != (rows, columns):
+            raise Malformed("what is to be redacted is not as large as the picture")
+        down, across = np.nonzero(self.mask)
+        return down, across
+
+
 Areas = Mapping[int, Sequence[Rectangle]]
 """What to blank, by frame, counted from 0."""
+
+_Wanted = Mapping[int, Sequence[Rectangle | Outline]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +98,14 @@ class Redacted:
     findings: tuple[Finding, ...]
 
 
-def redact(buffer: bytes | memoryview, areas: Areas) -> Redacted:
-    """Blank `areas` of a whole, de-identified Part 10 file; `Malformed` where it cannot be done."""
+def redact(buffer: bytes | memoryview, areas: Areas, outlines: Mapping[int, Outline] | None = None) -> Redacted:
+    """Blank `areas` of a whole, de-identified Part 10 file, and an outline by frame; `Malformed` where it cannot."""
     view = memoryview(buffer)
     picture = _read(view)
-    wanted = {index: tuple(rectangles) for index, rectangles in areas.items() if rectangles}
+    wanted: dict[int, tuple[Rectangle | Outline, ...]] = {index: tuple(each) for index, each in areas.items() if each}
+    for index, outline in (outlines or {}).items():
+        _refuse_colours(picture)
+        wanted[index] = (*wanted.get(index, ()), outline)
     if outside := [index for index in wanted if not 0 <= index < picture.frames]:
         raise Malformed(f"frame {outside[0] + 1} of {picture.frames} cannot be redacted: it does not exist")
     if not wanted:
@@ -149,7 +172,7 @@ def _read(view: memoryview) -> _Picture:
     return picture
 
 
-def _native(picture: _Picture, areas: Areas) -> Redacted:
+def _native(picture: _Picture, areas: _Wanted) -> Redacted:
     """Blanked where the samples lie; frames without a rectangle are handed on by reference."""
     view, bits = picture.view, int(picture.header.BitsAllocated)
     rows, columns = picture.shape
@@ -163,18 +186,21 @@ def _native(picture: _Picture, areas: Areas) -> Redacted:
     for index in sorted(areas):
         begin = picture.value + index * size // 8
         samples = np.frombuffer(view, _dtype(picture.header), size // bits, begin).copy()
-        for rectangle in areas[index]:
-            _blank_native(picture, samples, rectangle)
+        for area in areas[index]:
+            _blank_native(picture, samples, area)
         slices += (view[run:begin], samples.tobytes())
         run = begin + size // 8
     slices.append(view[run:])
     return Redacted([piece for piece in slices if len(piece)], (_done(areas, "in place"),))
 
 
-def _blank_native(picture: _Picture, samples: Array, rectangle: Rectangle) -> None:
-    """Blank one rectangle of one frame's samples, which lie as the header says (PS3.3 C.7.6.3.1)."""
+def _blank_native(picture: _Picture, samples: Array, area: Rectangle | Outline) -> None:
+    """Blank one area of one frame's samples, which lie as the header says (PS3.3 C.7.6.3.1)."""
     rows, columns = picture.shape
-    down, across = rectangle.within(rows, columns)
+    if isinstance(area, Outline):
+        _blank_samples(picture, samples.reshape(rows, columns), area, picture.photometric)
+        return
+    down, across = area.within(rows, columns)
     blank = _blank(picture.header, picture.photometric)
     if picture.photometric == "YBR_FULL_422":  # Y Y Cb Cr: two columns share their colour, so both go
         if columns % 2:
@@ -189,12 +215,13 @@ def _blank_native(picture: _Picture, samples: Array, rectangle: Rectangle) -> No
         samples.reshape(rows, columns, picture.samples)[down, across] = blank
 
 
-def _single_bits(picture: _Picture, areas: Areas) -> Slices:
+def _single_bits(picture: _Picture, areas: _Wanted) -> Slices:
     """The whole file, one bit a pixel: frames and rows may begin within a byte, the lowest bit first (PS3.5 8.1.1)."""
     rows, columns = picture.shape
     data = bytearray(picture.view[picture.value :])
     for index, rectangles in areas.items():
         for rectangle in rectangles:
+            assert isinstance(rectangle, Rectangle)
             down, across = rectangle.within(rows, columns)
             for row in range(down.start, down.stop):
                 start = (index * rows + row) * columns
@@ -241,15 +268,14 @@ def _darkest(header: Dataset, stored: int) -> int:
     return int(np.asarray(apply_color_lut(indexes, header)).astype(int).sum(axis=-1).argmin())
 
 
-def _compressed(picture: _Picture, areas: Areas) -> Redacted | None:
+def _compressed(picture: _Picture, areas: _Wanted) -> Redacted | None:
     """Frames with a rectangle compressed again in their own syntax; None where one does not survive it."""
     frames, behind = _frames(picture)
     new: dict[int, bytes] = {}
-    for index, rectangles in areas.items():
+    for index, wanted in areas.items():
         samples, photometric = _decoded(picture, frames[index])
-        for rectangle in rectangles:
-            down, across = rectangle.within(*picture.shape)
-            samples[down, across] = _squeezed(_blank(picture.header, photometric))
+        for area in wanted:
+            _blank_samples(picture, samples, area, photometric)
         encoded = _encoded(picture, samples, photometric)
         if encoded is None:
             return None
@@ -328,8 +354,20 @@ def _container(samples: Array, stored: int) -> bytes:
     return samples.astype(f"<{samples.dtype.kind}{size}").tobytes()
 
 
-def _squeezed(blank: Array) -> Array:
-    return blank if len(blank) > 1 else blank[0]
+def _blank_samples(picture: _Picture, samples: Array, area: Rectangle | Outline, photometric: str) -> None:
+    """Blank one area of a decoded frame."""
+    down, across = area.within(*picture.shape)
+    if isinstance(area, Outline):
+        samples[down, across] = area.value
+    else:
+        blank = _blank(picture.header, photometric)
+        samples[down, across] = blank if len(blank) > 1 else blank[0]
+
+
+def _refuse_colours(picture: _Picture) -> None:
+    """Outlines are for pictures whose samples are numbers of something."""
+    if picture.samples != 1 or not picture.photometric.startswith("MONOCHROME") or picture.header.BitsAllocated == 1:
+        raise Malformed("only a monochrome picture is redacted by outline")
 
 
 def _items(frames: list[list[Any]], *, with_table: bool) -> Iterator[bytes | memoryview]:
@@ -354,7 +392,7 @@ def _without_extended_offsets(header: Dataset) -> bytes:
     return _file(header)
 
 
-def _decompressed(picture: _Picture, areas: Areas) -> Redacted:
+def _decompressed(picture: _Picture, areas: _Wanted) -> Redacted:
     """Every frame in explicit VR little endian, and a header that tells what the samples have become."""
     frames, behind = _frames(picture)
     slices: Slices = []
@@ -363,9 +401,8 @@ def _decompressed(picture: _Picture, areas: Areas) -> Redacted:
     for index, frame in enumerate(frames):
         samples, photometric = codecs.decode(_alone(picture.header, b"".join(frame)))
         samples = samples.astype(dtype)
-        for rectangle in areas.get(index, ()):
-            down, across = rectangle.within(*picture.shape)
-            samples[down, across] = _squeezed(_blank(picture.header, photometric))
+        for area in areas.get(index, ()):
+            _blank_samples(picture, samples, area, photometric)
         slices.append(samples.tobytes())
     size = sum(map(len, slices))
     if size + 1 > LARGEST_OFFSET:
@@ -402,6 +439,6 @@ def _file(header: Dataset) -> bytes:
     return out.getvalue()
 
 
-def _done(areas: Areas, how: str) -> Finding:
+def _done(areas: _Wanted, how: str) -> Finding:
     count, frames = sum(map(len, areas.values())), len(areas)
-    return Finding("pixels.redacted", Severity.INFO, f"{count} rectangles in {frames} frames were blanked {how}")
+    return Finding("pixels.redacted", Severity.INFO, f"{count} areas in {frames} frames were blanked {how}")
