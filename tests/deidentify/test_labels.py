@@ -93,3 +93,10 @@ def test_real_structure_sets_and_segmentations_keep_theirs(shared_data: Path, dr
     assert found["GTV_Mass"] == "GTV_Mass"
     assert found["Neoplasm, Primary"] == "Neoplasm, Primary"
     assert {name for name, kept in found.items() if kept != name} == set()
+
+
+@pytest.mark.parametrize(("vr", "value"), [("PN", b"MUELLER^HANS"), ("UI", b"1.2.276.0.4711.7")])
+def test_a_name_or_a_uid_by_its_writers_word_goes(clean: Callable[..., bytes], vr: str, value: bytes) -> None:
+    """A kept label (SequenceName, SH) whose writer says that it is something else."""
+    raw = {0x00180024: factory.element(0x00180024, value, vr)}
+    assert "SequenceName" not in factory.read(clean(factory.ct(raw=raw)))

@@ -225,6 +225,8 @@ class _Rules:
         vrs = _vrs(tag)
         if vr == "UN" and vrs:
             return Rule(tag, Do.DROP) if self.rule(tag, vrs[0], path).do == Do.DROP else None
+        if vr in ("PN", "UI") and vr not in vrs:  # a name or a UID by its writer's word, where no rule expects one
+            return Rule(tag, Do.DROP)
         both_text = bool(vrs) and vr in TEXT_VRS and vrs[0] in TEXT_VRS
         return self.rule(tag, vrs[0], path) if both_text else Rule(tag, Do.DROP)
 

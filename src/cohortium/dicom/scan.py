@@ -11,7 +11,7 @@ it refuses: `Malformed` for broken input, `NotScannable` for what `slow` can sti
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -487,20 +487,23 @@ def _extent(head: bytes, position: int, *, explicit: bool, depth: int) -> tuple[
 
 
 def _look(head: bytes, start: int, end: int, *, explicit: bool) -> Look:
-    """A look into one item. It checks no more than it must: what stays is scanned after it."""
+    """A look into one item. It checks no more than it must: what stays is scanned after it, and refused if broken."""
     seen: dict[int, dict[tuple[int, int], tuple[bytes, int, int]]] = {}
 
     def look(*tags: int) -> bytes:
         here, stop = start, end
-        for depth, tag in enumerate(tags, 1):
-            if here not in seen:
-                seen[here] = _extents(head, here, stop, explicit=explicit)
-            vr, value, after = seen[here].get((tag >> 16, tag & 0xFFFF), ABSENT)
-            if depth == len(tags):
-                return head[value:after] if vr != b"SQ" else b""
-            if vr not in (b"SQ", b""):
-                break
-            here, stop = _only_item(head, value, after, explicit=explicit)
+        try:
+            for depth, tag in enumerate(tags, 1):
+                if here not in seen:
+                    seen[here] = dict(_extents(head, here, stop, explicit=explicit))
+                vr, value, after = seen[here].get((tag >> 16, tag & 0xFFFF), ABSENT)
+                if depth == len(tags):
+                    return head[value:after] if vr != b"SQ" else b""
+                if vr not in (b"SQ", b""):
+                    break
+                here, stop = _only_item(head, value, after, explicit=explicit)
+        except struct.error:
+            pass
         return b""
 
     return look
@@ -509,17 +512,14 @@ def _look(head: bytes, start: int, end: int, *, explicit: bool) -> Look:
 ABSENT = b"", 0, 0
 
 
-def _extents(head: bytes, position: int, end: int, *, explicit: bool) -> dict[tuple[int, int], tuple[bytes, int, int]]:
-    """VR, start and end of each value in a data set, by tag; as far as it can be followed."""
-    found: dict[tuple[int, int], tuple[bytes, int, int]] = {}
-    try:
-        while position < end and head[position : position + 4] != ITEM_END:
-            extent = _extent(head, position, explicit=explicit, depth=0)
-            found.setdefault(_tag(head, position), extent)
-            position = extent[2]
-    except struct.error:
-        pass
-    return found
+def _extents(
+    head: bytes, position: int, end: int, *, explicit: bool
+) -> Iterator[tuple[tuple[int, int], tuple[bytes, int, int]]]:
+    """Tag, and VR, start and end of the value, of each element in a data set."""
+    while position < end and head[position : position + 4] != ITEM_END:
+        extent = _extent(head, position, explicit=explicit, depth=0)
+        yield _tag(head, position), extent
+        position = extent[2]
 
 
 def _only_item(head: bytes, position: int, end: int, *, explicit: bool) -> tuple[int, int]:
