@@ -17,7 +17,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit
 import factory
 from cohortium import keys
 from cohortium.deidentify import Deidentified, Deidentifier, load_protocol
-from cohortium.deidentify.explain import changes
+from cohortium.deidentify.explain import changes, sequences
 from cohortium.verify import search
 from cohortium.verify.policy import Matching
 from cohortium.verify.record import Record
@@ -61,7 +61,7 @@ def made(folder: Path, protocol: str = "basic", **attributes: Any) -> Run:
     result = Deidentifier(rules, keys.SiteKey(bytes(32)), "test")(source.read_bytes())
     assert isinstance(result, Deidentified)
     output.write_bytes(b"".join(result.slices))
-    return Run(source, output, Record("test", protocol, rules.digest, "0", (), changes(rules)))
+    return Run(source, output, Record("test", protocol, rules.digest, "0", (), changes(rules), sequences(rules)))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from pydicom.uid import RLELossless
 import factory
 from cohortium import keys
 from cohortium.deidentify import load_protocol
-from cohortium.deidentify.explain import changes
+from cohortium.deidentify.explain import changes, sequences
 from cohortium.deidentify.tree import Task, run
 from cohortium.dicom.redact import Rectangle
 from cohortium.verify import conformance, mapping, record, report
@@ -64,7 +64,9 @@ class Folder:
             Entry(mark, "de-identified", output, digest(self.destination / output), blanks=self.blanks)
             for mark, output in self.made.items()
         )
-        known = Record("test", "basic 1.0", "0" * 64, "0", tuple(entries), changes(self.protocol))
+        known = Record(
+            "test", "basic 1.0", "0" * 64, "0", tuple(entries), changes(self.protocol), sequences(self.protocol)
+        )
         return self.prove_with(known, extent)
 
     def prove_with(self, found: Record | None, extent: Extent | None = None) -> Proof:

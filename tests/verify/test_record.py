@@ -19,7 +19,9 @@ from cohortium.verify.record import Blank, Entry, Record, blanks
 KEY = keys.SiteKey(bytes(range(32)))
 BAND, CORNER = Rectangle(0, 0, 640, 40), Rectangle(600, 440, 40, 40)
 ENTRY = Entry("ab" * 32, "de-identified", "P/1.dcm", "cd" * 32, blanks=(Blank(0, 9, BAND),))
-RECORD = Record("study", "basic 1.0", "0" * 64, "0.1.0", (ENTRY,), {"StudyDate": "Z"})
+RECORD = Record(
+    "study", "basic 1.0", "0" * 64, "0.1.0", (ENTRY,), {"StudyDate": "Z"}, {"1.2.3": {"SourceImageSequence": "U"}}
+)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -70,6 +72,7 @@ def test_a_run_records_every_input_and_tells_nothing(cohortium: Run, tmp_path: P
     assert entry.source == record.mark(factory.ct(), record.marking_key(site))
     assert (tmp_path / "out" / entry.output).is_file()
     assert found.actions["StudyDate"] == "Z"
+    assert found.sequences["1.2.840.10008.5.1.4.1.1.88.22"]["InstitutionCodeSequence"] == "D"
     assert found.actions.keys().isdisjoint({"Rows", "KVP", "SpecificCharacterSet"})
     assert not factory.planted_in(json.dumps([each.source + each.output for each in found.entries]).encode())
     assert not factory.planted_in((tmp_path / "run.record").read_bytes())

@@ -219,15 +219,11 @@ class _Tally:
         manifest.write_text("".join(f"{digest}  {output}\n" for digest, output in sorted(set(self.digests))), "ascii")
 
     def seal(self, path: Path, key: SiteKey, project: str, protocol: Protocol) -> None:
-        from cohortium.deidentify.explain import changes
+        from cohortium.deidentify.explain import changes, sequences
         from cohortium.verify.record import Record, write
 
-        entries, subjects = tuple(self.entries), protocol.subject.provenance
-        write(
-            path,
-            key,
-            Record(project, protocol.label, protocol.digest, __version__, entries, changes(protocol), subjects),
-        )
+        rules = changes(protocol), sequences(protocol), protocol.subject.provenance
+        write(path, key, Record(project, protocol.label, protocol.digest, __version__, tuple(self.entries), *rules))
 
     def as_dict(self, seconds: float) -> dict[str, Any]:
         files = sum(self.states.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
@@ -12,7 +12,7 @@ from cohortium.deidentify.private import private_action, retained
 from cohortium.deidentify.protocol import action_for
 from cohortium.values import Action, Protocol
 
-__all__ = ["WORDS", "Explained", "changes", "explain"]
+__all__ = ["WORDS", "Explained", "changes", "explain", "sequences"]
 
 WORDS = {
     Action.KEEP: "keep",
@@ -68,3 +68,19 @@ def changes(protocol: Protocol) -> dict[str, str]:
     tags = (*DicomDictionary, *repeating)
     actions = ((standard.keyword(tag), action_for(protocol, tag, "")[0]) for tag in tags)
     return {keyword: action.value for keyword, action in actions if action is not Action.KEEP}
+
+
+def sequences(protocol: Protocol) -> dict[str, dict[str, str]]:
+    """By SOP class, the action of each sequence that its IOD types, where it is another than `changes` has."""
+    known = changes(protocol)
+    return {
+        sop_class: found
+        for sop_class in standard.storage_sop_classes()
+        if (found := _typed(protocol, sop_class, known))
+    }
+
+
+def _typed(protocol: Protocol, sop_class: str, known: Mapping[str, str]) -> dict[str, str]:
+    tags = {tag: path for path, typed in standard.typed(sop_class).items() for tag in typed if standard.vr(tag) == "SQ"}
+    found = {standard.keyword(tag): action_for(protocol, tag, sop_class, path)[0] for tag, path in tags.items()}
+    return {keyword: action.value for keyword, action in found.items() if action.value != known.get(keyword, "K")}

@@ -33,13 +33,14 @@ class Followed:
 
     def see(self, pair: Opened) -> Iterator[str]:
         self._pairs += 1
+        policy = self._policy.of(pair.before)
         for path, before, after in both(pair.before, pair.after):
-            action = self._policy.action(path)
+            action = policy.action(path)
             self._kept += not action
             if action not in GONE or before.tag.is_private or not _tells(before):
                 continue
             self._gone[action] += 1
-            if before.value == after.value and not self._policy.stamps(path):
+            if before.value == after.value and not policy.stamps(path):
                 yield f"{path}: as it was, although the protocol has it {GONE[action]}"
 
     def looked_at(self) -> str:

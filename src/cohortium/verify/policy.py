@@ -7,7 +7,7 @@ record says nothing, so it is kept only where the output says that safe ones wer
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from cohortium.verify.record import Record
 
 __all__ = ["Matching", "Policy", "Told", "pieces"]
 
-ENTERED = ("U", "C")  # actions under which a sequence stays and what is in it is judged by itself
+ENTERED = ("K", "U", "C", "D")  # actions under which a sequence stays and what is in it is judged by itself
 CLEANED = "C"
 STAMPS = frozenset(
     {
@@ -35,9 +35,15 @@ STAMPS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The actions of a protocol by keyword, for all attributes that it does not keep."""
+    """The actions of a protocol by keyword, for all attributes that it does not keep, and by class for sequences."""
 
     actions: Mapping[str, str]
+    sequences: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def of(self, dataset: Dataset) -> Policy:
+        """What holds for objects of the data set's SOP class."""
+        own = self.sequences.get(str(dataset.get("SOPClassUID")))
+        return Policy({**self.actions, **own}) if own else self
 
     def action(self, path: str) -> str:
         """The code of the action at a path of keywords; empty where the value there is kept."""
@@ -62,9 +68,11 @@ class Told:
     """The texts of an input, whole and by words, in lower case: which the protocol keeps, and which not.
 
     `cleaned` are those of the latter that stood in descriptions from which the protocol lets ordinary words stay.
+    What is kept is one text, for what stands within a kept text is kept too.
     """
 
-    kept: frozenset[str]
+    policy: Policy
+    kept: str
     gone: frozenset[str]
     cleaned: frozenset[str]
 
@@ -73,7 +81,7 @@ class Matching:
     """The input of each output (by its path below DST), and the rules under which the one became the other."""
 
     def __init__(self, record: Record, pairs: Mapping[str, tuple[Path, Path]]) -> None:
-        self.policy = Policy(record.actions)
+        self.policy = Policy(record.actions, record.sequences)
         self._pairs = pairs
         self._last = lru_cache(maxsize=1)(self._told)
 
@@ -89,16 +97,17 @@ class Matching:
         except UNREADABLE:
             return None
         safe = dict(each(after)) if RETAIN_PRIVATE in declared(after) else {}
+        policy = self.policy.of(before)
         kept, gone, cleaned = set[str](), set[str](), set[str]()
         for path, element in _elements(before):
             found = {text.lower() for text in pieces(element)}
-            if self.policy.keeps(path) or (element.tag.is_private and safe.get(path) == element):
+            if policy.keeps(path) or (element.tag.is_private and safe.get(path) == element):
                 kept |= found
                 continue
             gone |= found
-            if self.policy.cleans(path):
+            if policy.cleans(path):
                 cleaned |= found
-        return Told(frozenset(kept), frozenset(gone), frozenset(cleaned))
+        return Told(policy, "\n".join(kept), frozenset(gone), frozenset(cleaned))
 
 
 def _elements(dataset: Dataset) -> Iterator[tuple[str, DataElement]]:

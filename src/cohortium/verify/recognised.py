@@ -68,7 +68,7 @@ class Recognised:
     def _own(self, pair: Pair) -> Mapping[str, str]:
         """The kinds of all values of the input that identify, or that the protocol keeps nowhere."""
         sought, told = collect([pair.source], (), self._matching.policy), self._matching.told(pair.name)
-        removed = sought.removed - told.kept if told else sought.removed
+        removed = {text for text in sought.removed if not told or text not in told.kept}
         return {**dict.fromkeys(removed, REMOVED), **sought.kinds}
 
     def _reader(self) -> Read:

@@ -52,6 +52,7 @@ class Record:
     """A run: under which rules, and every input that could be read.
 
     `actions` are the rules for public attributes, by keyword: the code (PS3.15 Table E.1-1a) for all that are not kept.
+    `sequences` are other actions of sequences, by SOP class, for what an IOD requires is not removed.
     `subjects` says what the incoming identifiers were, where they were no patient's own.
     """
 
@@ -61,6 +62,7 @@ class Record:
     software: str
     entries: tuple[Entry, ...]
     actions: Mapping[str, str] = field(default_factory=dict)
+    sequences: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     subjects: str = ""
 
 

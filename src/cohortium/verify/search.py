@@ -19,7 +19,7 @@ from pathlib import Path
 from ahocorasick_rs import BytesAhoCorasick
 
 from cohortium.verify.patterns import Pattern, patterns
-from cohortium.verify.policy import Matching, Policy, Told
+from cohortium.verify.policy import Matching, Told
 from cohortium.verify.regions import Place, inflated, pixels, places, where
 from cohortium.verify.tables import cell, is_table
 from cohortium.verify.values import REMOVED, collect, identifying, manufacturers
@@ -81,7 +81,7 @@ class _Verdict(Enum):
     KEPT = 2
     CLEANED = 3
     CHANCE = 4
-    ANOTHERS = 5  # of another input, or the de-identification's own words
+    ANOTHERS = 5  # of another input, or held by what is kept of this one, or the de-identification's own words
 
 
 def search(
@@ -174,25 +174,23 @@ class _Needles:
         told = self.matching.told(name) if self.matching else None
         if self.matching is None or told is None:
             return _Verdict.ANOTHERS if target.kind == REMOVED else _Verdict.HIT
-        policy, text = self.matching.policy, target.text.lower()
+        policy, text = told.policy, target.text.lower()
         let_stand = policy.cleans(place.name) and text in told.cleaned
         if target.kind == REMOVED:
-            if text not in told.gone or policy.stamps(place.name):
+            if text not in told.gone or text in told.kept or policy.stamps(place.name):
                 return _Verdict.ANOTHERS
-            if text in told.kept:
-                return _Verdict.KEPT
             return _Verdict.CLEANED if let_stand else _Verdict.HIT
         if target.kind == COMMENT and let_stand:
             return _Verdict.CLEANED
-        return _Verdict.KEPT if _stays(target, place, policy, told) else _Verdict.HIT
+        return _Verdict.KEPT if _stays(target, place, told) else _Verdict.HIT
 
 
-def _stays(target: _Target, place: Place, policy: Policy, told: Told) -> bool:
+def _stays(target: _Target, place: Place, told: Told) -> bool:
     """Whether the protocol keeps an identity there: in the attribute whose own it is, and in no other."""
     if target.kind == "UID":
-        return (place.VR == "UI" or place.name == FILE_NAME) and policy.keeps(UID_OF.get(place.name, place.name))
+        return (place.VR == "UI" or place.name == FILE_NAME) and told.policy.keeps(UID_OF.get(place.name, place.name))
     own = place.VR == "PN" or place.name.rpartition("/")[2] in identifying()
-    return own and policy.keeps(place.name) and target.text.lower() in told.kept
+    return own and told.policy.keeps(place.name) and target.text.lower() in told.kept
 
 
 class _Automaton:

@@ -149,9 +149,10 @@ def _collect_file(path: Path, values: Values, policy: Policy | None) -> None:
     broken: list[BaseTag] = []
     try:
         dataset = dcmread(BytesIO(content), force=content[:1] in (b"\2", b"\10"))
+        own = policy.of(dataset) if policy else None
         for part in (dataset.file_meta, dataset):
             for path_, element in each(part, broken=broken):
-                _collect_element(path_, element, values, policy)
+                _collect_element(path_, element, values, own)
         if "PixelData" in dataset and not broken:  # the reader came to the end of the header
             return
     except UNREADABLE:
