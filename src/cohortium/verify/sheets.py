@@ -24,7 +24,7 @@ from cohortium.verify.elements import UNREADABLE
 
 __all__ = ["Projection", "Sheet", "chosen", "sheet"]
 
-SIDE = 320  # pixels of a picture in the report
+SIDE = 512  # pixels of a picture in the report: letters of a scan can be read
 DARK, BRIGHT = 0.5, 99.5  # percentiles of the mean picture that become black and white
 
 Samples = np.ndarray[Any, Any]
