@@ -5,7 +5,7 @@ What always holds: nothing is changed and nothing is raised. What cannot be read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -21,21 +21,22 @@ DELIMITERS = (0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD)
 PIXEL_DATA = 0x7FE00010
 REMEMBERED = 1024
 Order = Literal["little", "big"]
+OWN, OTHERS, NESTED, UNKNOWN = range(4)
 WRITTEN_ANEW = -1  # an edit of no element that is there
 
 
 def in_edits(head: bytes, edits: Iterable[Edit], names: Names) -> tuple[Mention, ...]:
     """The values that are taken away or changed by `edits`, those of a whole data set in little endian."""
-    wanted, sequences = _keys(names, "little"), _sequences("little")
+    kind_of = _kinds(names)
     found: list[Mention] = []
     for start, _, after, do, _, key in edits:
-        tag, vr = key[:4], key[4:]
-        if do == WRITTEN_ANEW:
+        kind = kind_of(key)
+        if kind is None or do == WRITTEN_ANEW:
             continue
-        if tag in wanted:
-            found.append((head[start + (12 if vr in LONG_VRS else 8) : after], wanted[tag]))
-        elif tag in sequences or vr == b"SQ" or (not vr and head[start + 4 : start + 8] == WITHOUT_LENGTH):
-            found += _in_sequence(head[start:after], names, bool(vr))
+        if kind == NESTED or (kind == UNKNOWN and head[start + 4 : start + 8] == WITHOUT_LENGTH):
+            found += _in_sequence(head[start:after], names, len(key) > 4)
+        elif kind != UNKNOWN:
+            found.append((head[start + (12 if key[4:] in LONG_VRS else 8) : after], kind == OWN))
     return tuple(dict.fromkeys(found))
 
 
@@ -79,7 +80,24 @@ def _extent(content: bytes, position: int, vr: bytes, order: Order) -> tuple[int
     return position + 8, int.from_bytes(content[position + 8 - size : position + 8], order)
 
 
-@cache
+@lru_cache(maxsize=16)
+def _kinds(names: Names) -> Callable[[bytes], int | None]:
+    """What the element with these first bytes is to the search; remembered, for every edit of every file asks."""
+    wanted, sequences = _keys(names, "little"), _sequences("little")
+
+    @lru_cache(maxsize=REMEMBERED)
+    def kind(key: bytes) -> int | None:
+        tag, vr = key[:4], key[4:]
+        if tag in wanted:
+            return OWN if wanted[tag] else OTHERS
+        if tag in sequences or vr == b"SQ":
+            return NESTED
+        return None if vr else UNKNOWN
+
+    return kind
+
+
+@lru_cache(maxsize=16)
 def _keys(names: Names, order: Order) -> Mapping[bytes, bool]:
     return dict(zip(_packed(tuple(tag for tag, _ in names), order), (own for _, own in names), strict=True))
 
