@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from cohortium.deidentify.clinical.explain import explain_tables
+from cohortium.deidentify.ctp.rule import describe as scripts_in_words
 from cohortium.deidentify.daterule import describe as dates_in_words
 from cohortium.deidentify.explain import explain
 from cohortium.deidentify.subjectrule import describe as subjects_in_words
@@ -39,6 +40,7 @@ def rules(one: Protocol, other: Protocol) -> Iterator[Changed]:
         ("dates", dates_in_words(one.dates), dates_in_words(other.dates)),
         ("ages over 89", one.dates.ages, other.dates.ages),
         ("hashes", *("without a key" if each.compat else "under the site's key" for each in (one, other))),
+        ("CTP scripts", scripts_in_words(one.ctp), scripts_in_words(other.ctp)),
         ("clinical tables", *(_taken(each.clinical) for each in (one, other))),
     )
     yield from (Changed(what, *both) for what, *both in pairs if both[0] != both[1])

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 import factory
-from cohortium.deidentify import Deidentified, Deidentifier, ctp, load_protocol
+from cohortium.deidentify import Deidentified, Deidentifier, ctp, difference, load_protocol
+from cohortium.deidentify.page import page
 from cohortium.deidentify.protocol import action_for
 from cohortium.dicom import scan, slow
 from cohortium.errors import ConfigError
@@ -312,6 +313,26 @@ def test_uids_that_no_reference_could_follow_are_mapped_by_the_site(maker, text)
     assert "ctp.uids" in rules_of(result)
 
 
+@pytest.mark.parametrize(
+    "text", ["@contents(this)", "@truncate(this,64)", "@if(this,exists){1.2.3}{1.2.4}", "@uppercase(this)"]
+)
+def test_a_script_that_copies_uids_does_not_keep_them(maker, text):
+    result = made(maker(*(rule(tag, text) for tag in ("00080018", "0020000d", "0020000e"))), factory.ct())
+    assert result.SOPInstanceUID.startswith("2.25.")
+    assert factory.planted_in(factory.joined(result.slices)) == []
+
+
+def test_uids_can_be_looked_up(maker):
+    rules = [rule(tag, "@lookup(this,uid)") for tag in ("00080018", "0020000d", "0020000e")]
+    table = {f"uid/{uid}": f"1.9.{n}" for n, uid in enumerate((INSTANCE, STUDY, factory.SERIES, f"{STUDY}.5"))}
+    assert made(maker(*rules, tables=ctp.Tables(table)), factory.ct()).SOPInstanceUID == "1.9.0"
+    kept = ctp.Tables({**table, f"uid/{STUDY}": STUDY})
+    for tables in (kept, ctp.Tables({f"uid/{INSTANCE}": "1.9"})):
+        result = maker(*rules, tables=tables)(factory.ct())
+        assert isinstance(result, SetAside)
+        assert result.reason is Reason.SCRIPT
+
+
 def test_the_scripts_patient_is_the_patient_everywhere(maker):
     items = [{"PatientID": "PAT-4711-X"}]
     result = made(
@@ -531,6 +552,27 @@ def test_the_policy_tells_who_rules(tmp_path):
         Action.KEEP,
     ]
     assert told[0x00081030][1] == "CTP script, line 1"
+
+
+def test_the_page_and_the_difference_tell_of_scripts(tmp_path):
+    protocol = load_protocol(path_of(tmp_path, [rule("00081030", "@hash(this)")], "trust_script = true\n"))
+    html = page(protocol, CT_IMAGE)
+    assert "As the CTP script says" in html
+    assert "which rules alone" in html
+    basic = load_protocol("basic")
+    told = {each.what: (each.one, each.other) for each in difference.rules(basic, protocol)}
+    assert told["CTP scripts"][0] == "none"
+    assert "without a key" in told["CTP scripts"][1]
+
+
+def test_a_script_in_the_form_of_properties(tmp_path):
+    path = path_of(tmp_path, [])
+    text = "param.N=4\nset.[0008,1030]StudyDescription=@hash(PatientID,@N)\n#set.[0018,0060]KVP=@remove()\n"
+    (tmp_path / "hospital.script").write_text(text)
+    output = read(Deidentifier(load_protocol(path), KEY, "p"))
+    assert output.StudyDescription.isdecimal()
+    assert len(output.StudyDescription) == 4
+    assert output.KVP == 120
 
 
 # Two paths, one result

@@ -31,17 +31,16 @@ PATIENT = frozenset((0x00100010, PATIENT_ID, 0x00100021, 0x00100030, 0x00100040)
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}").fullmatch  # what may name a folder
 UID = re.compile(r"[0-9]+(\.[0-9]+)+").fullmatch
 LONGEST_UID = 64
-FIXED_FOR_ALL = frozenset(("always", "append", "date", "dateinterval", "select", "time", "process"))
+MAKING = frozenset(("hash", "hashuid", "integer", "lookup"))  # another text for another
+ASKING = frozenset(("if", "param", *MARKERS))  # what may stand beside
 REMEMBERED = 4096
 
 
 def mapping(script: Script) -> Script | None:
-    """A script of one rule, that for SOPInstanceUID, by which all UIDs are mapped; None where rules differ."""
-    found = [(rule, text) for rule in _uid_rules(script) if (text := _of_itself(rule))]
-    if len({text for _, text in found}) != 1 or len(found) != len(list(_uid_rules(script))):
-        return None
-    rule, _ = found[0]
-    return replace(script, rules=(rule,))
+    """A script of the one rule by which all UIDs are mapped; None where rules differ, or hang on more than the UID."""
+    rules = list(_uid_rules(script))
+    expressions = {_of_itself(rule) for rule in rules}
+    return replace(script, rules=(rules[0],)) if len(expressions) == 1 and () not in expressions else None
 
 
 def maps_uids(script: Script) -> bool:
@@ -61,8 +60,8 @@ def _of_itself(rule: Rule) -> calls.Expression:
     """The expression with `this` for its own attribute; empty where the result hangs on anything else."""
     made = tuple(_part_of_itself(part, rule.tag) for part in rule.expression)
     found = [call for call in calls.calls(made) if isinstance(call, calls.Call)]
-    own = all(_only_this(call) for call in found) and any(_reads(call) for call in found)
-    return made if own else ()
+    own = all(call.name in MAKING | ASKING and set(_reads(call)) <= {"this"} for call in found)
+    return made if own and any(call.name in MAKING for call in found) else ()
 
 
 def _part_of_itself(part: calls.Part, tag: int) -> calls.Part:
@@ -81,12 +80,8 @@ def _reads(call: calls.Call) -> list[str]:
     return [call.arguments[number] for number in its if number < len(call.arguments)]
 
 
-def _only_this(call: calls.Call) -> bool:
-    return call.name not in FIXED_FOR_ALL and set(_reads(call)) <= {"this"}
-
-
 class Uids:
-    """Maps UI values as a script maps SOPInstanceUID; standard UIDs stay."""
+    """Maps UI values as the one rule of a script does; standard UIDs stay."""
 
     def __init__(self, rule: Script, tables: Tables) -> None:
         self._rule = rule
@@ -106,7 +101,10 @@ class Uids:
         outcome = evaluate(self._rule, dataset, tag, self._tables)
         if isinstance(outcome, SetAside):
             raise Aside(outcome.reason, outcome.detail)
-        return uid(outcome.value if outcome and outcome.kind is Kind.REPLACE else "").rstrip(b"\0")
+        new = uid(outcome.value if outcome and outcome.kind is Kind.REPLACE else "").rstrip(b"\0")
+        if new == old:
+            raise Aside(Reason.SCRIPT, "the script leaves a UID as it was")
+        return new
 
 
 def uid(text: str) -> bytes:

@@ -21,7 +21,7 @@ from cohortium.deidentify.ctp.script import Rule, Script, read
 from cohortium.errors import ConfigError
 from cohortium.values import Action, CtpRule
 
-__all__ = ["FIXED", "ctp_problems", "ctp_rule", "parsed", "ruled", "said"]
+__all__ = ["FIXED", "ctp_problems", "ctp_rule", "describe", "parsed", "ruled", "said"]
 
 READERS = {"script": read, "pixels": read_pixels, "filter": read_filter}
 HASHES = ("keyed", "compatible")
@@ -96,6 +96,20 @@ def said(rule: CtpRule) -> Mapping[str, Any]:
     """What the digest covers."""
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key in READERS if (text := getattr(rule, key))}
     return {**digests, "lookup": rule.lookup, "hash": rule.hash, "trust_script": rule.trust_script}
+
+
+def describe(rule: CtpRule | None) -> str:
+    """The rule in a phrase; scripts by the first digits of their digests."""
+    if rule is None:
+        return "none"
+    names = {"script": "anonymizer script", "filter": "filter script", "pixels": "pixel script"}
+    known = said(rule)
+    phrases = [f"{name} {known[key][:12]}" for key, name in names.items() if key in known]
+    phrases += [f"lookup table {rule.lookup!r}"] if rule.lookup else []
+    if rule.script:
+        phrases.append("hashes exactly as CTP, without a key" if rule.hash == "compatible" else "hashes under a key")
+        phrases.append("which rules alone" if rule.trust_script else "its changes over the base")
+    return ", ".join(phrases)
 
 
 def ruled(rule: CtpRule, tag: int, path: tuple[int, ...], base: tuple[Action, str]) -> tuple[Action, str]:

@@ -44,7 +44,7 @@ from cohortium.values import Action, CtpRule, Finding, Protocol, Reason, Severit
 
 __all__ = ["Ruled", "Ruling"]
 
-CHARACTER_SET, PATIENT_NAME, PATIENT_ID, ISSUER = 0x00080005, 0x00100010, 0x00100020, 0x00100021
+CHARACTER_SET, PATIENT_NAME, PATIENT_ID = 0x00080005, 0x00100010, 0x00100020
 LONGITUDINAL, BURNED_IN = 0x00280303, 0x00280301
 IMPLICIT, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99"
 FIRST, BEHIND = 0x00080000, 0x7FE00000  # the data set proper, without its samples
@@ -227,7 +227,8 @@ class Ruled:
     def _longitudinal(self, base: SetValue) -> SetValue:
         """What was done to dates and times (0028,0303), the script's part in it too."""
         dated = [tag for tag in self.edits if standard.option(DATES, tag)]
-        if any(edit.element is not None and edit.element.value for tag in dated if (edit := self.edits[tag])):
+        moved = (edit.element for tag in dated if not (edit := self.edits[tag]).repeats)
+        if any(element is not None and element.value for element in moved):
             return padded(b"MODIFIED", "CS")
         if not self.trusted:
             return base

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from cohortium import __version__
 from cohortium.deidentify import standard
 from cohortium.deidentify.clinical.explain import explain_tables
+from cohortium.deidentify.ctp.rule import describe as scripts_in_words
 from cohortium.deidentify.daterule import describe as dates_in_words
 from cohortium.deidentify.difference import attributes, rules
 from cohortium.deidentify.explain import WORDS, Explained, explain
@@ -55,6 +56,7 @@ def page(protocol: Protocol, sop_class: str, levels: Sequence[Protocol] = ()) ->
         protocol=protocol,
         subjects=subjects_in_words(protocol.subject),
         dates=dates_in_words(protocol.dates),
+        scripts=scripts_in_words(protocol.ctp),
         words=_words(),
         levels=[_Level(before, each, sop_class) for before, each in pairwise(levels)],
         codes={name: standard.options()[name].code for name in protocol.options},
@@ -94,6 +96,12 @@ def _groups(rows: Sequence[Explained]) -> list[Group]:
             "Hashed",
             "A code made of the value and the pseudonym: the same for the same input, and readable for nobody.",
             those("hash"),
+            True,
+        ),
+        Group(
+            "As the CTP script says",
+            "For each object anew; the protocol holds its text, and `cohortium ctp explain` tells it rule by rule.",
+            those("as the CTP script"),
             True,
         ),
         Group("Mapped", "Another identifier, the same for the same input within the project.", those("map UID"), False),
