@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import pydicom
 import pytest
 
+import factory
+
+UIDS = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 SCRIPT = """<script>
  <e en="T" t="00100010" n="PatientName">@hash(NoSuchName)</e>
  <e en="T" t="00101040" n="PatientAddress">@keep()</e>
@@ -83,3 +88,55 @@ def test_a_protocol_that_cannot_be_written_is_told(run, script, tmp_path):
     result = run("ctp", "convert", str(script), "--output", str(tmp_path / "none" / "p.toml"))
     assert result.returncode == 5
     assert "cannot be written" in result.stderr
+
+
+@pytest.fixture
+def site(run, tmp_path: Path) -> Path:
+    """A site whose pipeline runs a script with a lookup table and running numbers."""
+    assert run("init").returncode == 0
+    rules = '<e en="T" t="00100020" n="PatientID">@lookup(this,ptid)</e>'
+    rules += '<e en="T" t="00081030" n="StudyDescription">@integer(AccessionNumber,acc,3)</e>'
+    (tmp_path / "own.script").write_text(f"<script>{rules}</script>")
+    head = 'name = "own"\nversion = "1"\ntitle = "Own"\nedition = "2026c"\nbase = "basic"\n'
+    (tmp_path / "own.toml").write_text(f'{head}[ctp]\nscript = "own.script"\nlookup = "patients"\n')
+    (tmp_path / "lookup.properties").write_text(f"ptid/{factory.ID} = SUBJ-1\n")
+    for number in range(6):
+        uids = {keyword: f"1.{n}.{number}" for n, keyword in enumerate(UIDS)}
+        (tmp_path / "incoming" / f"{number}").write_bytes(factory.ct(AccessionNumber=f"A{number}", **uids))
+    (tmp_path / "incoming" / "other").write_bytes(factory.ct(PatientID="P-2"))
+    return tmp_path
+
+
+def descriptions(folder: Path) -> dict[str, str]:
+    found = (pydicom.dcmread(path) for path in sorted(folder.rglob("*.dcm")))
+    return {each.SOPInstanceUID: each.StudyDescription for each in found}
+
+
+def test_a_protocol_runs_a_script_with_its_tables(run, site):
+    arguments = ("incoming", "--protocol", "own.toml", "--project", "p", "--json")
+    result = run("deidentify", arguments[0], "out", *arguments[1:])
+    assert result.returncode == 2
+    assert "no lookup table 'patients'" in result.stderr
+    result = run("ctp", "lookup", "lookup.properties", "--project", "p", "--name", "patients")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("1 entries; fingerprint ")
+    for folder, jobs in (("out", "1"), ("again", "3")):
+        result = run("deidentify", arguments[0], folder, *arguments[1:], "--jobs", jobs)
+        assert result.returncode == 0, result.stderr
+        told = json.loads(result.stdout)
+        assert told["states"] == {"de-identified": 6, "quarantined": 1}
+        assert told["quarantined"] == {"kept back by the CTP script": 1}
+        assert "P-2" not in result.stdout + result.stderr
+        assert [path.name for path in (site / folder).iterdir()] == ["SUBJ-1"]
+    assert descriptions(site / "out") == descriptions(site / "again")
+    assert sorted(descriptions(site / "out").values()) == [f"{number:03}" for number in range(1, 7)]
+
+
+def test_a_gateway_runs_a_script(run, site):
+    file = site / "cohortium.toml"
+    file.write_text(file.read_text().replace('protocol = "basic"', 'protocol = "own.toml"'))
+    project = tomllib.loads(file.read_text())["project"][0]["name"]
+    assert run("ctp", "lookup", "lookup.properties", "--project", project, "--name", "patients").returncode == 0
+    result = run("gateway", "run", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["quarantined"] == {"kept back by the CTP script": 1}

@@ -232,3 +232,11 @@ def test_a_project_that_undoes_what_another_did_to_dates_is_reported(site: Path)
     undone = json.loads(call(site, *run[:2], "b", *run[2:], "--project", "shifting").stdout)
     assert undone["findings"]["subject.overlap"] == 1
     assert "subject.overlap" in {each["rule"] for each in run_gateway(site)["findings"]}
+
+
+def test_who_bears_an_identifier_of_a_script_cannot_be_asked(site: Path) -> None:
+    (site / "own.script").write_text('<s><e en="T" t="00100020" n="PatientID">@hash(this)</e></s>')
+    by_kind(site, "keyed", '[ctp]\nscript = "own.script"')
+    done = call(site, "subject", "includes", "--project", "study", typed="P-1\n")
+    assert done.returncode == 2
+    assert "a CTP script makes the identifiers" in done.stderr
