@@ -110,6 +110,15 @@ def test_a_copy_of_a_value_counts_as_keeping_it(maker, text):
     assert "InstitutionName" not in read(maker(rule("00080080", text)))
 
 
+def test_a_value_that_must_go_does_not_leave_under_another_name(maker):
+    rules = rule("00080070", "by @contents(InstitutionName)"), rule("00204000", "@value(AccessionNumber,none)")
+    result = made(maker(*rules, rule("0008103E", "@contents(Modality) @contents(KVP)")), factory.ct())
+    output = factory.read(factory.joined(result.slices))
+    assert (output.Manufacturer, output.SeriesDescription) == ("ACME", "CT 120")
+    assert factory.planted_in(factory.joined(result.slices)) == []
+    assert "ctp.copied" in rules_of(result)
+
+
 def test_dates_moved_by_no_day_are_kept_dates(maker):
     """The scripts that come with CTP have such a parameter."""
     assert read(maker('<p t="DATEINC">0</p>', rule("00080020", "@incrementdate(this,@DATEINC)"))).StudyDate == ""

@@ -14,7 +14,7 @@ from cohortium.deidentify.ctp import days, hashes, java, texts
 from cohortium.deidentify.ctp.calls import Call
 from cohortium.deidentify.ctp.context import KEEP, Aside, Context, given
 
-__all__ = ["COPYING", "FUNCTIONS", "MARKERS", "Function", "mistake"]
+__all__ = ["COPYING", "FUNCTIONS", "MARKERS", "Function", "mistake", "read_by"]
 
 MARKERS = frozenset(("keep", "remove", "empty", "blank"))
 COPYING = frozenset(("append", "contents", "decrypt", "incrementdate", "lookup", "lowercase", "pathelement"))
@@ -33,6 +33,13 @@ class Function:
     least: int = 0
     elements: tuple[int, ...] = ()
     pattern: int = 0
+
+
+def read_by(call: Call) -> list[str]:
+    """The words of a call that name attributes whose values it reads."""
+    its = FUNCTIONS[call.name].elements if call.name in FUNCTIONS else ()
+    words = (call.arguments[number] for number in its if number < len(call.arguments))
+    return [name.strip() for word in words for name in word.split("|")]
 
 
 def mistake(call: Call) -> str:

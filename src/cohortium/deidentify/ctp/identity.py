@@ -14,7 +14,7 @@ from functools import lru_cache
 from pydicom.dataset import Dataset
 
 from cohortium.deidentify.ctp import calls, elements, names
-from cohortium.deidentify.ctp.functions import FUNCTIONS, MARKERS
+from cohortium.deidentify.ctp.functions import FUNCTIONS, MARKERS, read_by
 from cohortium.deidentify.ctp.interpreter import Edits, Kind, evaluate
 from cohortium.deidentify.ctp.script import Rule, Script
 from cohortium.deidentify.ctp.tables import Tables
@@ -60,7 +60,7 @@ def _of_itself(rule: Rule) -> calls.Expression:
     """The expression with `this` for its own attribute; empty where the result hangs on anything else."""
     made = tuple(_part_of_itself(part, rule.tag) for part in rule.expression)
     found = [call for call in calls.calls(made) if isinstance(call, calls.Call)]
-    own = all(call.name in MAKING | ASKING and set(_reads(call)) <= {"this"} for call in found)
+    own = all(call.name in MAKING | ASKING and set(read_by(call)) <= {"this"} for call in found)
     return made if own and any(call.name in MAKING for call in found) else ()
 
 
@@ -73,11 +73,6 @@ def _part_of_itself(part: calls.Part, tag: int) -> calls.Part:
     )
     then, otherwise = (tuple(_part_of_itself(each, tag) for each in each_) for each_ in (part.then, part.otherwise))
     return calls.Call(part.name, words, then, otherwise)
-
-
-def _reads(call: calls.Call) -> list[str]:
-    its = FUNCTIONS[call.name].elements if call.name in FUNCTIONS else ()
-    return [call.arguments[number] for number in its if number < len(call.arguments)]
 
 
 class Uids:
@@ -125,8 +120,8 @@ def left(tag: int, dataset: Dataset, found: Edits) -> str:
 def is_of_the_patient(script: Script, dataset: Dataset) -> bool:
     """Whether PatientID as the script writes it hangs on who the patient is, and the object tells that."""
     rule = next(rule for rule in script.rules if rule.tag == PATIENT_ID)
-    words = [word for call in calls.calls(rule.expression) if isinstance(call, calls.Call) for word in _reads(call)]
-    tags = {PATIENT_ID if word == "this" else names.tag_of(word) for each in words for word in each.split("|")}
+    words = [word for call in calls.calls(rule.expression) if isinstance(call, calls.Call) for word in read_by(call)]
+    tags = {PATIENT_ID if word == "this" else names.tag_of(word) for word in words}
     known = elements.contents("PatientID", dataset, dataset, None, {}) or ""
     return bool(tags & PATIENT) and bool(known.strip())
 

@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset
 
 from cohortium.deidentify.ctp import calls, elements, java, names
 from cohortium.deidentify.ctp.context import EMPTY, KEEP, REMOVE, Aside
-from cohortium.deidentify.ctp.functions import COPYING, FUNCTIONS
+from cohortium.deidentify.ctp.functions import COPYING, FUNCTIONS, read_by
 from cohortium.deidentify.ctp.script import Script
 from cohortium.deidentify.ctp.tables import Tables
 from cohortium.deidentify.ctp.writing import usual_vr, written
@@ -66,13 +66,13 @@ class Outcome:
 class Edit:
     """What a script does to one attribute: its new `element`, None where it goes.
 
-    Of a sequence that is entered, `items` are what is done in each. `repeats`: a function that copies left in the new
-    text, as a word, all that was there.
+    Of a sequence that is entered, `items` are what is done in each. `copied`: the attributes of which a function that
+    copies left in the new text, as a word, all that was there.
     """
 
     element: DataElement | None = None
     items: tuple[Edits, ...] | None = None
-    repeats: bool = False
+    copied: frozenset[int] = frozenset()
 
 
 Edits = Mapping[int, Edit]
@@ -321,20 +321,23 @@ class _Run:
             case Kind.ENTER if vr == "SQ":
                 yield tag, Edit(items=self._items(datasets, tag))
             case Kind.REPLACE:
-                yield tag, Edit(written(tag, vr, outcome.value), repeats=self._repeats(datasets, tag, outcome.value))
+                yield tag, Edit(written(tag, vr, outcome.value), copied=self._copied(datasets, tag, outcome.value))
 
     def _items(self, datasets: tuple[Dataset, ...], tag: int) -> tuple[Edits, ...]:
         if len(datasets) > DEPTH:
             raise Aside("sequences inside one another without end")
         return tuple(dict(self._walked((*datasets, item))) for item in datasets[-1][tag].value)
 
-    def _repeats(self, datasets: tuple[Dataset, ...], tag: int, new: str) -> bool:
-        """Whether a rule that copies leaves in the new text, as a word, all that was there."""
-        found = calls.calls(self.expressions[tag])
-        if not any(isinstance(call, calls.Call) and call.name in COPYING for call in found):
-            return False
-        before = elements.element(datasets[-1], self.meta, tag)
-        old = (elements.text_of(before, datasets[-1]) or "" if before is not None else "").strip().casefold()
+    def _copied(self, datasets: tuple[Dataset, ...], tag: int, new: str) -> frozenset[int]:
+        """The attributes of which a rule that copies leaves in the new text, as a word, all that was there."""
+        called = [call for call in calls.calls(self.expressions[tag]) if isinstance(call, calls.Call)]
+        words = [word for call in called if call.name in COPYING for word in read_by(call)]
+        tags = {tag, *map(names.tag_of, words)} if {call.name for call in called} & COPYING else set()
+        return frozenset(each for each in tags if self._stands_in(datasets[-1], each, new))
+
+    def _stands_in(self, dataset: Dataset, tag: int, new: str) -> bool:
+        before = elements.element(dataset, self.meta, tag)
+        old = (elements.text_of(before, dataset) or "" if before is not None else "").strip().casefold()
         return bool(old) and re.search(rf"(?<!\w){re.escape(old)}(?!\w)", new.casefold()) is not None
 
     def _goes_behind_pixels(self, dataset: Dataset, tag: int) -> bool:

@@ -72,6 +72,12 @@ OWN_PSEUDONYM = Finding(
     "the CTP script makes no identifier of the patient's; the pseudonym stands in its place",
 )
 
+COPIED = Finding(
+    "ctp.copied",
+    Severity.WARNING,
+    "the CTP script copies a value that must change; the rest of the protocol was followed there",
+)
+
 
 class Ruling:
     """The [ctp] table of one protocol, for one project of one site."""
@@ -203,7 +209,7 @@ class Ruled:
         if self.trusted:
             return identity.safe(identity.left(PATIENT_ID, self.dataset, self.edits))
         edit, script = self.edits.get(PATIENT_ID), self.ruling.script
-        if edit is None or edit.element is None or edit.repeats or not script:
+        if edit is None or edit.element is None or edit.copied or not script:
             return None
         if not identity.is_of_the_patient(script, self.dataset):
             return None
@@ -219,7 +225,7 @@ class Ruled:
             value = padded(text.encode("ascii"), "PN")
         except UnicodeEncodeError:
             return patient_id
-        if edit.repeats or context.echoes(value):
+        if edit.copied or context.echoes(value):
             context.findings.append(ECHOED)
             return patient_id
         return value
@@ -227,7 +233,7 @@ class Ruled:
     def _longitudinal(self, base: SetValue) -> SetValue:
         """What was done to dates and times (0028,0303), the script's part in it too."""
         dated = [tag for tag in self.edits if standard.option(DATES, tag)]
-        moved = (edit.element for tag in dated if not (edit := self.edits[tag]).repeats)
+        moved = (edit.element for tag in dated if not (edit := self.edits[tag]).copied)
         if any(element is not None and element.value for element in moved):
             return padded(b"MODIFIED", "CS")
         if not self.trusted:
@@ -244,8 +250,10 @@ class Ruled:
                 self._enter(based, before, tag, edit.items, context)
             elif edit.element is None:
                 based.pop(tag, None)
-            elif _differs(based, before, tag) and (edit.repeats or _is_mapped(based, tag)):
-                continue  # kept in all but name, so the base rules; or a UID, of which there is one mapping
+            elif copied := {source for source in edit.copied if _differs(based, before, source)}:
+                context.findings += [COPIED] if copied - {tag} else []  # kept in all but name, so the base rules
+            elif _differs(based, before, tag) and _is_mapped(based, tag):
+                continue  # there is one mapping of UIDs
             else:
                 _take_creator(based, before, tag)
                 based[tag] = edit.element
