@@ -22,10 +22,11 @@ from sqlalchemy import Engine
 from cohortium import config
 from cohortium.archive import Archive, index
 from cohortium.archive.projects import open_project
-from cohortium.dicom import meta
+from cohortium.dicom import codecs, meta
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Protocol, Severity, SubjectRule
 from cohortium.web.app import create
+from cohortium.wire import dicomjson
 
 PASSWORD = "four slow green turtles"
 EDGE = 64
@@ -64,7 +65,7 @@ def fill(engine: Engine, data: Path, project: str, title: str, contents: Iterabl
             except Malformed:
                 continue
             if index.find_instance(connection, project_id, instance.SOPInstanceUID) is None:
-                index.add(connection, project_id, instance)
+                index.add(connection, project_id, instance, dicomjson.document(codecs.read(content)))
                 series[instance.SeriesInstanceUID] = None
         for number, uid in enumerate(series):
             if number % 3 == 1:

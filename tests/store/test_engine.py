@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, select, text
 
 from cohortium.errors import Unavailable
 from cohortium.store import open_store
+from cohortium.store.engine import MIGRATIONS
 from cohortium.store.schema import project
 
 SORT = """
@@ -40,10 +43,12 @@ def test_a_store_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_store_of_an_older_release_keeps_its_rows(tmp_path: Path) -> None:
-    engine = open_store(tmp_path)
+    engine = create_engine(f"sqlite:///{tmp_path / 'cohortium.sqlite'}")
     with engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE project DROP COLUMN allows")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+        first = Config()
+        first.set_main_option("script_location", str(MIGRATIONS))
+        first.attributes["connection"] = connection
+        command.upgrade(first, "0001")
         connection.exec_driver_sql(
             "INSERT INTO project (name, title, admit, protocol, protocol_digest, created) "
             "VALUES ('one', '', '', '', '', '')"

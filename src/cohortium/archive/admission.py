@@ -22,6 +22,7 @@ from cohortium.dicom import meta
 from cohortium.errors import Malformed, Refused
 from cohortium.prove import audit, receipts
 from cohortium.values import Finding, Instance, Protocol, Receipt
+from cohortium.wire import dicomjson
 
 __all__ = ["Archive", "Offer"]
 
@@ -32,6 +33,14 @@ class Offer:
 
     content: bytes | memoryview
     receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is durable and not yet in the index."""
+
+    instance: Instance
+    header: dicomjson.Document
 
 
 class Archive:
@@ -75,32 +84,34 @@ class Archive:
         with self.engine.begin() as connection:
             index.replace_findings(connection, project_id, SeriesInstanceUID, findings)
 
-    def _store(self, connection: Connection, project: RowMapping, offer: Offer) -> Instance | Refused:
+    def _store(self, connection: Connection, project: RowMapping, offer: Offer) -> Stored | Refused:
         digest = sha256(offer.content).hexdigest()
         try:
             _check_receipt(connection, project, digest, offer.receipt)
-            inspect(offer.content, project["protocol_digest"], allows=project["allows"])
+            dataset = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
             instance = meta.describe(offer.content, digest)
             _is_new(connection, project["id"], instance)
         except Malformed as error:
             return Refused(f"not admitted: {error}")
         except Refused as refusal:
             return refusal
+        header = dicomjson.document(dataset)
         self.objects.put(offer.content)
-        return instance
+        return Stored(instance, header)
 
 
-def _indexed(connection: Connection, project: RowMapping, stored: Instance | Refused, who: str) -> Instance | Refused:
+def _indexed(connection: Connection, project: RowMapping, stored: Stored | Refused, who: str) -> Instance | Refused:
     if isinstance(stored, Refused):
         return stored
+    instance = stored.instance
     try:
         with connection.begin_nested():  # what is refused here leaves no row, and the others their rows
-            if _is_new(connection, project["id"], stored):
-                index.add(connection, project["id"], stored)
-                audit.record(connection, who, "admit", f"{project['name']}/{stored.digest}")
+            if _is_new(connection, project["id"], instance):
+                index.add(connection, project["id"], instance, stored.header)
+                audit.record(connection, who, "admit", f"{project['name']}/{instance.digest}")
     except Refused as refusal:
         return refusal
-    return stored
+    return instance
 
 
 def _check_receipt(connection: Connection, project: RowMapping, digest: str, receipt: Receipt | None) -> None:

@@ -6,17 +6,39 @@ series to one study within a project; whoever says otherwise is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select
+from sqlalchemy import Connection, Row, RowMapping, String, Table, delete, insert, select, update
 
+from cohortium.archive import headers
 from cohortium.dicom import geometry, meta
 from cohortium.errors import Refused
 from cohortium.store import insert_once, schema
 from cohortium.values import Finding, Instance
+from cohortium.wire import dicomjson
+from cohortium.wire.dicomjson import Document
 
-__all__ = ["add", "find_instance", "replace_findings"]
+__all__ = ["add", "find_instance", "refresh", "replace_findings"]
+
+FROM_HEADER = {  # columns, and where in the header their values stand
+    "session": {
+        "StudyTime": ["00080030"],
+        "AccessionNumber": ["00080050"],
+        "ReferringPhysicianName": ["00080090"],
+        "StudyID": ["00200010"],
+        "PatientName": ["00100010"],
+        "PatientBirthDate": ["00100030"],
+        "PatientSex": ["00100040"],
+    },
+    "scan": {
+        "BodyPartExamined": ["00180015"],
+        "PerformedProcedureStepStartDate": ["00400244"],
+        "PerformedProcedureStepStartTime": ["00400245"],
+        "ScheduledProcedureStepID": ["00400275", "00400009"],
+        "RequestedProcedureID": ["00400275", "00401001"],
+    },
+}
 
 
 def find_instance(connection: Connection, project_id: int, SOPInstanceUID: str) -> str | None:
@@ -27,7 +49,7 @@ def find_instance(connection: Connection, project_id: int, SOPInstanceUID: str) 
     )
 
 
-def add(connection: Connection, project_id: int, instance: Instance) -> None:
+def add(connection: Connection, project_id: int, instance: Instance, header: Document) -> None:
     """The instance's row, and those of the scan, session and subject it belongs to, where they are missing."""
     project = {"project_id": project_id}
     subject = _id(connection, schema.subject, {**project, "PatientID": instance.PatientID}, {})
@@ -39,6 +61,7 @@ def add(connection: Connection, project_id: int, instance: Instance) -> None:
         {
             "StudyDate": instance.text("StudyDate")[:8],
             "StudyDescription": instance.text("StudyDescription")[:64],
+            **_columns(schema.session, header),
         },
     )
     scan = _id(
@@ -50,6 +73,7 @@ def add(connection: Connection, project_id: int, instance: Instance) -> None:
             "Modality": instance.Modality[:16],
             "SeriesNumber": _whole(instance, "SeriesNumber"),
             "SeriesDescription": instance.text("SeriesDescription")[:64],
+            **_columns(schema.scan, header),
         },
     )
     row = {
@@ -62,10 +86,27 @@ def add(connection: Connection, project_id: int, instance: Instance) -> None:
         "size": instance.size,
         "InstanceNumber": _whole(instance, "InstanceNumber"),
         "NumberOfFrames": meta.frames(instance),
+        **{keyword: _whole(instance, keyword, 31) for keyword in ("Rows", "Columns", "BitsAllocated")},
         "position": geometry.position(instance),
         "attributes": dict(instance.attributes),
     }
-    insert_once(connection, schema.instance, row)
+    if insert_once(connection, schema.instance, row):
+        headers.keep(connection, project_id, instance.SOPInstanceUID, header)
+
+
+def refresh(connection: Connection, row: RowMapping, header: Document) -> None:
+    """Give an instance that an earlier release indexed (`row`, with its session_id) what its header fills."""
+    sizes = {
+        keyword: next((int(text) for text in dicomjson.texts(header, tag) if text.isdigit()), None)
+        for keyword, tag in (("Rows", "00280010"), ("Columns", "00280011"), ("BitsAllocated", "00280100"))
+    }
+    for table, key, values in (
+        (schema.session, row["session_id"], _columns(schema.session, header)),
+        (schema.scan, row["scan_id"], _columns(schema.scan, header)),
+        (schema.instance, row["id"], sizes),
+    ):
+        connection.execute(update(table).where(table.c.id == key).values(**values))
+    headers.keep(connection, row["project_id"], row["SOPInstanceUID"], header)
 
 
 def replace_findings(
@@ -108,6 +149,19 @@ def _id(
     return int(row._mapping["id"])
 
 
-def _whole(instance: Instance, keyword: str) -> int | None:
+def _columns(table: Table, header: Document) -> dict[str, str]:
+    """The columns that the header alone fills, cut to their width."""
+    places = FROM_HEADER[table.name].items()
+    return {keyword: _text(header, place)[: cast(String, table.c[keyword].type).length] for keyword, place in places}
+
+
+def _text(header: Document, place: Sequence[str]) -> str:
+    *sequences, tag = place
+    for sequence in sequences:
+        header = next(iter((header.get(sequence) or {}).get("Value") or ()), {})
+    return "\\".join(dicomjson.texts(header, tag))
+
+
+def _whole(instance: Instance, keyword: str, bits: int = 63) -> int | None:
     number = instance.number(keyword)
-    return None if number is None or abs(number) >= 2**63 else int(number)
+    return None if number is None or abs(number) >= 2**bits else int(number)

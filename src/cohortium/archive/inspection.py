@@ -12,7 +12,7 @@ from struct import error as StructError
 
 import pydicom
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
@@ -43,8 +43,8 @@ META = frozenset(
 )
 
 
-def inspect(content: bytes | memoryview, protocol_digest: str, allows: Collection[str] = ()) -> None:
-    """Raise `Refused`, with the first thing that is wrong, unless the file may come in.
+def inspect(content: bytes | memoryview, protocol_digest: str, allows: Collection[str] = ()) -> Dataset:
+    """The data set, read; raise `Refused`, with the first thing that is wrong, unless the file may come in.
 
     The project's protocol may allow `private` attributes, and `names` that differ from the pseudonym.
     """
@@ -55,6 +55,7 @@ def inspect(content: bytes | memoryview, protocol_digest: str, allows: Collectio
         wrong = "it cannot be read to its end"
     if wrong:
         raise Refused(f"not admitted: {wrong}")
+    return dataset
 
 
 def _read(content: bytes | memoryview) -> FileDataset:

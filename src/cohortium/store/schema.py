@@ -104,28 +104,52 @@ session = Table(
     Column("StudyInstanceUID", String(64), nullable=False),
     Column("StudyDate", String(8), nullable=False),
     Column("StudyDescription", String(64), nullable=False),
+    # what else PS3.18 10.6 matches and answers; empty where the first instance did not say
+    Column("StudyTime", String(16), nullable=False, server_default=""),
+    Column("AccessionNumber", String(16), nullable=False, server_default=""),
+    Column("ReferringPhysicianName", String(64), nullable=False, server_default=""),
+    Column("StudyID", String(16), nullable=False, server_default=""),
+    Column("PatientName", String(64), nullable=False, server_default=""),
+    Column("PatientBirthDate", String(8), nullable=False, server_default=""),
+    Column("PatientSex", String(16), nullable=False, server_default=""),
     UniqueConstraint("project_id", "StudyInstanceUID"),
     Index(None, "subject_id", "StudyDate"),
+    Index(None, "project_id", "id"),  # pages go by `id`: whatever is matched, no page sorts all that matches
+    Index(None, "project_id", "StudyDate", "id"),
+    Index(None, "project_id", "AccessionNumber", "id"),
+    Index(None, "project_id", "StudyID", "id"),
+    Index(None, "project_id", "PatientName", "id"),
+    Index(None, "project_id", "ReferringPhysicianName", "id"),
 )
 
 scan = Table(
     "scan",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("session_id", ForeignKey("session.id"), nullable=False, index=True),
+    Column("session_id", ForeignKey("session.id"), nullable=False),
     Column("project_id", ForeignKey("project.id"), nullable=False),
     Column("SeriesInstanceUID", String(64), nullable=False),
     Column("Modality", String(16), nullable=False),
     Column("SeriesNumber", BigInteger),
     Column("SeriesDescription", String(64), nullable=False),
+    Column("BodyPartExamined", String(16), nullable=False, server_default=""),
+    Column("PerformedProcedureStepStartDate", String(8), nullable=False, server_default=""),
+    Column("PerformedProcedureStepStartTime", String(16), nullable=False, server_default=""),
+    Column("ScheduledProcedureStepID", String(16), nullable=False, server_default=""),
+    Column("RequestedProcedureID", String(16), nullable=False, server_default=""),
     UniqueConstraint("project_id", "SeriesInstanceUID"),
+    Index(None, "session_id", "id"),
+    Index(None, "project_id", "id"),
+    Index(None, "project_id", "Modality", "id"),
+    Index(None, "project_id", "BodyPartExamined", "id"),
+    Index(None, "project_id", "PerformedProcedureStepStartDate", "id"),
 )
 
 instance = Table(
     "instance",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("scan_id", ForeignKey("scan.id"), nullable=False, index=True),
+    Column("scan_id", ForeignKey("scan.id"), nullable=False),
     Column("project_id", ForeignKey("project.id"), nullable=False),
     Column("SOPInstanceUID", String(64), nullable=False),
     Column("SOPClassUID", String(64), nullable=False),
@@ -134,9 +158,27 @@ instance = Table(
     Column("size", BigInteger, nullable=False),
     Column("InstanceNumber", BigInteger),
     Column("NumberOfFrames", Integer, nullable=False),  # 0: no pixels
+    Column("Rows", Integer),
+    Column("Columns", Integer),
+    Column("BitsAllocated", Integer),
     Column("position", Float),  # mm along the normal of the slice (PS3.3 C.7.6.2.1.1); NULL without geometry
     Column("attributes", JSON, nullable=False),  # values.Instance.attributes
     UniqueConstraint("project_id", "SOPInstanceUID"),
+    Index(None, "scan_id", "id"),
+)
+
+header = Table(
+    "header",
+    metadata,
+    Column("instance_id", ForeignKey("instance.id", ondelete="CASCADE"), primary_key=True),
+    Column("document", LargeBinary, nullable=False),  # DICOM JSON, compressed against its scan's dictionary
+)
+
+header_dictionary = Table(
+    "header_dictionary",
+    metadata,
+    Column("scan_id", ForeignKey("scan.id", ondelete="CASCADE"), primary_key=True),
+    Column("document", LargeBinary, nullable=False),  # that of the scan's first instance, compressed
 )
 
 finding = Table(

@@ -1,0 +1,47 @@
+"""The headers of instances as DICOM JSON, so that searches and metadata are answered without opening an object.
+
+The slices of a scan differ in a few values. So each header is compressed against the scan's first, its dictionary:
+a fifth of the bytes, and still each can be read, and goes, alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, select
+
+from cohortium.errors import Unavailable
+from cohortium.store import insert_once
+from cohortium.store.schema import header, header_dictionary, instance
+from cohortium.wire import dicomjson
+
+__all__ = ["keep", "read"]
+
+AT_ONCE = 500  # headers a query
+
+
+def keep(connection: Connection, project_id: int, SOPInstanceUID: str, document: dicomjson.Document) -> None:
+    """Store the header of an instance that has its row; once."""
+    where = (instance.c.project_id == project_id, instance.c.SOPInstanceUID == SOPInstanceUID)
+    row = connection.execute(select(instance.c.id, instance.c.scan_id).where(*where)).one()
+    of_scan = select(header_dictionary.c.document).where(header_dictionary.c.scan_id == row.scan_id)
+    first = connection.scalar(of_scan)
+    if first is None:
+        insert_once(connection, header_dictionary, {"scan_id": row.scan_id, "document": dicomjson.pack(document)})
+        first = connection.scalar(of_scan)
+    packed = dicomjson.pack(document, dicomjson.unpack(first or b""))
+    insert_once(connection, header, {"instance_id": row.id, "document": packed})
+
+
+def read(connection: Connection, scan_id: int, instances: Sequence[int]) -> Iterator[bytes]:
+    """The texts of the headers of a scan's instances, in the order asked; `Unavailable` where one is missing."""
+    packed = connection.scalar(select(header_dictionary.c.document).where(header_dictionary.c.scan_id == scan_id))
+    first = dicomjson.unpack(packed) if packed is not None else b""
+    for at in range(0, len(instances), AT_ONCE):
+        some = instances[at : at + AT_ONCE]
+        rows = connection.execute(select(header.c.instance_id, header.c.document).where(header.c.instance_id.in_(some)))
+        found = {row.instance_id: row.document for row in rows}
+        if len(found) != len(set(some)):
+            raise Unavailable("headers of these instances were not read yet; run `cohortium archive reindex`")
+        for each in some:
+            yield dicomjson.unpack(found[each], first)
