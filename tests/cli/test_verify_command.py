@@ -96,3 +96,20 @@ def test_tables_need_the_record(cohortium: Run, recorded: Path) -> None:
     result = cohortium("verify", "incoming", "out", "--mapping", "mapping", cwd=recorded)
     assert result.returncode == 2
     assert "--mapping needs --record" in result.stderr
+
+
+def test_safe_private_attributes_are_kept_and_no_leak(cohortium: Run, tmp_path: Path) -> None:
+    assert cohortium("init", cwd=tmp_path).returncode == 0
+    content = Path(str(get_testdata_file("CT_small.dcm", download=False))).read_bytes()
+    (tmp_path / "incoming" / "1.dcm").write_bytes(content)
+    rules = {"name": "safe", "version": "1", "title": "t", "edition": "2026c", "base": "basic"}
+    lines = [f'{key} = "{value}"' for key, value in rules.items()]
+    (tmp_path / "safe.toml").write_text("\n".join([*lines, 'options = ["Retain Safe Private"]']))
+    arguments = ("deidentify", "incoming", "out", "--protocol", "safe.toml", "--record", "run.record")
+    assert cohortium(*arguments, cwd=tmp_path).returncode == 0
+    done = cohortium("verify", "incoming", "out", "--record", "run.record", "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    retained = next(check for check in found["checks"] if check["title"] == "Private elements are gone")
+    assert "retained as safe" in retained["note"]
+    assert found["hits"] == []
+    assert done.returncode == 0, done.stdout

@@ -79,7 +79,7 @@ def test_every_code_of_the_table_resolves_for_every_type():
         ("X/D", "DDDDX"),
         ("Z/D", "DDZZZ"),
         ("X/Z/D", "DDZZX"),
-        ("X/Z/U*", "UUZZX"),
+        ("X/Z/U*", "UUUUX"),
         ("Z", "DDZZZ"),
         ("X", "XXXXX"),
         ("D", "DDDDD"),

@@ -72,7 +72,7 @@ def test_a_run_records_every_input_and_tells_nothing(cohortium: Run, tmp_path: P
     assert entry.source == record.mark(factory.ct(), record.marking_key(site))
     assert (tmp_path / "out" / entry.output).is_file()
     assert found.actions["StudyDate"] == "Z"
-    assert found.sequences["1.2.840.10008.5.1.4.1.1.88.22"]["InstitutionCodeSequence"] == "D"
+    assert found.sequences["1.2.840.10008.5.1.4.1.1.88.22"]["ReferencedStudySequence"] == "Z"
     assert found.actions.keys().isdisjoint({"Rows", "KVP", "SpecificCharacterSet"})
     assert not factory.planted_in(json.dumps([each.source + each.output for each in found.entries]).encode())
     assert not factory.planted_in((tmp_path / "run.record").read_bytes())

@@ -65,7 +65,7 @@ STAMPS = frozenset(
         "PatientIdentityRemoved",
     )
 )
-UNWRITTEN = frozenset(("ContentSequence", "GraphicAnnotationSequence"))
+UNWRITTEN = frozenset(("ContentSequence", "GraphicAnnotationSequence", "WaveformAnnotationSequence"))
 STRUCTURE = frozenset(("PixelData", "SOPClassUID", "SpecificCharacterSet"))
 HIERARCHY = frozenset(("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"))
 

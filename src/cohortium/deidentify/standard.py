@@ -132,18 +132,18 @@ def resolve(code: str, type_: str) -> Action:
 
     A compound code starts with what is best for privacy and ends with what keeps the IOD valid: remove where type 3
     allows it, empty where type 2 asks for presence, a dummy where type 1 asks for a value. `Z` alone covers "zero
-    length, or a dummy", so it is a dummy for type 1. Absent attributes are never added, so a condition (`1C`, `2C`)
-    counts as met.
+    length, or a dummy", so it is a dummy for type 1. References stay, mapped, wherever the IOD asks for them. Absent
+    attributes are never added, so a condition (`1C`, `2C`) counts as met.
     """
     needs_value, needs_presence = type_ in ("1", "1C"), type_ in ("2", "2C")
     match code:
-        case "X/Z/U*" if needs_value:
+        case "X/Z/U*" if needs_value or needs_presence:
             return Action.UID
         case "Z" | "X/Z" | "Z/D" | "X/Z/D" | "X/D" if needs_value:
             return Action.DUMMY
         case "X/D" if needs_presence:
             return Action.DUMMY
-        case "X/Z" | "X/Z/D" | "X/Z/U*" if needs_presence:
+        case "X/Z" | "X/Z/D" if needs_presence:
             return Action.EMPTY
         case "Z/D":
             return Action.EMPTY

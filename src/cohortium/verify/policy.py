@@ -23,6 +23,7 @@ __all__ = ["Matching", "Policy", "Told", "pieces"]
 
 ENTERED = ("K", "U", "C", "D")  # actions under which a sequence stays and what is in it is judged by itself
 CLEANED = "C"
+FREE_TEXT = frozenset({"LT", "ST", "UT"})
 STAMPS = frozenset(
     {
         "BurnedInAnnotation", "DeidentificationMethod", "DeidentificationMethodCodeSequence", "ImplementationClassUID",
@@ -96,18 +97,23 @@ class Matching:
             before, after = (dcmread(path) for path in self._pairs[name])
         except UNREADABLE:
             return None
-        safe = dict(each(after)) if RETAIN_PRIVATE in declared(after) else {}
-        policy = self.policy.of(before)
+        safe = _private(after) if RETAIN_PRIVATE in declared(after) else frozenset()
+        policy, left = self.policy.of(before), {path for path, _ in safe}
         kept, gone, cleaned = set[str](), set[str](), set[str]()
         for path, element in _elements(before):
             found = {text.lower() for text in pieces(element)}
-            if policy.keeps(path) or (element.tag.is_private and safe.get(path) == element):
+            if policy.keeps(path) or (path, str(element.value)) in safe:
                 kept |= found
                 continue
             gone |= found
-            if policy.cleans(path):
+            if policy.cleans(path) or (path in left and element.VR in FREE_TEXT):
                 cleaned |= found
         return Told(policy, "\n".join(kept), frozenset(gone), frozenset(cleaned))
+
+
+def _private(dataset: Dataset) -> frozenset[tuple[str, str]]:
+    """The private elements of a data set: where each is and what it holds."""
+    return frozenset((path, str(element.value)) for path, element in _elements(dataset) if element.tag.is_private)
 
 
 def _elements(dataset: Dataset) -> Iterator[tuple[str, DataElement]]:

@@ -22,7 +22,7 @@ from cohortium.verify.patterns import Pattern, patterns
 from cohortium.verify.policy import Matching, Told
 from cohortium.verify.regions import Place, inflated, pixels, places, where
 from cohortium.verify.tables import cell, is_table
-from cohortium.verify.values import REMOVED, collect, identifying, manufacturers
+from cohortium.verify.values import PRIVATE_TEXT, REMOVED, collect, identifying, manufacturers
 
 __all__ = ["FILE_NAME", "Hit", "Report", "search"]
 
@@ -175,7 +175,7 @@ class _Needles:
         if self.matching is None or told is None:
             return _Verdict.ANOTHERS if target.kind == REMOVED else _Verdict.HIT
         policy, text = told.policy, target.text.lower()
-        let_stand = policy.cleans(place.name) and text in told.cleaned
+        let_stand = (policy.cleans(place.name) or _is_private(place.name)) and text in told.cleaned
         if target.kind == REMOVED:
             if text not in told.gone or text in told.kept or policy.stamps(place.name):
                 return _Verdict.ANOTHERS
@@ -189,8 +189,15 @@ def _stays(target: _Target, place: Place, told: Told) -> bool:
     """Whether the protocol keeps an identity there: in the attribute whose own it is, and in no other."""
     if target.kind == "UID":
         return (place.VR == "UI" or place.name == FILE_NAME) and told.policy.keeps(UID_OF.get(place.name, place.name))
-    own = place.VR == "PN" or place.name.rpartition("/")[2] in identifying()
-    return own and told.policy.keeps(place.name) and target.text.lower() in told.kept
+    name, kept = place.name.rpartition("/")[2], target.text.lower() in told.kept
+    if target.kind == PRIVATE_TEXT:
+        return kept and _is_private(name)  # a safe one, as it came
+    return kept and told.policy.keeps(place.name) and (place.VR == "PN" or name in identifying())
+
+
+def _is_private(name: str) -> bool:
+    """Whether an attribute is named by its tag alone."""
+    return name.rpartition("/")[2].startswith("(")
 
 
 class _Automaton:
@@ -239,6 +246,8 @@ def _is_chance(target: _Target, place: Place) -> bool:
     number = target.text.isdecimal() or (target.kind == REMOVED and not any(map(str.isalpha, target.text)))
     if not number or keyword in identifying():
         return False
+    if keyword == "TimezoneOffsetFromUTC":
+        return len(target.text.lstrip("+-")) <= len("0100")
     if keyword == "CodeValue":
         return len(target.text) < DIGITS_ALONE
     return place.VR in (DATES if len(target.text) >= DIGITS_ALONE else NUMBERS)

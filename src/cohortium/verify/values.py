@@ -30,14 +30,15 @@ from cohortium.verify.patterns import searchable, words
 from cohortium.verify.policy import Policy, pieces
 from cohortium.verify.tables import identities, is_table
 
-__all__ = ["REMOVED", "Values", "collect", "identifying", "manufacturers", "stop_words"]
+__all__ = ["PRIVATE_TEXT", "REMOVED", "Values", "collect", "identifying", "manufacturers", "stop_words"]
 
 TEXT = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UT"})
 CODED = frozenset({"CS", "DA"})
 DESCRIPTIVE = re.compile("Comment|Description|Diagnos|History|ID$|Label|ProtocolName|Reason")
 PUBLIC_KEYWORDS = frozenset({"ConvolutionKernel", "Manufacturer", "ManufacturerModelName", "SoftwareVersions"})
 ALWAYS_SOUGHT = frozenset({"address", "identifier", "name", "phone", "planted", "UID"})
-FREE_TEXT = frozenset({"comment", "private text"})
+PRIVATE_TEXT = "private text"
+FREE_TEXT = frozenset({"comment", PRIVATE_TEXT})
 NUMBERED = frozenset({"device", "identifier"})
 REMOVED = "removed value"
 LONG_WORD = 6  # letters from which a word of a number or of free text is more than a prefix or an ordinary word
@@ -77,7 +78,7 @@ class Values:
         known = "\n".join(self.public)
         technical = "\n".join(self.technical)
         public = {text for text, kind in unplanted if kind not in ALWAYS_SOUGHT and text.casefold() in known}
-        public |= {text for text, kind in unplanted if kind == "private text" and text.casefold() in technical}
+        public |= {text for text, kind in unplanted if kind == PRIVATE_TEXT and text.casefold() in technical}
         self.left_out = len(public - self.stopped)
         for text in self.stopped | public:
             del self.kinds[text]
@@ -184,7 +185,7 @@ def _note(element: DataElement, text: str, values: Values) -> None:
             values.add(text, "UID", split=False)
     elif element.tag.is_private:
         if element.VR in TEXT and element.tag.element > 0xFF:
-            values.add(text, "private text")
+            values.add(text, PRIVATE_TEXT)
     elif (element.VR in CODED and element.keyword != "ReferencedFileID") or element.keyword in PUBLIC_KEYWORDS:
         values.public.update((text.casefold(), *map(str.casefold, words(text))))
     elif element.VR in ("LO", "SH") and not DESCRIPTIVE.search(element.keyword):
