@@ -39,6 +39,7 @@ class Serve:
     host: str = _setting("127.0.0.1", "address on which `cohortium serve` listens")
     port: int = _setting(8765, "its port")
     login_hours: int = _setting(12, "hours after which a login ends")
+    guests: bool = _setting(False, "let who is not logged in read public projects")
 
 
 @dataclass(frozen=True, slots=True)

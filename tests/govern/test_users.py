@@ -12,8 +12,8 @@ from cohortium.archive.projects import open_project
 from cohortium.config import Project
 from cohortium.errors import Refused
 from cohortium.govern import logins, passwords, users
-from cohortium.govern.attempts import FREE, Attempts
 from cohortium.govern.grants import Role, give, visible_projects, withdraw
+from cohortium.govern.roles import Standing
 from cohortium.store import open_store
 from cohortium.store.schema import login, user
 from cohortium.values import Protocol, SubjectRule
@@ -93,7 +93,7 @@ def test_weak_or_mistyped_passwords_are_refused(password: str, again: str) -> No
 
 def test_a_login_is_known_by_its_digest_alone_and_ends(engine: Engine) -> None:
     users.ensure_administrator(engine)
-    who = users.User(1, "admin", True, True)
+    who = users.User(1, "admin", Standing.ADMINISTRATOR, True)
     with engine.begin() as connection:
         token = logins.open_login(connection, who, 1)
         assert logins.whose(connection, token) == who
@@ -107,7 +107,7 @@ def test_a_login_is_known_by_its_digest_alone_and_ends(engine: Engine) -> None:
 
 def test_choosing_a_password_ends_every_other_login(engine: Engine) -> None:
     users.ensure_administrator(engine)
-    who = users.User(1, "admin", True, True)
+    who = users.User(1, "admin", Standing.ADMINISTRATOR, True)
     with engine.begin() as connection:
         token = logins.open_login(connection, who, 1)
         users.choose_password(connection, who, OWN)
@@ -118,26 +118,11 @@ def test_visible_projects_are_those_granted_and_all_for_an_administrator(engine:
     with engine.begin() as connection:
         one, two = (open_project(connection, Project(name, name, "check"), PROTOCOL) for name in ("one", "two"))
         users.create(connection, "member")
-        users.create(connection, "root", administrator=True)
+        users.create(connection, "root", Standing.ADMINISTRATOR)
         connection.execute(update(user).values(one_time=False))
-        rows = {
-            row.name: users.User(row.id, row.name, row.administrator, False) for row in connection.execute(select(user))
-        }
+        rows = {row.name: users.from_row(row) for row in connection.execute(select(user))}
         give(connection, rows["member"].id, two, Role.MEMBER)
         assert connection.scalars(visible_projects(rows["member"])).all() == [two]
         assert set(connection.scalars(visible_projects(rows["root"]))) == {one, two}
         withdraw(connection, rows["member"].id, two)
         assert connection.scalars(visible_projects(rows["member"])).all() == []
-
-
-def test_guessing_slows_down_and_success_forgets() -> None:
-    now = [0.0]
-    attempts = Attempts(clock=lambda: now[0])
-    assert [attempts.begin("anna") for _ in range(FREE)] == [0.0] * FREE
-    assert attempts.begin("anna") > 0
-    assert attempts.begin("bert") == 0
-    now[0] += 1.5
-    assert attempts.begin("anna") == 0
-    assert attempts.begin("anna") > 1.5  # twice as long
-    attempts.succeed("anna")
-    assert attempts.begin("anna") == 0

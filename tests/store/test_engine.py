@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, select, text
 
 from cohortium.errors import Unavailable
-from cohortium.store import open_store
+from cohortium.store import open_store, schema
 from cohortium.store.engine import MIGRATIONS
 from cohortium.store.schema import project
 
@@ -18,7 +18,7 @@ SORT = """
 import os, sys
 from pathlib import Path
 from sqlalchemy import select, text
-from cohortium.store import open_store
+from cohortium.store import open_store, schema
 with open_store(Path(sys.argv[1])).connect() as connection:
     many = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 40000) "
     rows = connection.execute(text(many + "SELECT x, hex(zeroblob(500)) FROM n ORDER BY x % 97"))
@@ -56,3 +56,25 @@ def test_a_store_of_an_older_release_keeps_its_rows(tmp_path: Path) -> None:
     engine.dispose()
     with open_store(tmp_path).connect() as connection:
         assert connection.execute(select(project.c.name, project.c.allows)).all() == [("one", [])]
+
+
+def test_people_keep_their_logins_and_roles_as_the_store_grows(tmp_path: Path) -> None:
+    """SQLite makes a table anew to drop a column, and would take with the old one all that refers to it."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'cohortium.sqlite'}")
+    with engine.begin() as connection:
+        old = Config()
+        old.set_main_option("script_location", str(MIGRATIONS))
+        old.attributes["connection"] = connection
+        command.upgrade(old, "0002")
+        for table, values in {
+            "project": "(id, name, title, admit, protocol, protocol_digest, created) VALUES (1, 'one', '', '', '', '', '')",  # noqa: E501
+            "user": "(id, name, password_hash, one_time, administrator, created) VALUES (1, 'ada', '', 0, 1, '')",
+            "grant": "(user_id, project_id, role) VALUES (1, 1, 'member')",
+            "login": "(token_digest, user_id, created, expires) VALUES ('x', 1, '', '')",
+        }.items():
+            connection.exec_driver_sql(f'INSERT INTO "{table}" {values}')
+    engine.dispose()
+    with open_store(tmp_path).connect() as connection:
+        assert connection.scalar(select(schema.user.c.standing)) == "administrator"
+        assert connection.scalar(select(schema.grant.c.role)) == "member"
+        assert connection.scalar(select(schema.login.c.user_id)) == 1

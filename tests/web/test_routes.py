@@ -15,7 +15,7 @@ from cohortium.web.auth import Access
 from cohortium.web.routes import ROUTES, Route
 from portal_site import Served
 
-VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0"}
+VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "token_id": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +66,10 @@ def without_role(site: Served) -> Iterator[httpx.Client]:
 def test_a_person_without_a_role_sees_no_project(without_role: httpx.Client, route: Route) -> None:
     answer = call(without_role, route)
     assert "Lung" not in answer.text
-    if "{" in route.path:
+    if "{" in route.path and route.method == "GET":
         assert answer.status_code == 404
     else:
-        assert answer.status_code in (200, 303, 409)
+        assert answer.status_code in (200, 303, 404, 409)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
@@ -80,7 +80,7 @@ def test_a_one_time_password_leads_to_the_choice_of_another_and_nowhere_else(sit
         assert portal_site.log_in(client, "root", password).headers["location"] == "/password"
         answer = call(client, route)
     assert "Lung" not in answer.text
-    if route.access is Access.LOGGED_IN:
+    if route.access not in (Access.ANYONE, Access.CHOOSING):
         assert (
             answer.status_code == 403 if route.path.startswith("/api/") else answer.headers["location"] == "/password"
         )

@@ -1,25 +1,107 @@
-"""People who may log in. A password made here is shown once, and must be replaced at the first login."""
+"""People who may log in, and the tokens of their programs. What is made here is shown once."""
 
 from __future__ import annotations
 
+import json
+from getpass import getuser
 from typing import Annotated
 
 import typer
 
 from cohortium import config
-from cohortium.cli.options import DEFAULT, ConfigFile
+from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 
-__all__ = ["password"]
+__all__ = ["list_tokens", "make_token", "password", "revoke_token", "standing"]
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The account.")]
+Label = Annotated[str, typer.Argument(metavar="LABEL", help="The token, by where it is used.")]
 
 
 def password(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who is to log in.")],
     file: ConfigFile = DEFAULT,
 ) -> None:
-    """Make a one-time password for a person, who is added if new; earlier passwords and logins end."""
+    """Make a one-time password for a person, who is added if new; earlier passwords, logins and tokens end."""
     settings = config.load(file)
 
     from cohortium.govern import users
     from cohortium.store import open_store
 
     typer.echo(users.renew(open_store(settings.site.data), name))
+
+
+def standing(
+    name: Name,
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="administrator, committee, maintainer or person.")],
+    file: ConfigFile = DEFAULT,
+) -> None:
+    """Say what an account is to the whole site."""
+    settings = config.load(file)
+
+    from cohortium.govern import users
+    from cohortium.govern.roles import Standing
+    from cohortium.prove import audit
+    from cohortium.store import open_store
+
+    if what not in set(Standing) - {Standing.GUEST}:
+        raise typer.BadParameter("one of administrator, committee, maintainer, person", param_hint="WHAT")
+    with open_store(settings.site.data).begin() as connection:
+        users.stand(connection, name, Standing(what))
+        audit.record(connection, getuser(), f"make {what}", name)
+
+
+def make_token(
+    name: Name,
+    label: Label,
+    scope: Annotated[str, typer.Option(metavar="read|write", help="What it may be used for.")] = "read",
+    project: Annotated[str, typer.Option(metavar="NAME", help="The one project it opens; else all.")] = "",
+    days: Annotated[int, typer.Option(help="Days until it ends.", min=1, max=366)] = 90,
+    file: ConfigFile = DEFAULT,
+) -> None:
+    """Make an API token for an account and print it, this once."""
+    settings = config.load(file)
+
+    from cohortium.govern import grants, tokens, users
+    from cohortium.govern.roles import May, Scope
+    from cohortium.prove import audit
+    from cohortium.store import open_store
+
+    if scope not in set(Scope):
+        raise typer.BadParameter("read or write", param_hint="--scope")
+    with open_store(settings.site.data).begin() as connection:
+        who = users.named(connection, name)
+        only = grants.id_of(connection, who, project, May.READ) if project else None
+        made = tokens.make(connection, who, label, Scope(scope), days, only)
+        audit.record(connection, getuser(), "make token", name)
+    typer.echo(made)
+
+
+def list_tokens(name: Name, as_json: AsJson = False, file: ConfigFile = DEFAULT) -> None:
+    """List the tokens of an account: what each may do, where, and until when."""
+    settings = config.load(file)
+
+    from cohortium.govern import tokens, users
+    from cohortium.store import open_store
+
+    with open_store(settings.site.data).begin() as connection:
+        held = tokens.of(connection, users.named(connection, name))
+    rows = [{"name": it.name, "scope": it.scope.value, "project": it.project, "expires": it.expires} for it in held]
+    typer.echo(json.dumps(rows) if as_json else "\n".join("\t".join(row.values()) for row in rows))
+
+
+def revoke_token(name: Name, label: Label, file: ConfigFile = DEFAULT) -> None:
+    """End a token at once."""
+    settings = config.load(file)
+
+    from cohortium.errors import Refused
+    from cohortium.govern import tokens, users
+    from cohortium.prove import audit
+    from cohortium.store import open_store
+
+    with open_store(settings.site.data).begin() as connection:
+        who = users.named(connection, name)
+        token_id = next((each.id for each in tokens.of(connection, who) if each.name == label), None)
+        if token_id is None:
+            raise Refused(f"{name} has no token of that name; see `cohortium user token list {name}`")
+        tokens.revoke(connection, who, token_id)
+        audit.record(connection, getuser(), "revoke token", name)

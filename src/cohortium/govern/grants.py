@@ -1,27 +1,106 @@
-"""Roles in projects. What a person may see is a condition inside the query, so no list is filtered afterwards."""
+"""Roles in projects, and the condition inside each query by which a person sees only what they may.
+
+No list is filtered afterwards: what is asked for names what is to be done with it, and SQL leaves out the rest.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, false, or_, select, update
 
+from cohortium.errors import Refused
+from cohortium.govern.roles import ALLOWED, REACHED, May, Role, Standing, Visibility
 from cohortium.govern.users import User
+from cohortium.store import now
 from cohortium.store.schema import grant, project, user
 
-__all__ = ["Role", "give", "visible_projects", "withdraw"]
+__all__ = [
+    "Granted",
+    "Role",
+    "basis",
+    "give",
+    "granted",
+    "id_of",
+    "make_visible",
+    "names",
+    "permitted",
+    "visible_projects",
+    "withdraw",
+]
 
 
-class Role(StrEnum):
-    OWNER = "owner"
-    MEMBER = "member"
-    COLLABORATOR = "collaborator"
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A person's role in a project: since when, and by whose word."""
+
+    name: str
+    role: Role
+    by: str
+    since: str
 
 
-def give(connection: Connection, user_id: int, project_id: int, role: Role) -> None:
-    """Give a person one role in a project, in place of any other there."""
+def permitted(who: User, may: May) -> Select[tuple[int]]:
+    """Ids of the projects with which the person may do this, for use as `column.in_(...)`."""
+    query = select(project.c.id)
+    if who.must_choose or may not in who.scope:
+        return query.where(false())
+    if who.only is not None:
+        query = query.where(project.c.id == who.only)
+    if may in ALLOWED[who.standing]:
+        return query
+    return query.where(or_(_by_role(who, may), _by_visibility(who, may)))
+
+
+def visible_projects(who: User) -> Select[tuple[int]]:
+    """Ids of the projects whose data the person may read."""
+    return permitted(who, May.READ)
+
+
+def basis(connection: Connection, who: User, project_id: int, may: May) -> str:
+    """Under which grant the person may do this, for the audit: a standing, a role, or the project's visibility."""
+    if may in ALLOWED[who.standing]:
+        return who.standing.value
+    role = connection.scalar(select(grant.c.role).where(grant.c.user_id == who.id, grant.c.project_id == project_id))
+    if role is not None and may in ALLOWED[Role(role)]:
+        return str(role)
+    return str(connection.scalar(select(project.c.visibility).where(project.c.id == project_id)))
+
+
+def names(connection: Connection, who: User, may: May) -> list[str]:
+    """Names of the projects with which the person may do this."""
+    query = select(project.c.name).where(project.c.id.in_(permitted(who, may))).order_by(project.c.name)
+    return list(connection.scalars(query))
+
+
+def id_of(connection: Connection, who: User, name: str, may: May) -> int:
+    """The project's id; `Refused` where the person may not do this with it, or there is none."""
+    query = select(project.c.id).where(project.c.name == name, project.c.id.in_(permitted(who, may)))
+    found = connection.scalar(query)
+    if found is None:
+        raise Refused(f"there is no project {name!r} that {who.name} may {may.value}")
+    return int(found)
+
+
+def granted(connection: Connection, project_id: int) -> list[Granted]:
+    """Who has a role in the project, by name."""
+    rows = connection.execute(
+        select(user.c.name, grant.c.role, grant.c.by, grant.c.since)
+        .join(user, user.c.id == grant.c.user_id)
+        .where(grant.c.project_id == project_id)
+        .order_by(user.c.name)
+    )
+    return [Granted(row.name, Role(row.role), row.by, row.since) for row in rows]
+
+
+def give(connection: Connection, user_id: int, project_id: int, role: Role, by: str = "") -> None:
+    """Give a person one role in a project, in place of any other there, on the word of `by`."""
+    standing = connection.scalar(select(user.c.standing).where(user.c.id == user_id))
+    if standing == Standing.MAINTAINER:
+        raise Refused("a maintainer sees no data and so has no role in a project; name another account")
     withdraw(connection, user_id, project_id)
-    connection.execute(grant.insert().values(user_id=user_id, project_id=project_id, role=role.value))
+    values = {"user_id": user_id, "project_id": project_id, "role": role.value, "by": by, "since": now()}
+    connection.execute(grant.insert().values(**values))
 
 
 def withdraw(connection: Connection, user_id: int, project_id: int) -> None:
@@ -29,8 +108,17 @@ def withdraw(connection: Connection, user_id: int, project_id: int) -> None:
     connection.execute(delete(grant).where(grant.c.user_id == user_id, grant.c.project_id == project_id))
 
 
-def visible_projects(who: User) -> Select[tuple[int]]:
-    """Ids of the projects that a person may see, for use as `column.in_(...)`: all of them for an administrator."""
-    granted = exists().where(grant.c.user_id == who.id, grant.c.project_id == project.c.id)
-    administrator = exists().where(user.c.id == who.id, user.c.administrator, ~user.c.one_time)
-    return select(project.c.id).where(or_(granted, administrator))
+def make_visible(connection: Connection, project_id: int, visibility: Visibility) -> None:
+    """Let the project show this much of itself to who has no role in it."""
+    connection.execute(update(project).where(project.c.id == project_id).values(visibility=visibility.value))
+
+
+def _by_role(who: User, may: May) -> ColumnElement[bool]:
+    if not REACHED[who.standing]:
+        return false()
+    roles = [role.value for role in Role if may in ALLOWED[role]]
+    return exists().where(grant.c.user_id == who.id, grant.c.project_id == project.c.id, grant.c.role.in_(roles))
+
+
+def _by_visibility(who: User, may: May) -> ColumnElement[bool]:
+    return project.c.visibility.in_([each.value for each in REACHED[who.standing] if may in ALLOWED[each]])

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, delete, insert, select
 
-from cohortium.govern.users import User
+from cohortium.govern.users import COLUMNS, User, from_row
 from cohortium.store import now
 from cohortium.store.schema import login, user
 
@@ -29,11 +29,11 @@ def open_login(connection: Connection, who: User, hours: int) -> str:
 def whose(connection: Connection, token: str) -> User | None:
     """The account behind a token that is still good."""
     row = connection.execute(
-        select(user.c.id, user.c.name, user.c.administrator, user.c.one_time)
+        select(*COLUMNS)
         .join(login, login.c.user_id == user.c.id)
         .where(login.c.token_digest == _digest(token), login.c.expires > now())
     ).one_or_none()
-    return User(*row) if row else None
+    return from_row(row) if row else None
 
 
 def close(connection: Connection, token: str) -> None:

@@ -4,27 +4,83 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from cohortium.errors import Refused
 from cohortium.govern import passwords
+from cohortium.govern.roles import May, Standing
 from cohortium.store import now
-from cohortium.store.schema import login, user
+from cohortium.store.schema import grant, login, token, user
 
-__all__ = ["User", "authenticate", "choose_password", "create", "ensure_administrator", "renew"]
+__all__ = [
+    "COLUMNS",
+    "GUEST",
+    "User",
+    "authenticate",
+    "choose_password",
+    "create",
+    "ensure_administrator",
+    "from_row",
+    "named",
+    "renew",
+    "stand",
+]
 
 LONGEST = 64  # characters of a name, as the form to log in takes them
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`must_choose`: the account still has the one-time password, and opens nothing but the page to replace it."""
+    """Who asks. `must_choose`: the account has a one-time password, and opens nothing but the page to replace it.
+
+    An API token narrows what the person may do to its `scope`, and to the `only` project that it names.
+    """
 
     id: int
     name: str
-    administrator: bool
+    standing: Standing
     must_choose: bool
+    terms: str = ""
+    scope: frozenset[May] = frozenset(May)
+    only: int | None = None
+
+    @property
+    def in_person(self) -> bool:
+        """Whether a password or a login lets the person in, and no token."""
+        return self.scope == frozenset(May)
+
+    @property
+    def administrator(self) -> bool:
+        return self.standing is Standing.ADMINISTRATOR
+
+
+COLUMNS = user.c.id, user.c.name, user.c.standing, user.c.one_time, user.c.terms
+GUEST = User(0, "guest", Standing.GUEST, False)
+
+
+def from_row(row: Any, **narrowed: Any) -> User:
+    """The account in a row of `COLUMNS`."""
+    return User(row.id, row.name, Standing(row.standing), row.one_time, row.terms, **narrowed)
+
+
+def named(connection: Connection, name: str) -> User:
+    """The account of that name; `Refused` where there is none."""
+    row = connection.execute(select(*COLUMNS).where(user.c.name == name)).one_or_none()
+    if row is None:
+        raise Refused(f"there is no account {name!r}; `cohortium user password` makes one")
+    return from_row(row)
+
+
+def stand(connection: Connection, name: str, standing: Standing) -> None:
+    """Give an account another standing; a maintainer loses every role in a project."""
+    if standing is Standing.GUEST:
+        raise Refused("a guest is who has no account")
+    id = named(connection, name).id
+    connection.execute(update(user).where(user.c.id == id).values(standing=standing.value))
+    if standing is Standing.MAINTAINER:
+        connection.execute(grant.delete().where(grant.c.user_id == id))
 
 
 def ensure_administrator(engine: Engine, name: str = "admin") -> str | None:
@@ -34,7 +90,7 @@ def ensure_administrator(engine: Engine, name: str = "admin") -> str | None:
     with engine.begin() as connection:
         row = connection.execute(select(user).where(user.c.name == name)).mappings().one_or_none()
         if row is None:
-            _insert(connection, name, hashed, administrator=True)
+            _insert(connection, name, hashed, Standing.ADMINISTRATOR)
         elif row["one_time"]:
             connection.execute(login.delete().where(login.c.user_id == row["id"]))
             connection.execute(update(user).where(user.c.id == row["id"]).values(password_hash=hashed))
@@ -46,7 +102,7 @@ def ensure_administrator(engine: Engine, name: str = "admin") -> str | None:
 def renew(engine: Engine, name: str) -> str:
     """A fresh one-time password for the account, which is made if there is none; the very first is the administrator.
 
-    Every login of the account ends.
+    Every login and every token of the account ends.
     """
     password = passwords.one_time()
     hashed = passwords.digest(password)
@@ -54,45 +110,51 @@ def renew(engine: Engine, name: str) -> str:
         id = connection.scalar(select(user.c.id).where(user.c.name == name))
         if id is None:
             first = connection.scalar(select(func.count()).select_from(user)) == 0
-            _insert(connection, name, hashed, administrator=first)
+            _insert(connection, name, hashed, Standing.ADMINISTRATOR if first else Standing.PERSON)
         else:
             connection.execute(update(user).where(user.c.id == id).values(password_hash=hashed, one_time=True))
-            connection.execute(login.delete().where(login.c.user_id == id))
+            _end(connection, id)
     return password
 
 
-def create(connection: Connection, name: str, *, administrator: bool = False) -> str:
+def create(connection: Connection, name: str, standing: Standing = Standing.PERSON) -> str:
     """Make an account; returns its one-time password. `Refused` where the name is taken."""
     if connection.scalar(select(user.c.id).where(user.c.name == name)) is not None:
         raise Refused(f"an account {name!r} exists already")
     password = passwords.one_time()
-    _insert(connection, name, passwords.digest(password), administrator=administrator)
+    _insert(connection, name, passwords.digest(password), standing)
     return password
 
 
-def authenticate(engine: Engine, name: str, password: str) -> User | None:
-    """The account that these open, or None. A one-time password is used up by it."""
+def authenticate(engine: Engine, name: str, password: str, *, first: bool = True) -> User | None:
+    """The account that these open, or None. A one-time password is used up by it, and opens nothing unless `first`."""
     with engine.execution_options(reading=True).begin() as connection:
-        row = connection.execute(select(user).where(user.c.name == name)).mappings().one_or_none()
-    if not passwords.verify(row["password_hash"] if row else None, password) or row is None:
+        row = connection.execute(select(*COLUMNS, user.c.password_hash).where(user.c.name == name)).one_or_none()
+    if not passwords.verify(row.password_hash if row else None, password) or row is None:
         return None
-    if row["one_time"] and not _use_up(engine, row["id"], row["password_hash"]):
+    if row.one_time and not (first and _use_up(engine, row.id, row.password_hash)):
         return None
-    return User(row["id"], row["name"], row["administrator"], row["one_time"])
+    return from_row(row)
 
 
 def choose_password(connection: Connection, who: User, password: str) -> None:
-    """Give the account its own password, and end every login it has."""
+    """Give the account its own password, and end every login and token it has."""
     hashed = passwords.digest(password)
     connection.execute(update(user).where(user.c.id == who.id).values(password_hash=hashed, one_time=False))
-    connection.execute(login.delete().where(login.c.user_id == who.id))
+    _end(connection, who.id)
 
 
-def _insert(connection: Connection, name: str, hashed: str, *, administrator: bool) -> None:
+def _end(connection: Connection, user_id: int) -> None:
+    """A new password ends all that the old one may have let in."""
+    connection.execute(login.delete().where(login.c.user_id == user_id))
+    connection.execute(token.delete().where(token.c.user_id == user_id))
+
+
+def _insert(connection: Connection, name: str, hashed: str, standing: Standing) -> None:
     if not 1 <= len(name) <= LONGEST or not name.isprintable() or name != name.strip():
         raise Refused(f"an account's name has 1 to {LONGEST} characters that can be seen, and no blanks around them")
     connection.execute(
-        insert(user).values(name=name, password_hash=hashed, one_time=True, administrator=administrator, created=now())
+        insert(user).values(name=name, password_hash=hashed, one_time=True, standing=standing.value, created=now())
     )
 
 

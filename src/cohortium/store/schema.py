@@ -42,8 +42,19 @@ user = Table(
     Column("name", String(64), nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),  # argon2id
     Column("one_time", Boolean, nullable=False),  # the password opens one login and must then be replaced
-    Column("administrator", Boolean, nullable=False),
+    Column("standing", String(16), nullable=False, server_default="person"),  # govern.roles.Standing
+    Column("email", String(254), nullable=False, server_default=""),
+    Column("vouched", String(64), nullable=False, server_default=""),  # whose invitation brought the person here
+    Column("terms", String(64), nullable=False, server_default=""),  # SHA-256 of the terms of use last accepted
     Column("created", String(32), nullable=False),  # UTC, ISO 8601, as every time below
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("issuer", String(255), primary_key=True),  # an OpenID provider
+    Column("subject", String(255), primary_key=True),  # and its name for the person, which never changes
+    Column("user_id", ForeignKey("user.id", ondelete="CASCADE"), nullable=False, index=True),
 )
 
 login = Table(
@@ -55,12 +66,49 @@ login = Table(
     Column("expires", String(32), nullable=False),
 )
 
+token = Table(
+    "token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("user.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of what a program shows
+    Column("scope", String(16), nullable=False),  # govern.roles.Scope
+    Column("project_id", ForeignKey("project.id", ondelete="CASCADE")),  # NULL: all of its owner's
+    Column("created", String(32), nullable=False),
+    Column("expires", String(32), nullable=False),
+    UniqueConstraint("user_id", "name"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("mark", String(64), primary_key=True),  # digest of a name, an address, or both
+    Column("failed", Integer, nullable=False),
+    Column("until", String(32), nullable=False, index=True),  # no further try before
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token in the link
+    Column("email", String(254), nullable=False),
+    Column("project_id", ForeignKey("project.id", ondelete="CASCADE")),  # NULL: an account without a role yet
+    Column("role", String(16), nullable=False),
+    Column("by", String(64), nullable=False),  # who vouches
+    Column("created", String(32), nullable=False),
+    Column("expires", String(32), nullable=False),
+)
+
 grant = Table(
     "grant",
     metadata,
     Column("user_id", ForeignKey("user.id", ondelete="CASCADE"), primary_key=True),
     Column("project_id", ForeignKey("project.id", ondelete="CASCADE"), primary_key=True),
     Column("role", String(16), nullable=False),  # owner | member | collaborator
+    Column("by", String(64), nullable=False, server_default=""),  # who granted it
+    Column("since", String(32), nullable=False, server_default=""),
 )
 
 site = Table(
@@ -80,6 +128,7 @@ project = Table(
     Column("name", String(64), nullable=False, unique=True),
     Column("title", String(255), nullable=False),
     Column("admit", String(16), nullable=False),  # receipt | check
+    Column("visibility", String(16), nullable=False, server_default="private"),  # govern.roles.Visibility
     Column("protocol", String(64), nullable=False),  # name of the protocol that its data went through
     Column("protocol_digest", String(64), nullable=False),
     Column("allows", JSON, nullable=False, server_default="[]"),  # what the protocol leaves: private, names

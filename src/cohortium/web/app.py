@@ -12,9 +12,9 @@ from starlette.staticfiles import StaticFiles
 from cohortium import __version__
 from cohortium.archive import Archive
 from cohortium.config import Config
-from cohortium.govern.attempts import Attempts
 from cohortium.store import open_store
 from cohortium.web import errors, routes
+from cohortium.web.credentials import Remembered
 from cohortium.web.pictures import Pictures
 from cohortium.web.protect import Protect
 
@@ -38,7 +38,7 @@ def create(config: Config) -> FastAPI:
     app.state.config = config
     app.state.engine = open_store(config.site.data)
     app.state.pictures = Pictures(Archive(app.state.engine, config.site.data).objects)
-    app.state.attempts = Attempts()
+    app.state.remembered = Remembered()
     app.state.hashing = BoundedSemaphore(HASHING)
     routes.install(app)
     errors.install(app)

@@ -1,6 +1,7 @@
 """Who is asking, and whether they may: the conditions that routes name, and the token that forms carry.
 
-A route without one of these conditions does not exist: `routes.Route` demands it.
+A browser shows the cookie of a login; a program shows an API token (`Authorization: Bearer`, or as the password of HTTP
+Basic), or a name and a password. A route without one of these conditions does not exist: `routes.Route` demands it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from hashlib import sha256
 from typing import Annotated
 
 from fastapi import Path, Request
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cohortium.errors import Refused
-from cohortium.govern import logins
-from cohortium.govern.users import User
+from cohortium.govern import grants, logins
+from cohortium.govern.roles import ALLOWED, ON_SITE, May
+from cohortium.govern.users import GUEST, User
+from cohortium.prove import audit
+from cohortium.store.schema import project
+from cohortium.web import credentials
 
 __all__ = [
     "COOKIE",
@@ -32,20 +38,23 @@ __all__ = [
     "guard",
     "new_visitor",
     "reading",
+    "record",
     "set_cookie",
     "user",
 ]
 
 COOKIE = "cohortium"
 RowId = Annotated[int, Path(ge=0, lt=1 << 63)]  # what the store can hold
+NAMES = ("project", "name")  # parameters of a path that name a project
 
 
 class Access(Enum):
-    """Who may call a route."""
+    """Who may call a route that asks for nothing in particular."""
 
     ANYONE = "anyone"
     CHOOSING = "logged in, with a one-time password still to be replaced"
     LOGGED_IN = "logged in; what of the archive is seen depends on grants"
+    IN_PERSON = "logged in with a password, not by a token: for what a token must not change"
 
 
 class LoginNeeded(Refused):
@@ -60,20 +69,27 @@ class Stale(Refused):
     """A form came without the token that belongs to this visitor."""
 
 
-def guard(access: Access) -> Callable[[Request], None]:
-    """The dependency that enforces `access`, and on every POST the form's origin."""
+def guard(access: Access | May) -> Callable[[Request], None]:
+    """The dependency that enforces `access`, and for browsers the origin of every change.
+
+    A `May` about projects is asked of the project that the path names; where it names none, the queries ask.
+    """
 
     def enforce(request: Request) -> None:
         if request.method not in ("GET", "HEAD"):
             _same_origin(request)
         if access is Access.ANYONE:
             return
-        who = _whose(request)
+        who = _whose(request) or _guest(request, access)
         if who is None:
             raise LoginNeeded
         if who.must_choose is not (access is Access.CHOOSING):
             raise PasswordNeeded if who.must_choose else LoginNeeded
         request.state.user = who
+        if access is Access.IN_PERSON and not who.in_person:
+            raise HTTPException(403)
+        if isinstance(access, May):
+            _demand(request, who, access)
 
     return enforce
 
@@ -82,6 +98,37 @@ def user(request: Request) -> User:
     """The person whom `guard` let in."""
     found: User = request.state.user
     return found
+
+
+def record(request: Request, connection: Connection, what: str, object: str) -> None:
+    """Write into the audit what the caller does."""
+    audit.record(connection, user(request).name, what, object)
+
+
+def _demand(request: Request, who: User, may: May) -> None:
+    """Nothing is there for who may not even see it; what one sees and may not do is refused."""
+    if may in ON_SITE:
+        if may not in ALLOWED[who.standing] & who.scope:
+            raise HTTPException(403)
+        return
+    name = next((request.path_params[key] for key in NAMES if key in request.path_params), None)
+    if name is None:
+        return
+    with reading(request).connect() as connection:
+        if _reaches(connection, who, may, name):
+            return
+        raise HTTPException(403 if _reaches(connection, who, May.SEE, name) else 404)
+
+
+def _reaches(connection: Connection, who: User, may: May, name: str) -> bool:
+    found = select(project.c.id).where(project.c.name == name, project.c.id.in_(grants.permitted(who, may)))
+    return connection.execute(found).first() is not None
+
+
+def _guest(request: Request, access: Access | May) -> User | None:
+    """Who is not logged in, where the site lets such read what is public."""
+    open_to_guests = request.app.state.config.serve.guests and access in (Access.LOGGED_IN, May.SEE, May.READ)
+    return GUEST if open_to_guests and "authorization" not in request.headers else None
 
 
 def form_token(request: Request) -> str:
@@ -120,6 +167,8 @@ def reading(request: Request) -> Engine:
 
 
 def _whose(request: Request) -> User | None:
+    if "authorization" in request.headers:
+        return credentials.whose(request)
     token = request.cookies.get(COOKIE)
     if not token:
         return None
@@ -128,6 +177,11 @@ def _whose(request: Request) -> User | None:
 
 
 def _same_origin(request: Request) -> None:
-    """Browsers say where a request comes from; `Origin` says nothing under our Referrer-Policy."""
+    """Browsers say where a request comes from; `Origin` says nothing under our Referrer-Policy.
+
+    No browser sends a Bearer token of its own accord, so that one needs no such check.
+    """
+    if request.headers.get("authorization", "").lower().startswith("bearer "):
+        return
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Stale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from math import ceil
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from cohortium.errors import Corrupt, Malformed, Unavailable
 from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale
+from cohortium.web.credentials import TooManyTries
 from cohortium.web.portal.pages import error_page
 
 __all__ = ["answer", "install"]
@@ -34,6 +36,7 @@ ADVICE: Mapping[int, str] = {
     409: "Go back, load the page again and send it once more.",
     500: "Nothing was changed. The administrator finds the time of this in the log.",
 }
+CHALLENGE = 'Basic realm="Cohortium", charset="UTF-8", Bearer realm="Cohortium"'
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ def install(app: FastAPI) -> None:
     """Let every error of the application become an answer."""
     app.add_exception_handler(LoginNeeded, _login)
     app.add_exception_handler(PasswordNeeded, _password)
+    app.add_exception_handler(TooManyTries, _guessing)
     app.add_exception_handler(Stale, lambda request, _: answer(request, 409))
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, lambda request, _: answer(request, 404))
@@ -55,12 +59,25 @@ def answer(request: Request, status: int, detail: str = "") -> Response:
     title, detail = TITLES.get(status, "This did not work"), detail or ADVICE.get(status, "")
     if _is_program(request):
         body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        return JSONResponse(body, status, media_type="application/problem+json")
+        return JSONResponse(body, status, _challenge(request, status), media_type="application/problem+json")
     return error_page(request, status, title, detail)
 
 
 def _is_program(request: Request) -> bool:
-    return request.url.path.startswith("/api/")
+    return request.url.path.startswith("/api/") or "authorization" in request.headers
+
+
+def _challenge(request: Request, status: int) -> dict[str, str]:
+    """How to log in (RFC 9110). A browser hears nothing of Basic, or it would ask for a password in its own window."""
+    if status != 401:
+        return {}
+    return {"WWW-Authenticate": 'Bearer realm="Cohortium"' if "sec-fetch-site" in request.headers else CHALLENGE}
+
+
+def _guessing(request: Request, error: Exception) -> Response:
+    response = answer(request, 429, "Please wait before the next try.")
+    response.headers["Retry-After"] = str(ceil(error.wait)) if isinstance(error, TooManyTries) else "1"
+    return response
 
 
 def _login(request: Request, _error: Exception) -> Response:

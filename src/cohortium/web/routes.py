@@ -8,9 +8,10 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
+from cohortium.govern.roles import May
 from cohortium.web.api import scans
 from cohortium.web.auth import Access, guard
-from cohortium.web.portal import login, pages
+from cohortium.web.portal import account, login, pages
 
 __all__ = ["ROUTES", "Route", "install"]
 
@@ -20,7 +21,7 @@ class Route:
     method: str
     path: str
     endpoint: Callable[..., Any]
-    access: Access
+    access: Access | May
 
 
 ROUTES = (
@@ -29,14 +30,17 @@ ROUTES = (
     Route("GET", "/password", login.password_page, Access.CHOOSING),
     Route("POST", "/password", login.choose_password, Access.CHOOSING),
     Route("POST", "/logout", login.log_out, Access.ANYONE),
+    Route("GET", "/account", account.account, Access.IN_PERSON),
+    Route("POST", "/account/tokens", account.make_token, Access.IN_PERSON),
+    Route("POST", "/account/tokens/{token_id}/revoke", account.revoke_token, Access.IN_PERSON),
     Route("GET", "/", pages.home, Access.LOGGED_IN),
-    Route("GET", "/projects/{name}", pages.project, Access.LOGGED_IN),
-    Route("GET", "/scans/{scan_id}", pages.scan, Access.LOGGED_IN),
+    Route("GET", "/projects/{name}", pages.project, May.READ),
+    Route("GET", "/scans/{scan_id}", pages.scan, May.READ),
     Route("GET", "/api/v1/projects", scans.list_projects, Access.LOGGED_IN),
-    Route("GET", "/api/v1/projects/{name}", scans.project, Access.LOGGED_IN),
-    Route("GET", "/api/v1/scans/{scan_id}", scans.scan, Access.LOGGED_IN),
-    Route("GET", "/api/v1/scans/{scan_id}/thumbnail.png", scans.thumbnail, Access.LOGGED_IN),
-    Route("GET", "/api/v1/instances/{instance_id}/frames/{number}", scans.frame, Access.LOGGED_IN),
+    Route("GET", "/api/v1/projects/{name}", scans.project, May.READ),
+    Route("GET", "/api/v1/scans/{scan_id}", scans.scan, May.READ),
+    Route("GET", "/api/v1/scans/{scan_id}/thumbnail.png", scans.thumbnail, May.READ),
+    Route("GET", "/api/v1/instances/{instance_id}/frames/{number}", scans.frame, May.READ),
 )
 
 

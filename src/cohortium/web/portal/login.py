@@ -6,7 +6,6 @@ from math import ceil
 from typing import Annotated
 
 from fastapi import Form, Request
-from sqlalchemy import Engine
 from starlette.responses import RedirectResponse, Response
 
 from cohortium.errors import Refused
@@ -14,6 +13,7 @@ from cohortium.govern import logins, passwords, users
 from cohortium.govern.users import User
 from cohortium.prove import audit
 from cohortium.web.auth import COOKIE, demand_form_token, new_visitor, set_cookie, user
+from cohortium.web.credentials import TooManyTries, try_password
 from cohortium.web.portal.templating import render
 
 __all__ = ["choose_password", "log_in", "log_out", "login_page", "password_page"]
@@ -30,17 +30,13 @@ def login_page(request: Request) -> Response:
 def log_in(request: Request, name: Text = "", password: Text = "", form: Text = "") -> Response:
     """Open a login where name and password match."""
     demand_form_token(request, form)
-    state = request.app.state
     name = name.strip()[: users.LONGEST]
-    wait = state.attempts.begin(name)
-    if wait > 0:
-        return _login_form(request, f"Too many tries. Please wait {ceil(wait)} seconds.", name, 429)
-    with state.hashing:
-        who = users.authenticate(state.engine, name, password)
+    try:
+        who = try_password(request, name, password, first=True)
+    except TooManyTries as error:
+        return _login_form(request, f"Too many tries. Please wait {ceil(error.wait)} seconds.", name, 429)
     if who is None:
-        _record(state.engine, "anyone", "login failed")
         return _login_form(request, WRONG, name, 403)
-    state.attempts.succeed(name)
     return _enter(request, who, "login")
 
 
@@ -84,11 +80,6 @@ def _enter(request: Request, who: User, what: str) -> Response:
     response = RedirectResponse("/password" if who.must_choose and what == "login" else "/", 303)
     set_cookie(request, response, token, hours)
     return response
-
-
-def _record(engine: Engine, who: str, what: str) -> None:
-    with engine.begin() as connection:
-        audit.record(connection, who, what, "portal")
 
 
 def _login_form(request: Request, problem: str = "", name: str = "", status: int = 200) -> Response:

@@ -1,0 +1,93 @@
+"""API tokens: what a program shows instead of a password. The store holds SHA-256 of 256 random bits, never the token.
+
+A token can do no more than its owner, less where its scope or its project says so, and nothing once it has expired.
+It manages no people and makes no tokens.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import Connection, delete, insert, select
+
+from cohortium.errors import Refused
+from cohortium.govern.roles import SCOPES, Scope
+from cohortium.govern.users import COLUMNS, User, from_row
+from cohortium.store import now
+from cohortium.store.schema import project, token, user
+
+__all__ = ["LONGEST", "MARK", "Token", "make", "of", "revoke", "whose"]
+
+MARK = "cohortium_"  # by which scanners for leaked secrets can find one
+LONGEST = 366  # days
+MOST = 50  # tokens of one account
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as its owner sees it in a list; `project` is empty where it reaches all of the owner's."""
+
+    id: int
+    name: str
+    scope: Scope
+    project: str
+    created: str
+    expires: str
+
+    @property
+    def ended(self) -> bool:
+        return self.expires <= now()
+
+
+def make(connection: Connection, who: User, name: str, scope: Scope, days: int, project_id: int | None = None) -> str:
+    """A new token, returned once and kept nowhere."""
+    if not 1 <= len(name) <= 64 or not name.isprintable() or name != name.strip():
+        raise Refused("a token's name has 1 to 64 characters that can be seen; name it by where it will be used")
+    if not 1 <= days <= LONGEST:
+        raise Refused(f"a token lives 1 to {LONGEST} days")
+    held = {each.name for each in of(connection, who)}
+    if name in held:
+        raise Refused("you have a token of that name; revoke it first, or choose another name")
+    if len(held) >= MOST:
+        raise Refused(f"an account has at most {MOST} tokens; revoke one first")
+    made = MARK + secrets.token_urlsafe(32)
+    expires = (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="microseconds")
+    values = {"name": name, "scope": scope.value, "project_id": project_id, "created": now(), "expires": expires}
+    connection.execute(insert(token).values(user_id=who.id, digest=_digest(made), **values))
+    return made
+
+
+def of(connection: Connection, who: User) -> list[Token]:
+    """The person's tokens, newest first, ended ones too."""
+    rows = connection.execute(
+        select(token, project.c.name.label("project"))
+        .outerjoin(project, project.c.id == token.c.project_id)
+        .where(token.c.user_id == who.id)
+        .order_by(token.c.id.desc())
+    )
+    return [Token(row.id, row.name, Scope(row.scope), row.project or "", row.created, row.expires) for row in rows]
+
+
+def revoke(connection: Connection, who: User, token_id: int) -> str | None:
+    """End a token of this person; its name, or None where there is no such token."""
+    ended = delete(token).where(token.c.id == token_id, token.c.user_id == who.id).returning(token.c.name)
+    return connection.execute(ended).scalar_one_or_none()
+
+
+def whose(connection: Connection, shown: str) -> User | None:
+    """The account behind a token that is still good, with no more rights than the token."""
+    if not shown.startswith(MARK):
+        return None
+    row = connection.execute(
+        select(*COLUMNS, token.c.scope, token.c.project_id)
+        .join(token, token.c.user_id == user.c.id)
+        .where(token.c.digest == _digest(shown), token.c.expires > now())
+    ).one_or_none()
+    return from_row(row, scope=SCOPES[Scope(row.scope)], only=row.project_id) if row else None
+
+
+def _digest(shown: str) -> str:
+    return sha256(shown.encode()).hexdigest()
