@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, cached_property, lru_cache
 from typing import Any
 
+from ahocorasick_rs import BytesAhoCorasick
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import tag_for_keyword
 
@@ -42,7 +43,8 @@ class Echoes:
         self._mine = _spellings(self._own, character_sets)
         theirs = _spellings(self._others, character_sets)
         self._theirs = {bare: found for bare, found in theirs.items() if bare not in self._mine}
-        self._fast = tuple(sorted({_plain(bare.lower()) for bare in (*self._mine, *self._theirs)}))
+        plain = {_plain(bare.lower()) for bare in (*self._mine, *self._theirs)}
+        self._fast = BytesAhoCorasick(sorted(plain)) if plain else None
         self.beside = lru_cache(maxsize=256)(self._beside)
 
     @cached_property
@@ -55,8 +57,7 @@ class Echoes:
 
     def __call__(self, content: bytes) -> bool:
         """Whether any of the words stands there; fast, for it is asked of every header."""
-        lowered = content.lower()
-        if not any(each in lowered for each in self._fast):
+        if self._fast is None or not self._fast.find_matches_as_indexes(content.lower()):
             return False
         return any(words and words.search(content) for words in (self._own_words, self._other_words))
 

@@ -5,7 +5,7 @@ What always holds: nothing is changed and nothing is raised. What cannot be read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -27,10 +27,10 @@ WRITTEN_ANEW = -1  # an edit of no element that is there
 
 def in_edits(head: bytes, edits: Iterable[Edit], names: Names) -> tuple[Mention, ...]:
     """The values that are taken away or changed by `edits`, those of a whole data set in little endian."""
-    kind_of = _kinds(names)
+    kinds = _kinds(names)
     found: list[Mention] = []
     for start, _, after, do, _, key in edits:
-        kind = kind_of(key)
+        kind = kinds[key]
         if kind is None or do == WRITTEN_ANEW:
             continue
         if kind == NESTED or (kind == UNKNOWN and head[start + 4 : start + 8] == WITHOUT_LENGTH):
@@ -81,20 +81,29 @@ def _extent(content: bytes, position: int, vr: bytes, order: Order) -> tuple[int
 
 
 @lru_cache(maxsize=16)
-def _kinds(names: Names) -> Callable[[bytes], int | None]:
-    """What the element with these first bytes is to the search; remembered, for every edit of every file asks."""
-    wanted, sequences = _keys(names, "little"), _sequences("little")
+def _kinds(names: Names) -> _Kinds:
+    return _Kinds(_keys(names, "little"))
 
-    @lru_cache(maxsize=REMEMBERED)
-    def kind(key: bytes) -> int | None:
-        tag, vr = key[:4], key[4:]
-        if tag in wanted:
-            return OWN if wanted[tag] else OTHERS
-        if tag in sequences or vr == b"SQ":
+
+class _Kinds(dict[bytes, int | None]):
+    """What an element with these first bytes is to the search; remembered, for every edit of every file asks."""
+
+    def __init__(self, wanted: Mapping[bytes, bool]) -> None:
+        super().__init__()
+        self.wanted, self.sequences = wanted, _sequences("little")
+
+    def __missing__(self, key: bytes) -> int | None:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        self[key] = kind = self._kind(key[:4], key[4:])
+        return kind
+
+    def _kind(self, tag: bytes, vr: bytes) -> int | None:
+        if tag in self.wanted:
+            return OWN if self.wanted[tag] else OTHERS
+        if tag in self.sequences or vr == b"SQ":
             return NESTED
         return None if vr else UNKNOWN
-
-    return kind
 
 
 @lru_cache(maxsize=16)
