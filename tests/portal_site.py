@@ -19,7 +19,7 @@ from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import Engine
 
-from cohortium import config
+from cohortium import config, keys
 from cohortium.archive import Archive, index
 from cohortium.archive.projects import open_project
 from cohortium.dicom import codecs, meta
@@ -47,10 +47,13 @@ class Served:
 PROTOCOL = Protocol("dragon", "1", "", "2026c", (), SubjectRule(), {}, digest="ab" * 32)
 
 
-def configuration(folder: Path) -> config.Config:
+def configuration(folder: Path, *, guests: bool = False) -> config.Config:
     file = folder / "cohortium.toml"
-    file.write_text('[[project]]\nname = "lung"\ntitle = "Lung study"\n', "utf-8")
-    return config.load(file, {})
+    serve = "[serve]\nguests = true\n" if guests else ""
+    file.write_text(f'{serve}[[project]]\nname = "lung"\ntitle = "Lung study"\n', "utf-8")
+    settings = config.load(file, {})
+    keys.create(settings.site.key)
+    return settings
 
 
 def fill(engine: Engine, data: Path, project: str, title: str, contents: Iterable[bytes]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from cohortium import cli, config
+from cohortium.govern import roles
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -38,7 +39,25 @@ def commands() -> str:
     )
 
 
-PARTS: dict[str, Callable[[], str]] = {"settings": settings, "exit codes": exit_codes, "commands": commands}
+def allowed() -> str:
+    columns = list(roles.May)
+    rows = [
+        f"| {kind} | {each.value} | "
+        + " | ".join("yes" if may in roles.ALLOWED[each] else "" for may in columns)
+        + " |"
+        for kind, group in (("role", roles.Role), ("visibility", roles.Visibility), ("standing", roles.Standing))
+        for each in group
+    ]
+    head = "| | | " + " | ".join(may.value for may in columns) + " |"
+    return "\n".join([head, "| --- | --- |" + " --- |" * len(columns), *rows, ""])
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "exit codes": exit_codes,
+    "commands": commands,
+    "roles": allowed,
+}
 
 
 def renewed(page: str) -> str:

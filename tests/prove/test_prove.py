@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection
 
-from cohortium.errors import Corrupt, Refused
-from cohortium.prove import audit, provenance, receipts
+from cohortium.errors import Refused
+from cohortium.prove import provenance, receipts
 from cohortium.prove.canonical import canonical
 from cohortium.prove.provenance import Provenance
-from cohortium.store import open_store, schema
+from cohortium.store import open_store
 from cohortium.values import Receipt
 
 MADE = Provenance(
@@ -28,46 +28,6 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 
 def test_equal_records_have_one_spelling() -> None:
     assert canonical({"b": "ü", "a": 1}) == canonical({"a": 1, "b": "ü"}) == r'{"a":1,"b":"\u00fc"}'
-
-
-# --- audit ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_chain_holds_what_was_recorded_in_order(connection: Connection) -> None:
-    digests = [audit.record(connection, "anna", "admit", f"study/{n}") for n in range(5)]
-    assert audit.head(connection) == digests[-1]
-    assert audit.verify_chain(connection) == 5
-
-
-def test_an_empty_chain_is_whole(connection: Connection) -> None:
-    assert audit.verify_chain(connection) == 0
-
-
-@pytest.mark.parametrize("column", ["time", "who", "what", "object", "previous", "digest"])
-def test_a_changed_row_breaks_the_chain(connection: Connection, column: str) -> None:
-    for n in range(5):
-        audit.record(connection, "anna", "admit", f"study/{n}")
-    connection.execute(update(schema.audit).where(schema.audit.c.id == 3).values({column: "x"}))
-    with pytest.raises(Corrupt, match="row 3"):
-        audit.verify_chain(connection)
-
-
-@pytest.mark.parametrize("row", [1, 2, 4])
-def test_a_row_cut_out_breaks_the_chain(connection: Connection, row: int) -> None:
-    for n in range(5):
-        audit.record(connection, "anna", "admit", f"study/{n}")
-    connection.execute(delete(schema.audit).where(schema.audit.c.id == row))
-    with pytest.raises(Corrupt, match=f"row {row + 1}"):
-        audit.verify_chain(connection)
-
-
-def test_rows_cut_off_at_the_end_show_to_who_noted_the_head(connection: Connection) -> None:
-    for n in range(5):
-        audit.record(connection, "anna", "admit", f"study/{n}")
-    noted = audit.head(connection)
-    connection.execute(delete(schema.audit).where(schema.audit.c.id == 5))
-    assert audit.verify_chain(connection) == 4
-    assert audit.head(connection) != noted
 
 
 # --- receipts ----------------------------------------------------------------------------------------------------

@@ -15,7 +15,21 @@ from typing import Annotated, Any
 import typer
 
 from cohortium import __version__
-from cohortium.cli import anonymise, ctp, deidentify, demo, gateway, people, protocol, serve, site, subject, verify
+from cohortium.cli import (
+    anonymise,
+    audit,
+    ctp,
+    deidentify,
+    demo,
+    gateway,
+    people,
+    project,
+    protocol,
+    serve,
+    site,
+    subject,
+    verify,
+)
 from cohortium.cli.options import FAILED, FOUND
 from cohortium.errors import CohortiumError, Unavailable
 
@@ -89,6 +103,9 @@ gateway_commands = _group(help="The hospital's side: from folders of DICOM into 
 ctp_commands = _group(help="Scripts of RSNA CTP: what they do, and as protocols.")
 user_commands = _group(help="People who may log in.")
 token_commands = _group(help="What programs show in place of a password.")
+prove_commands = _group(help="Proof of what was done.")
+audit_commands = _group(help="Who did what: taken out, and checked.")
+project_commands = _group(help="Who may do what in a project.")
 protocol_commands = _group(help="Protocols, looked at.")
 subject_commands = _group(help="From patients to subjects: secrets, lookup lists, and who is in a project.")
 
@@ -122,3 +139,12 @@ user_commands.add_typer(token_commands, name="token")
 token_commands.command("make")(people.make_token)
 token_commands.command("list")(people.list_tokens)
 token_commands.command("revoke")(people.revoke_token)
+app.add_typer(project_commands, name="project")
+project_commands.command("grant")(project.grant)
+project_commands.command("revoke")(project.revoke)
+project_commands.command("list")(project.list_roles)
+project_commands.command("visibility")(project.visibility)
+app.add_typer(prove_commands, name="prove")
+prove_commands.add_typer(audit_commands, name="audit")
+audit_commands.command("export")(audit.export)
+audit_commands.command("verify")(audit.verify)

@@ -1,5 +1,6 @@
 """What is in the archive, as far as the person who asks may see it: every query carries `visible_projects`."""
 
+from cohortium.find.outlines import Outline, outlines
 from cohortium.find.projects import Bar, ProjectCard, project_named, projects
 from cohortium.find.scans import FrameAt, Place, ScanPage, instance, scan
 from cohortium.find.subjects import Page, ScanRow, SessionRow, SubjectRow, siblings, subjects
@@ -7,6 +8,7 @@ from cohortium.find.subjects import Page, ScanRow, SessionRow, SubjectRow, sibli
 __all__ = [
     "Bar",
     "FrameAt",
+    "Outline",
     "Page",
     "Place",
     "ProjectCard",
@@ -15,6 +17,7 @@ __all__ = [
     "SessionRow",
     "SubjectRow",
     "instance",
+    "outlines",
     "project_named",
     "projects",
     "scan",

@@ -39,12 +39,16 @@ class Place:
     id: int
     digest: str
     NumberOfFrames: int
+    project_id: int
+    project: str
+    SeriesInstanceUID: str
 
 
 @dataclass(frozen=True, slots=True)
 class ScanPage:
     id: int
     project: str
+    project_id: int
     project_title: str
     PatientID: str
     session_id: int
@@ -100,10 +104,12 @@ def scan(connection: Connection, who: User, scan_id: int) -> ScanPage | None:
 
 def instance(connection: Connection, who: User, instance_id: int) -> Place | None:
     """An instance by its row; None where there is none or the person may not see it."""
+    columns = instances.c.id, instances.c.digest, instances.c.NumberOfFrames
     row = connection.execute(
-        select(instances.c.id, instances.c.digest, instances.c.NumberOfFrames).where(
-            instances.c.id == instance_id, instances.c.project_id.in_(visible_projects(who))
-        )
+        select(*columns, project.c.id, project.c.name, scans.c.SeriesInstanceUID)
+        .join(scans, scans.c.id == instances.c.scan_id)
+        .join(project, project.c.id == instances.c.project_id)
+        .where(instances.c.id == instance_id, instances.c.project_id.in_(visible_projects(who)))
     ).one_or_none()
     return Place(*row) if row else None
 

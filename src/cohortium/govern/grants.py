@@ -18,6 +18,7 @@ from cohortium.store.schema import grant, project, user
 __all__ = [
     "Granted",
     "Role",
+    "Shown",
     "basis",
     "give",
     "granted",
@@ -25,6 +26,7 @@ __all__ = [
     "make_visible",
     "names",
     "permitted",
+    "shown",
     "visible_projects",
     "withdraw",
 ]
@@ -38,6 +40,16 @@ class Granted:
     role: Role
     by: str
     since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a project is called, and what it shows to who has no role in it."""
+
+    id: int
+    name: str
+    title: str
+    visibility: Visibility
 
 
 def permitted(who: User, may: May) -> Select[tuple[int]]:
@@ -80,6 +92,13 @@ def id_of(connection: Connection, who: User, name: str, may: May) -> int:
     if found is None:
         raise Refused(f"there is no project {name!r} that {who.name} may {may.value}")
     return int(found)
+
+
+def shown(connection: Connection, project_id: int) -> Shown:
+    """Name, title and visibility of a project that is there."""
+    columns = project.c.id, project.c.name, project.c.title, project.c.visibility
+    row = connection.execute(select(*columns).where(project.c.id == project_id)).one()
+    return Shown(row.id, row.name, row.title, Visibility(row.visibility))
 
 
 def granted(connection: Connection, project_id: int) -> list[Granted]:

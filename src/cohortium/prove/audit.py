@@ -1,32 +1,59 @@
-"""The audit: append-only rows, each carrying the digest of the one before.
+"""The audit: append-only rows in segments, one for each process that writes, each row carrying the one before.
 
-A row can be neither changed nor cut out unseen. That rows are missing at the end shows only to who noted an earlier
-`head` elsewhere. Rows name people by login, objects by digest or UID; never a patient's value.
+A row can be neither changed nor cut out of its segment unseen. That rows are missing at a segment's end, or a whole
+segment, shows against heads that the site's key signed, which are themselves a chain. Rows name people by login,
+objects by digest or UID; what somebody searched for is a keyed digest. Never a patient's value.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from sqlalchemy import Connection, func, insert, select, update
 
 from cohortium.errors import Corrupt
 from cohortium.prove.canonical import canonical
-from cohortium.store import now
-from cohortium.store.schema import audit
+from cohortium.store import insert_once, now
+from cohortium.store.schema import audit, audit_head, audit_segment
 
-__all__ = ["count", "head", "record", "says", "verify_chain"]
+__all__ = ["Segment", "count", "head", "heads", "record", "records", "says", "sign", "verify", "verify_chain"]
 
-FIELDS = ("time", "who", "what", "object", "previous")
+FIRST = ("time", "who", "what", "object", "previous")  # what rows had before there were segments
+FIELDS = (*FIRST, "segment", "address", "basis")
+SIGNED = ("time", "segments", "previous")
 START = "0" * 64
+LABEL = b"cohortium audit head 1\n"
 
 
-def record(connection: Connection, who: str, what: str, object: str) -> str:
-    """Append a row in the caller's transaction, which holds the write lock; returns its digest."""
-    row = {"time": now(), "who": who, "what": what, "object": object, "previous": head(connection)}
-    digest = _digest(row)
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """How many rows a segment has, and the digest of its newest."""
+
+    segment: str
+    rows: int
+    digest: str
+
+
+def record(connection: Connection, who: str, what: str, object: str, *, address: str = "", basis: str = "") -> str:
+    """Append a row in the caller's transaction: from where, and under which grant; returns its digest.
+
+    The segment's row is locked until the transaction ends, so that those of one process follow one another.
+    """
+    segment = _of_process(os.getpid())
+    row = {"time": now(), "who": who, "what": what, "object": object, "segment": segment}
+    row |= {"address": address, "basis": basis, "previous": _extend(connection, segment)}
+    digest = _digest(row, FIELDS)
     connection.execute(insert(audit).values(**row, digest=digest))
+    connection.execute(update(audit_segment).where(audit_segment.c.segment == segment).values(digest=digest))
     return digest
 
 
@@ -43,19 +70,103 @@ def says(connection: Connection, what: str, object: str) -> bool:
 
 
 def head(connection: Connection) -> str:
-    """Digest of the newest row: noted outside this store, it proves that nothing before it was removed."""
+    """Digest of the newest row, whatever its segment."""
     return connection.scalar(select(audit.c.digest).order_by(audit.c.id.desc()).limit(1)) or START
+
+
+def heads(connection: Connection) -> list[Segment]:
+    """Every segment's head, the newest segment first."""
+    rows = connection.execute(select(audit_segment).order_by(audit_segment.c.began.desc(), audit_segment.c.segment))
+    return [Segment(row.segment, row.rows, row.digest) for row in rows]
+
+
+def sign(connection: Connection, signer: Ed25519PrivateKey) -> str:
+    """Sign the heads of the segments that grew since the last time; returns the digest to be noted elsewhere."""
+    past = list(connection.execute(select(audit_head).order_by(audit_head.c.id)).mappings())
+    known = {name: held for row in past for name, held in json.loads(row["segments"]).items()}
+    grown = {each.segment: [each.rows, each.digest] for each in heads(connection)}
+    grown = {name: held for name, held in grown.items() if known.get(name) != held}
+    previous = past[-1]["digest"] if past else START
+    if not grown:
+        return str(previous)
+    row = {"time": now(), "segments": json.dumps(grown, sort_keys=True), "previous": previous}
+    digest = _digest(row, SIGNED)
+    signature = signer.sign(LABEL + bytes.fromhex(digest)).hex()
+    connection.execute(insert(audit_head).values(**row, digest=digest, signature=signature))
+    return digest
+
+
+def records(connection: Connection) -> Iterator[dict[str, Any]]:
+    """The whole audit as it is exported: rows in order, then segments, then signed heads."""
+    for kind, table in (("row", audit), ("segment", audit_segment), ("head", audit_head)):
+        order = audit_segment.c.began if table is audit_segment else table.c.id
+        for row in connection.execute(select(table).order_by(order)).mappings():
+            yield {"kind": kind, **row}
 
 
 def verify_chain(connection: Connection) -> int:
     """The number of rows, after every one was recomputed; `Corrupt` at the first that does not follow."""
-    previous, count = START, 0
-    for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():
-        if row["previous"] != previous or row["digest"] != _digest(row):
-            raise Corrupt(f"audit row {row['id']} was changed, or rows before it were removed; compare with a backup")
-        previous, count = row["digest"], count + 1
-    return count
+    return verify(records(connection), None)
 
 
-def _digest(row: dict[str, Any] | RowMapping) -> str:
-    return sha256(canonical({key: row[key] for key in FIELDS}).encode()).hexdigest()
+def verify(exported: Iterable[Mapping[str, Any]], public_key: str | None) -> int:
+    """The number of rows of `records`; `Corrupt` where one was changed, removed, or, with the key (hex), not signed."""
+    chains: dict[str, list[str]] = {}
+    signed, number = START, 0
+    for row in exported:
+        if row["kind"] == "row":
+            number += 1
+            _follow(chains.setdefault(row["segment"], []), row)
+        elif row["kind"] == "segment":
+            _holds(chains, row["segment"], row["rows"], row["digest"])
+        else:
+            signed = _signed(row, signed, public_key)
+            for segment, (rows, digest) in json.loads(row["segments"]).items():
+                _holds(chains, segment, rows, digest)
+    return number
+
+
+def _extend(connection: Connection, segment: str) -> str:
+    """Count one more row, which locks the segment; returns the digest of its newest so far."""
+    longer = update(audit_segment).where(audit_segment.c.segment == segment).values(rows=audit_segment.c.rows + 1)
+    newest = connection.execute(longer.returning(audit_segment.c.digest)).scalar_one_or_none()
+    if newest is None:
+        insert_once(connection, audit_segment, {"segment": segment, "rows": 0, "digest": START, "began": now()})
+        newest = connection.execute(longer.returning(audit_segment.c.digest)).scalar_one()
+    return str(newest)
+
+
+def _follow(chain: list[str], row: Mapping[str, Any]) -> None:
+    fields = FIELDS if row["segment"] else FIRST
+    if row["previous"] != (chain[-1] if chain else START) or row["digest"] != _digest(row, fields):
+        raise Corrupt(f"audit row {row['id']} was changed, or rows before it were removed; compare with a backup")
+    chain.append(row["digest"])
+
+
+def _holds(chains: Mapping[str, list[str]], segment: str, rows: int, digest: str) -> None:
+    chain = chains.get(segment, [])
+    if rows > len(chain) or (chain[rows - 1] if rows else START) != digest:
+        raise Corrupt(f"rows are missing at the end of audit segment {segment or 'first'}; compare with a backup")
+
+
+def _signed(row: Mapping[str, Any], previous: str, public_key: str | None) -> str:
+    digest = str(row["digest"])
+    if row["previous"] != previous or digest != _digest(row, SIGNED):
+        raise Corrupt(f"signed head {row['id']} of the audit was changed, or one before it was removed")
+    if public_key is not None:
+        try:
+            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
+            key.verify(bytes.fromhex(row["signature"]), LABEL + bytes.fromhex(digest))
+        except (InvalidSignature, ValueError):
+            raise Corrupt(f"head {row['id']} of the audit was not signed by this key") from None
+    return digest
+
+
+@cache
+def _of_process(_pid: int) -> str:
+    """This process's segment; a forked child has another number, and so another segment."""
+    return secrets.token_hex(8)
+
+
+def _digest(row: Mapping[str, Any], fields: tuple[str, ...]) -> str:
+    return sha256(canonical({key: row[key] for key in fields}).encode()).hexdigest()

@@ -261,8 +261,32 @@ audit = Table(
     Column("who", String(64), nullable=False),
     Column("what", String(64), nullable=False),
     Column("object", String(255), nullable=False),
-    Column("previous", String(64), nullable=False),  # digest of the row before: rows cannot be cut out unseen
+    Column("segment", String(16), nullable=False, server_default=""),  # of the process that wrote it
+    Column("address", String(64), nullable=False, server_default=""),  # from where
+    Column("basis", String(64), nullable=False, server_default=""),  # under which grant
+    Column("previous", String(64), nullable=False),  # of the row before in its segment: none can be cut out unseen
     Column("digest", String(64), nullable=False, unique=True),
+    Index(None, "who", "what", "time"),
+)
+
+audit_segment = Table(
+    "audit_segment",
+    metadata,
+    Column("segment", String(16), primary_key=True),
+    Column("rows", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),  # of its newest row
+    Column("began", String(32), nullable=False),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("time", String(32), nullable=False),
+    Column("segments", Text, nullable=False),  # JSON: those that grew since the head before, [rows, digest] each
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("signature", String(128), nullable=False),  # Ed25519, hex, by the site's key
 )
 
 # --- spool: what is on its way through this site ------------------------------------------------------------------

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
-from cohortium import __version__
+from cohortium import __version__, keys
 from cohortium.archive import Archive
 from cohortium.config import Config
 from cohortium.store import open_store
@@ -17,6 +17,7 @@ from cohortium.web import errors, routes
 from cohortium.web.credentials import Remembered
 from cohortium.web.pictures import Pictures
 from cohortium.web.protect import Protect
+from cohortium.web.watch import Watch
 
 __all__ = ["create"]
 
@@ -37,8 +38,10 @@ def create(config: Config) -> FastAPI:
     )
     app.state.config = config
     app.state.engine = open_store(config.site.data)
+    app.state.marks = keys.load(config.site.key, config.site.data).derive("audit searches")
     app.state.pictures = Pictures(Archive(app.state.engine, config.site.data).objects)
     app.state.remembered = Remembered()
+    app.state.watch = Watch()
     app.state.hashing = BoundedSemaphore(HASHING)
     routes.install(app)
     errors.install(app)

@@ -39,6 +39,7 @@ __all__ = [
     "new_visitor",
     "reading",
     "record",
+    "searched",
     "set_cookie",
     "user",
 ]
@@ -100,9 +101,24 @@ def user(request: Request) -> User:
     return found
 
 
-def record(request: Request, connection: Connection, what: str, object: str) -> None:
-    """Write into the audit what the caller does."""
-    audit.record(connection, user(request).name, what, object)
+def record(
+    request: Request, connection: Connection, what: str, object: str, project_id: int | None = None, may: May = May.READ
+) -> None:
+    """Write into the audit what the caller does, from where, and under which grant in the project."""
+    who = user(request)
+    basis = who.standing.value if project_id is None else grants.basis(connection, who, project_id, may)
+    if not who.in_person:
+        basis += " by token"
+    audit.record(connection, who.name, what, object, address=credentials.address(request), basis=basis)
+
+
+def searched(request: Request, **attributes: str) -> str:
+    """Attribute names and keyed digests of what was searched for: who searches the same twice can be told, not what."""
+    marks: bytes = request.app.state.marks
+    return "&".join(
+        f"{name}={hmac.digest(marks, f'{name}={value}'.encode(), 'sha256').hex()[:16]}"
+        for name, value in sorted(attributes.items())
+    )
 
 
 def _demand(request: Request, who: User, may: May) -> None:

@@ -92,7 +92,7 @@ def try_password(request: Request, name: str, password: str, *, first: bool) -> 
         who = users.authenticate(state.engine, name, password, first=first)
     with state.engine.begin() as connection:
         if who is None:
-            audit.record(connection, "anyone", "login failed", "portal" if first else "program")
+            audit.record(connection, "anyone", "login failed", "portal" if first else "program", address=here)
         else:
             attempts.succeed(connection, name, here)
     return who

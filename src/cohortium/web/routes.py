@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from cohortium.govern.roles import May
 from cohortium.web.api import scans
 from cohortium.web.auth import Access, guard
-from cohortium.web.portal import account, login, pages
+from cohortium.web.portal import account, login, pages, people, site
 
 __all__ = ["ROUTES", "Route", "install"]
 
@@ -34,7 +34,12 @@ ROUTES = (
     Route("POST", "/account/tokens", account.make_token, Access.IN_PERSON),
     Route("POST", "/account/tokens/{token_id}/revoke", account.revoke_token, Access.IN_PERSON),
     Route("GET", "/", pages.home, Access.LOGGED_IN),
-    Route("GET", "/projects/{name}", pages.project, May.READ),
+    Route("GET", "/projects/{name}", pages.project, May.SEE),
+    Route("GET", "/projects/{name}/people", people.people, May.MANAGE),
+    Route("POST", "/projects/{name}/people", people.give_role, May.MANAGE),
+    Route("POST", "/projects/{name}/people/withdraw", people.withdraw_role, May.MANAGE),
+    Route("POST", "/projects/{name}/visibility", people.make_visible, May.MANAGE),
+    Route("GET", "/site", site.state, May.MAINTAIN),
     Route("GET", "/scans/{scan_id}", pages.scan, May.READ),
     Route("GET", "/api/v1/projects", scans.list_projects, Access.LOGGED_IN),
     Route("GET", "/api/v1/projects/{name}", scans.project, May.READ),

@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from cohortium import find
 from cohortium.dicom import render
-from cohortium.web.auth import RowId, reading, user
+from cohortium.web.auth import RowId, reading, record, searched, user
 from cohortium.web.pictures import Pictures
+from cohortium.web.watch import note_read
 
 __all__ = ["described", "frame", "list_projects", "project", "scan", "thumbnail"]
 
@@ -31,6 +32,9 @@ def project(request: Request, name: str, after: str = "", words: str = "") -> di
         if card is None:
             raise HTTPException(404)
         page = find.subjects(connection, user(request), card.id, after=after, words=words)
+    with request.app.state.engine.begin() as connection:
+        what = f"{name}?{searched(request, words=words)}" if words else name
+        record(request, connection, "search" if words else "list subjects", what, card.id)
     return {"project": asdict(card), **asdict(page)}
 
 
@@ -56,6 +60,7 @@ def frame(request: Request, instance_id: RowId, number: RowId) -> Response:
         place = find.instance(connection, user(request), instance_id)
     if place is None or not 0 <= number < place.NumberOfFrames:
         raise HTTPException(404)
+    note_read(request, place.project_id, place.project, place.SeriesInstanceUID)
     shown = _pictures(request).frame(place.digest, number, place.NumberOfFrames)
     return Response(shown.samples, media_type="application/octet-stream", headers={"Cohortium-Frame": shown.about})
 
@@ -63,9 +68,11 @@ def frame(request: Request, instance_id: RowId, number: RowId) -> Response:
 def thumbnail(request: Request, scan_id: RowId) -> Response:
     """The scan's middle frame as a small PNG."""
     with reading(request).connect() as connection:
-        frames = _scan(connection, request, scan_id).frames
+        found = _scan(connection, request, scan_id)
+    frames = found.frames
     if not frames:
         raise HTTPException(404)
+    note_read(request, found.project_id, found.project, found.SeriesInstanceUID)
     middle = frames[len(frames) // 2]
     return Response(_pictures(request).thumbnail(middle.digest, middle.frame, middle.of), media_type="image/png")
 

@@ -13,7 +13,7 @@ from cohortium.govern import logins, passwords, users
 from cohortium.govern.users import User
 from cohortium.prove import audit
 from cohortium.web.auth import COOKIE, demand_form_token, new_visitor, set_cookie, user
-from cohortium.web.credentials import TooManyTries, try_password
+from cohortium.web.credentials import TooManyTries, address, try_password
 from cohortium.web.portal.templating import render
 
 __all__ = ["choose_password", "log_in", "log_out", "login_page", "password_page"]
@@ -66,7 +66,7 @@ def log_out(request: Request, form: Text = "") -> Response:
         who = logins.whose(connection, token)
         logins.close(connection, token)
         if who is not None:
-            audit.record(connection, who.name, "logout", "portal")
+            audit.record(connection, who.name, "logout", "portal", address=address(request))
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return response
@@ -76,7 +76,7 @@ def _enter(request: Request, who: User, what: str) -> Response:
     hours = request.app.state.config.serve.login_hours
     with request.app.state.engine.begin() as connection:
         token = logins.open_login(connection, who, hours)
-        audit.record(connection, who.name, what, "portal")
+        audit.record(connection, who.name, what, "portal", address=address(request))
     response = RedirectResponse("/password" if who.must_choose and what == "login" else "/", 303)
     set_cookie(request, response, token, hours)
     return response

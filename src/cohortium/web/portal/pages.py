@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cohortium import find
-from cohortium.prove import audit
 from cohortium.web.api.scans import described
-from cohortium.web.auth import RowId, reading, user
+from cohortium.web.auth import RowId, reading, record, searched, user
 from cohortium.web.portal.charts import parts
 from cohortium.web.portal.templating import render
 
@@ -22,20 +23,35 @@ def home(request: Request) -> Response:
     """The projects that the person may see."""
     with reading(request).connect() as connection:
         cards = find.projects(connection, user(request))
-    return render(request, "projects.html", cards=cards, parts=parts)
+        others = [each for each in find.outlines(connection, user(request)) if not each.readable]
+    return render(request, "projects.html", cards=cards, others=others, parts=parts)
 
 
 def project(request: Request, name: str, after: str = "", words: str = "") -> Response:
-    """A project: subjects, their sessions, their scans."""
+    """A project: subjects, their sessions, their scans; for who may only know of it, what it says of itself."""
     words = words.strip()[:LONGEST]
     with reading(request).connect() as connection:
+        outline = next((each for each in find.outlines(connection, user(request)) if each.name == name), None)
         card = find.project_named(connection, user(request), name)
-        if card is None:
+        if outline is None:
             raise HTTPException(404)
+        if card is None:
+            return render(request, "outline.html", project=outline)
         page = find.subjects(connection, user(request), card.id, after=after, words=words)
-    if not after and not words:
-        _record(request, "open project", card.name)
-    return render(request, "project.html", project=card, page=page, words=words, first=not after, parts=parts)
+    with request.app.state.engine.begin() as connection:
+        if words:
+            record(request, connection, "search", f"{name}?{searched(request, words=words)}", card.id)
+        elif not after:
+            record(request, connection, "open project", card.name, card.id)
+    values: dict[str, Any] = {
+        "project": card,
+        "outline": outline,
+        "page": page,
+        "words": words,
+        "first": not after,
+        "parts": parts,
+    }
+    return render(request, "project.html", **values)
 
 
 def scan(request: Request, scan_id: RowId) -> Response:
@@ -45,15 +61,11 @@ def scan(request: Request, scan_id: RowId) -> Response:
         if found is None:
             raise HTTPException(404)
         session = find.siblings(connection, user(request), found.session_id)
-    _record(request, "open scan", f"{found.project}/{found.SeriesInstanceUID}")
+    with request.app.state.engine.begin() as connection:
+        record(request, connection, "open scan", f"{found.project}/{found.SeriesInstanceUID}", found.project_id)
     return render(request, "scan.html", scan=found, session=session, described=described(found))
 
 
 def error_page(request: Request, status: int, title: str, detail: str) -> Response:
     """A page that says what is wrong and where to go."""
     return render(request, "error.html", status, status=status, title=title, detail=detail)
-
-
-def _record(request: Request, what: str, subject: str) -> None:
-    with request.app.state.engine.begin() as connection:
-        audit.record(connection, user(request).name, what, subject)

@@ -1,0 +1,129 @@
+"""Every route, as everybody: what each role, standing and visibility opens is what the table says, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+import portal_site
+from cohortium.govern import grants, logins, users
+from cohortium.govern.roles import ALLOWED, ON_SITE, REACHED, May, Role, Standing, Visibility
+from cohortium.store.schema import project
+from cohortium.web.auth import Access
+from cohortium.web.routes import ROUTES, Route
+from portal_site import Served
+
+VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "token_id": "1", "invitation_id": "1"}
+GUARDED = [route for route in ROUTES if isinstance(route.access, May)]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody with a login: a standing, and perhaps a role in the project."""
+
+    standing: Standing
+    role: Role | None = None
+
+    @property
+    def name(self) -> str:
+        return self.role.value if self.role else self.standing.value
+
+    def may(self, what: May, visibility: Visibility) -> bool:
+        if what in ALLOWED[self.standing]:
+            return True
+        shown = visibility in REACHED[self.standing] and what in ALLOWED[visibility]
+        return what not in ON_SITE and (shown or (self.role is not None and what in ALLOWED[self.role]))
+
+
+CALLERS = [*(Caller(Standing.PERSON, role) for role in Role), *(Caller(each) for each in Standing)]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), guests=True)
+    with portal_site.served(settings) as served:
+        portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(2))
+        yield served
+
+
+@pytest.fixture(scope="module")
+def cookies(site: Served) -> dict[str, dict[str, str]]:
+    made: dict[str, dict[str, str]] = {"guest": {}}
+    with site.engine.begin() as connection:
+        project_id = connection.scalar(select(project.c.id))
+        for caller in CALLERS:
+            if caller.standing is Standing.GUEST:
+                continue
+            users.create(connection, caller.name, caller.standing)
+            users.choose_password(connection, users.named(connection, caller.name), portal_site.PASSWORD)
+            who = users.named(connection, caller.name)
+            if caller.role:
+                grants.give(connection, who.id, project_id, caller.role)
+            made[caller.name] = {"cohortium": logins.open_login(connection, who, 1)}
+    return made
+
+
+def show(site: Served, visibility: Visibility) -> None:
+    with site.engine.begin() as connection:
+        grants.make_visible(connection, connection.scalar(select(project.c.id)), visibility)
+
+
+def expected(caller: Caller, route: Route, visibility: Visibility) -> set[int]:
+    """A form without its token is refused only where the route is open, so that nothing changes by asking."""
+    assert isinstance(route.access, May)
+    if caller.may(route.access, visibility):
+        return {200} if route.method == "GET" else {409, 411, 422}
+    if caller.standing is Standing.GUEST and route.access not in (May.SEE, May.READ):
+        return {303}
+    if route.access in ON_SITE:
+        return {403}
+    return {403} if "{name}" in route.path and caller.may(May.SEE, visibility) else {404}
+
+
+@pytest.mark.parametrize("visibility", Visibility, ids=str)
+@pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)
+def test_every_route_opens_for_whom_the_table_says(
+    site: Served, cookies: dict[str, dict[str, str]], caller: Caller, visibility: Visibility
+) -> None:
+    show(site, visibility)
+    with httpx.Client(base_url=site.url, cookies=cookies[caller.name]) as client:
+        for route in GUARDED:
+            answer = client.request(route.method, route.path.format(**VALUES))
+            wanted = expected(caller, route, visibility)
+            if wanted == {303} and route.path.startswith("/api/"):
+                wanted = {401}
+            assert answer.status_code in wanted, f"{caller.name}, {visibility}: {route.method} {route.path}"
+            if not caller.may(May.SEE, visibility):
+                assert "Lung" not in answer.text
+            if not caller.may(May.READ, visibility):
+                assert "S-0001" not in answer.text
+
+
+@pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)
+def test_lists_show_what_may_be_seen(site: Served, cookies: dict[str, dict[str, str]], caller: Caller) -> None:
+    for visibility in Visibility:
+        show(site, visibility)
+        with httpx.Client(base_url=site.url, cookies=cookies[caller.name]) as client:
+            assert ("Lung study" in client.get("/").text) is caller.may(May.SEE, visibility)
+            assert bool(client.get("/api/v1/projects").json()) is caller.may(May.READ, visibility)
+
+
+def test_the_table_is_what_consortia_agreed_on() -> None:
+    """Owner: full access. Member: full except deleting. Collaborator: read. Maintainer: no data."""
+    data = frozenset({May.SEE, May.READ, May.WRITE, May.DELETE, May.MANAGE})
+    assert ALLOWED[Role.OWNER] == data
+    assert {May.READ, May.WRITE} <= ALLOWED[Role.MEMBER]
+    assert May.DELETE not in ALLOWED[Role.MEMBER]
+    assert ALLOWED[Role.COLLABORATOR] == {May.SEE, May.READ}
+    assert ALLOWED[Standing.MAINTAINER] & data == set()
+    assert ALLOWED[Standing.COMMITTEE] & data == {May.SEE}
+    assert ALLOWED[Visibility.PRIVATE] == set()
+
+
+def test_every_route_that_names_a_project_names_what_is_done_with_it() -> None:
+    assert [route.path for route in ROUTES if "{name}" in route.path and not isinstance(route.access, May)] == []
+    assert [route.path for route in ROUTES if route.access is Access.ANYONE and "{" in route.path] == []
