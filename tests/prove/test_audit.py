@@ -158,9 +158,9 @@ def test_several_processes_write_each_its_own_segment(tmp_path: Path) -> None:
 
 def test_a_transaction_that_fails_leaves_no_gap(tmp_path: Path) -> None:
     engine = open_store(tmp_path)
-    with pytest.raises(ZeroDivisionError), engine.begin() as connection:
+    with engine.begin() as connection:
         audit.record(connection, "anna", "admit", "study/1")
-        raise ZeroDivisionError
+        connection.rollback()
     with engine.begin() as connection:
         audit.record(connection, "anna", "admit", "study/2")
     with engine.begin() as connection:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
-from cohortium.errors import Refused
+from cohortium.errors import Corrupt, Refused
 from cohortium.prove import provenance, receipts
 from cohortium.prove.canonical import canonical
 from cohortium.prove.provenance import Provenance
-from cohortium.store import open_store
+from cohortium.store import open_store, schema
 from cohortium.values import Receipt
 
 MADE = Provenance(
