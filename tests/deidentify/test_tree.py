@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from cohortium.deidentify import load_protocol, tree
+from cohortium.deidentify import load_protocol, placing, tree
 from cohortium.errors import Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.values import Reason, State
@@ -148,7 +148,7 @@ def test_a_write_that_writes_short_is_finished(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(os, "writev", lambda descriptor, pieces: real(descriptor, [bytes(pieces[0])[:7]]))
     slices: list[bytes | memoryview] = [b"0123456789", memoryview(b"abcdefghijk"), b"xyz"] * 3
     descriptor = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
-    tree._write(descriptor, slices)
+    placing.write(descriptor, slices)
     os.close(descriptor)
     assert (tmp_path / "file").read_bytes() == b"".join(slices)
 

@@ -23,6 +23,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.filereader import read_partial
 
 from cohortium.deidentify import standard, tree
+from cohortium.deidentify.placing import STAGING
 from cohortium.deidentify.subjects import UNREADABLE_FILE
 from cohortium.deidentify.tree import File, Outcome, Task
 from cohortium.deidentify.workfolder import Frozen, Receipt, WorkFolder
@@ -113,7 +114,7 @@ def settle(work: WorkFolder, destination: Path) -> None:
             work.undo(place)
     for path in _files(destination):
         name = path.relative_to(destination).as_posix()
-        if name.startswith(tree.STAGING) or work.has_made(name):
+        if name.startswith(STAGING) or work.has_made(name):
             continue
         if (name.count("/") + 1, path.suffix) not in OUTPUTS:
             raise Refused("DST holds files that this batch did not write; choose an empty folder")
@@ -182,7 +183,7 @@ def _queued(
 
 def _unordered(work: WorkFolder, destination: Path, output: str) -> str:
     """Put the rows of a table into an order that tells nothing; the new digest. Otherwise row by row would join."""
-    path, part = destination / output, destination / tree.STAGING / "unordered"
+    path, part = destination / output, destination / STAGING / "unordered"
     with path.open(encoding="utf-8", newline="") as file:
         heading, *rows = csv.reader(file)
     with part.open("w", encoding="utf-8", newline="") as file:

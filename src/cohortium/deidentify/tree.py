@@ -10,13 +10,9 @@ the tree. A series whose faces are removed waits in the staging folder, de-ident
 from __future__ import annotations
 
 import errno
-import filecmp
 import hashlib
 import hmac
-import mmap
-import os
 import shutil
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
@@ -28,9 +24,11 @@ from pathlib import Path
 from cohortium.deidentify import Deidentified, Deidentifier, faces
 from cohortium.deidentify.clinical.files import is_table, table
 from cohortium.deidentify.clinical.table import Account
+from cohortium.deidentify.contents import Buffer
 from cohortium.deidentify.ctp.store import tables_for
 from cohortium.deidentify.identifiers import Tokens
 from cohortium.deidentify.pixels import Hold
+from cohortium.deidentify.placing import STAGING, place, settle
 from cohortium.deidentify.plan import CLEAN_FEATURES
 from cohortium.deidentify.secret import Secret
 from cohortium.deidentify.subjects import Assigner, Known, Subjects, read
@@ -44,9 +42,7 @@ __all__ = ["Outcome", "Task", "run"]
 
 BATCH = 32
 AHEAD = 8  # batches in flight
-MAPPED = 1 << 26  # larger files are mapped instead of read
-STAGING, WAITING = ".cohortium-part", "series"
-VECTORS = 1024  # IOV_MAX of Linux
+WAITING = "series"
 PIECE = 1 << 20
 FULL = (errno.ENOSPC, errno.EDQUOT)
 OTHER_TABLE = Finding(
@@ -108,8 +104,9 @@ class Task:
     def __hash__(self) -> int:
         return hash(self._identity())
 
-    def _identity(self) -> tuple[str, str, str]:
-        return self.protocol.digest, self.protocol.name + self.protocol.version + self.project, self.key.fingerprint()
+    def _identity(self) -> tuple[object, ...]:
+        rules = self.protocol.digest, self.protocol.label, self.project, self.key.fingerprint()
+        return *rules, self.own_issuer, self.data, self.secret
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -122,7 +119,7 @@ class _Work:
     assigner: Assigner | None = None  # only where it is done: a worker is told what is known
 
     def __call__(self) -> list[Outcome]:
-        deidentifier, buffer = _deidentifier(self.task, self.assigner), _Buffer()
+        deidentifier, buffer = _deidentifier(self.task, self.assigner), Buffer()
         deidentifier.subjects.learn(self.known)
         return [
             Outcome(path, State.QUARANTINED, aside=SetAside(Reason.UNREADABLE, problem))
@@ -272,7 +269,7 @@ def _deidentifier(task: Task, assigner: Assigner | None) -> Deidentifier:
     return Deidentifier(task.protocol, task.key, task.project, subjects, tables, by_series=True)
 
 
-def _file(task: Task, deidentifier: Deidentifier, buffer: _Buffer, path: Path) -> Outcome:
+def _file(task: Task, deidentifier: Deidentifier, buffer: Buffer, path: Path) -> Outcome:
     try:
         with buffer.reading(path) as content:
             mark = hmac.digest(task.marking, content, "sha256").hex() if task.marking else ""
@@ -318,7 +315,7 @@ def _staged(task: Task, output: str) -> Path:
 def _put(task: Task, output: str, slices: list[bytes | memoryview]) -> bool | None:
     """`_place`, in words that tell a person what to do where that fails."""
     try:
-        return _place(task.destination, output, slices)
+        return place(task.destination, output, slices)
     except OSError as error:
         raise _unwritable(error) from None
 
@@ -352,23 +349,14 @@ def _table(task: Task, subjects: Subjects, path: Path) -> Outcome:
 def _placed(task: Task, path: Path, account: Account, part: Path) -> Outcome:
     digest, written = _digest(part, hashlib.sha256()), part.stat().st_size
     output, findings = f"{account.name}.csv", account.findings
-    new = _settle(part, task.destination / output)
+    new = settle(part, task.destination / output)
     if new is None:
         output, findings = f"{account.name}-{digest[:12]}.csv", (*findings, OTHER_TABLE)
-        new = _settle(part, task.destination / output)
+        new = settle(part, task.destination / output)
     part.unlink()
     state = State.DEIDENTIFIED if new else State.DUPLICATE
     shown = digest if task.digests else ""
     return Outcome(path, state, 0, written if new else 0, output, shown, findings=findings, rows=account)
-
-
-def _settle(part: Path, final: Path) -> bool | None:
-    """Give a whole file its name: True if that is new, False if the same was there, None if other bytes were."""
-    try:
-        os.link(part, final)
-    except FileExistsError:
-        return False if filecmp.cmp(part, final, shallow=False) else None
-    return True
 
 
 def _digest(path: Path, hasher: hashlib._Hash | hmac.HMAC) -> str:
@@ -376,92 +364,3 @@ def _digest(path: Path, hasher: hashlib._Hash | hmac.HMAC) -> str:
         while piece := file.read(PIECE):
             hasher.update(piece)
     return hasher.hexdigest()
-
-
-def _place(destination: Path, output: str, slices: list[bytes | memoryview]) -> bool | None:
-    """Write the slices to `output`: True if it is new, False if it was there, None if it was there with other bytes."""
-    final = f"{destination}/{output}"
-    if os.path.exists(final):  # noqa: PTH110 - a hot path
-        return False if _holds(final, slices) else None
-    descriptor, part = tempfile.mkstemp(dir=f"{destination}/{STAGING}")  # workers may be threads, or on other machines
-    try:
-        _write(descriptor, slices)
-    finally:
-        os.close(descriptor)
-    try:
-        _link(part, final)
-    except FileExistsError:  # another worker was faster
-        return False if _holds(final, slices) else None
-    finally:
-        os.unlink(part)  # noqa: PTH108 - a hot path
-    return True
-
-
-def _holds(path: str, slices: list[bytes | memoryview]) -> bool:
-    """Whether a file is these slices, read piece by piece."""
-    with open(path, "rb") as file:  # noqa: PTH123 - a hot path
-        return all(file.read(len(piece)) == piece for piece in slices) and not file.read(1)
-
-
-def _link(part: str, final: str) -> None:
-    try:
-        os.link(part, final)
-    except FileNotFoundError:
-        Path(final).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.link(part, final)
-
-
-def _write(descriptor: int, slices: list[bytes | memoryview]) -> None:
-    """All of the slices: `writev` may write less than it is given and takes a limited number."""
-    if not hasattr(os, "writev"):  # Windows
-        for piece in slices:
-            rest = memoryview(piece)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-        return
-    pending = deque(slices)
-    while pending:
-        count = os.writev(descriptor, list(islice(pending, VECTORS)))
-        while pending and count >= len(pending[0]):
-            count -= len(pending.popleft())
-        if count:
-            pending[0] = memoryview(pending[0])[count:]
-
-
-class _Buffer:
-    """Hands out a file's bytes: small files in memory that is used again for the next, large ones mapped."""
-
-    def __init__(self) -> None:
-        self.memory = bytearray(1 << 20)
-
-    def reading(self, path: Path) -> _Reading:
-        return _Reading(self, path)
-
-
-class _Reading:
-    """A context in which a file's bytes are at hand."""
-
-    def __init__(self, buffer: _Buffer, path: Path) -> None:
-        self.buffer = buffer
-        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-        self.map: mmap.mmap | None = None
-
-    def __enter__(self) -> memoryview:
-        size = os.fstat(self.descriptor).st_size
-        if size > MAPPED:
-            self.map = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
-            return memoryview(self.map)
-        if size > len(self.buffer.memory):
-            self.buffer.memory = bytearray(size)
-        view = memoryview(self.buffer.memory)
-        filled = 0
-        with open(self.descriptor, "rb", buffering=0, closefd=False) as file:
-            while filled < size:
-                count = file.readinto(view[filled:size])
-                if not count:
-                    break
-                filled += count
-        return view[:filled]
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.descriptor)
