@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from cohortium.deidentify import load_protocol, placing, tree
+from cohortium.deidentify import contents, load_protocol, placing, tree
 from cohortium.errors import Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.values import Reason, State
@@ -157,6 +157,6 @@ def test_a_file_that_is_mapped_makes_the_same_bytes(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(tree.run(task(tmp_path / "read"), files(source)))
-    monkeypatch.setattr(tree, "MAPPED", 1000)
+    monkeypatch.setattr(contents, "MAPPED", 1000)
     list(tree.run(task(tmp_path / "mapped"), files(source)))
     assert outputs(tmp_path / "read") == outputs(tmp_path / "mapped")
