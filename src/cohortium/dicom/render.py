@@ -21,7 +21,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from cohortium.dicom import codecs
 from cohortium.errors import Malformed
 
-__all__ = ["Geometry", "Picture", "Window", "picture", "png", "presets"]
+__all__ = ["Geometry", "Picture", "Window", "encoded", "picture", "png", "presets"]
 
 Array = np.ndarray[Any, Any]
 
@@ -88,12 +88,19 @@ def presets(modality: str) -> tuple[Window, ...]:
 
 def png(shown: Picture, edge: int) -> bytes:
     """The picture under its own window, fitted into a square of `edge` pixels, as PNG."""
+    return encoded(shown, (edge, edge), "PNG")
+
+
+def encoded(shown: Picture, viewport: tuple[int, int] | None, form: str, quality: int = 90) -> bytes:
+    """The picture under its own window as `form` (JPEG, PNG), fitted into `viewport`; without one, in its own size."""
     image = Image.fromarray(shown.samples if shown.is_colour else _grey(shown))
     height = max(1, round(image.height * shown.geometry.aspect))
-    scale = edge / max(image.width, height)
+    width_most, height_most = viewport or (image.width, height)
+    scale = min(width_most / image.width, height_most / height)
     size = (max(1, round(image.width * scale)), max(1, round(height * scale)))
     out = BytesIO()
-    image.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR).save(out, "PNG")
+    resampling = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    image.resize(size, resampling).save(out, form, quality=quality)
     return out.getvalue()
 
 

@@ -3,24 +3,32 @@
 from cohortium.find.outlines import Outline, outlines
 from cohortium.find.projects import Bar, ProjectCard, project_named, projects
 from cohortium.find.scans import FrameAt, Place, ScanPage, instance, scan
+from cohortium.find.studies import Found, Held, Search, further, header_texts, held, search
 from cohortium.find.subjects import Page, ScanRow, SessionRow, SubjectRow, siblings, subjects
 
 __all__ = [
     "Bar",
+    "Found",
     "FrameAt",
+    "Held",
     "Outline",
     "Page",
     "Place",
     "ProjectCard",
     "ScanPage",
     "ScanRow",
+    "Search",
     "SessionRow",
     "SubjectRow",
+    "further",
+    "header_texts",
+    "held",
     "instance",
     "outlines",
     "project_named",
     "projects",
     "scan",
+    "search",
     "siblings",
     "subjects",
 ]

@@ -15,6 +15,7 @@ from cohortium.config import Config
 from cohortium.store import open_store
 from cohortium.web import errors, routes
 from cohortium.web.credentials import Remembered
+from cohortium.web.dicomweb.bookmarks import Bookmarks
 from cohortium.web.pictures import Pictures
 from cohortium.web.protect import Protect
 from cohortium.web.watch import Watch
@@ -39,7 +40,9 @@ def create(config: Config) -> FastAPI:
     app.state.config = config
     app.state.engine = open_store(config.site.data)
     app.state.marks = keys.load(config.site.key, config.site.data).derive("audit searches")
-    app.state.pictures = Pictures(Archive(app.state.engine, config.site.data).objects)
+    app.state.archive = Archive(app.state.engine, config.site.data)
+    app.state.pictures = Pictures(app.state.archive.objects)
+    app.state.bookmarks = Bookmarks()
     app.state.remembered = Remembered()
     app.state.watch = Watch()
     app.state.hashing = BoundedSemaphore(HASHING)

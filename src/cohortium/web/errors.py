@@ -15,8 +15,9 @@ from cohortium.errors import Corrupt, Malformed, Unavailable
 from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale
 from cohortium.web.credentials import TooManyTries
 from cohortium.web.portal.pages import error_page
+from cohortium.wire.multipart import TooLarge
 
-__all__ = ["answer", "install"]
+__all__ = ["BadRequest", "answer", "install"]
 
 TITLES: Mapping[int, str] = {
     400: "That request cannot be understood",
@@ -24,8 +25,11 @@ TITLES: Mapping[int, str] = {
     403: "This is not allowed",
     404: "There is nothing here",
     405: "This address does not take that",
+    406: "It is not held in, and cannot be turned into, what was asked for",
     409: "This form is out of date",
     413: "That is too much",
+    415: "That kind of content is not taken here",
+    416: "It has no such bytes",
     422: "This image cannot be shown",
     429: "Too many tries",
     500: "Something went wrong here",
@@ -38,7 +42,13 @@ ADVICE: Mapping[int, str] = {
 }
 CHALLENGE = 'Basic realm="Cohortium", charset="UTF-8", Bearer realm="Cohortium"'
 
+PROGRAMS = ("/api/", "/dicomweb/")  # who calls these reads JSON
+
 log = logging.getLogger(__name__)
+
+
+class BadRequest(Malformed):
+    """The request itself cannot be understood."""
 
 
 def install(app: FastAPI) -> None:
@@ -49,6 +59,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Stale, lambda request, _: answer(request, 409))
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, lambda request, _: answer(request, 404))
+    app.add_exception_handler(BadRequest, lambda request, error: answer(request, 400, str(error)))
+    app.add_exception_handler(TooLarge, lambda request, error: answer(request, 413, str(error)))
     app.add_exception_handler(Malformed, lambda request, error: answer(request, 422, str(error)))
     app.add_exception_handler(Unavailable, lambda request, error: answer(request, 503, str(error)))
     app.add_exception_handler(Corrupt, _corrupt)
@@ -64,7 +76,7 @@ def answer(request: Request, status: int, detail: str = "") -> Response:
 
 
 def _is_program(request: Request) -> bool:
-    return request.url.path.startswith("/api/") or "authorization" in request.headers
+    return request.url.path.startswith(PROGRAMS) or "authorization" in request.headers
 
 
 def _challenge(request: Request, status: int) -> dict[str, str]:

@@ -43,7 +43,7 @@ class Pictures:
 
     def frame(self, digest: str, index: int, of: int) -> Frame:
         """One frame for the viewer; `Malformed` where it cannot be shown."""
-        shown = render.picture(self._dataset(digest, of), index)
+        shown = render.picture(self.dataset(digest, of), index)
         return Frame(shown.samples.tobytes(), json.dumps(_about(shown)))
 
     def thumbnail(self, digest: str, index: int, of: int) -> bytes:
@@ -51,10 +51,11 @@ class Pictures:
         name = f"{digest}/{index}"
         kept = self._thumbnails.find(name)
         return kept or self._thumbnails.keep(
-            name, render.png(render.picture(self._dataset(digest, of), index), THUMBNAIL)
+            name, render.png(render.picture(self.dataset(digest, of), index), THUMBNAIL)
         )
 
-    def _dataset(self, digest: str, of: int) -> Dataset:
+    def dataset(self, digest: str, of: int) -> Dataset:
+        """The object, parsed."""
         if of <= 1:
             return codecs.read(self._objects.get(digest))
         with self._parsing:  # so that requests for neighbouring frames parse it once

@@ -29,7 +29,8 @@ BROKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cohortiu
 <link rel="stylesheet" href="/static/portal.css"><body class="door"><main><div class="door-card">
 <h1>Something went wrong here</h1><p class="lead">Nothing was changed. The server's log names the place.</p>
 </div></main></body></html>"""  # of no template: that may be what is broken
-LARGEST_BODY = 1 << 16  # bytes: nothing but forms is sent here
+LARGEST_BODY = 1 << 16  # bytes of a form
+STREAMED = ("/dicomweb/",)  # what is sent there is read piece by piece, under limits of its own
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def _set_headers(scope: Scope, headers: MutableHeaders) -> None:
 
 def _is_small(request: Request) -> bool:
     """Whether the body is bounded by its own word; one of unknown length is not taken."""
-    if request.method in ("GET", "HEAD"):
+    if request.method in ("GET", "HEAD") or request.url.path.startswith(STREAMED):
         return True
     length = request.headers.get("content-length", "")
     return length.isascii() and length.isdigit() and int(length) <= LARGEST_BODY

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 from fastapi import Depends, FastAPI
 
 from cohortium.govern.roles import May
+from cohortium.web import dicomweb
 from cohortium.web.api import scans
 from cohortium.web.auth import Access, guard
 from cohortium.web.portal import account, login, pages, people, site
+from cohortium.web.route import Route
 
 __all__ = ["ROUTES", "Route", "install"]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    method: str
-    path: str
-    endpoint: Callable[..., Any]
-    access: Access | May
 
 
 ROUTES = (
@@ -46,6 +36,7 @@ ROUTES = (
     Route("GET", "/api/v1/scans/{scan_id}", scans.scan, May.READ),
     Route("GET", "/api/v1/scans/{scan_id}/thumbnail.png", scans.thumbnail, May.READ),
     Route("GET", "/api/v1/instances/{instance_id}/frames/{number}", scans.frame, May.READ),
+    *dicomweb.ROUTES,
 )
 
 

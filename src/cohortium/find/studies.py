@@ -1,0 +1,227 @@
+"""Studies, series and instances as DICOMweb searches and retrieves them: by UID and attribute, as far as one may see.
+
+A search goes by the rows' own order, from the topmost level that is matched, so that each page is read where it begins
+and nothing is sorted. The next page starts behind the last row of the one before (`after`), not by counting.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, exists, func, select, tuple_
+
+from cohortium.archive import headers
+from cohortium.find.attributes import ATTRIBUTES, MODALITIES, SERIES, Level, level_of
+from cohortium.find.matching import condition, is_range
+from cohortium.govern.grants import visible_projects
+from cohortium.govern.users import User
+from cohortium.store.schema import instance, project, scan, session, subject
+
+__all__ = ["Found", "Held", "Search", "further", "header_texts", "held", "search"]
+
+Key = tuple[Any, ...]
+IDS = (session.c.id, scan.c.id, instance.c.id)
+NUMBERS = ("NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances")
+UIDS = (session.c.StudyInstanceUID, scan.c.SeriesInstanceUID, instance.c.SOPInstanceUID)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for: in one project or in all that may be seen, below these UIDs, with these values by key."""
+
+    level: Level
+    project: str | None
+    uids: tuple[str, ...]
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page: a row for each, with `ModalitiesInStudy` and numbers of related things; `last` ends it."""
+
+    rows: Sequence[Mapping[str, Any]]
+    last: Key | None
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An instance that may be retrieved."""
+
+    id: int
+    scan_id: int
+    project_id: int
+    project: str
+    StudyInstanceUID: str
+    SeriesInstanceUID: str
+    SOPInstanceUID: str
+    SOPClassUID: str
+    TransferSyntaxUID: str
+    digest: str
+    size: int
+    NumberOfFrames: int
+
+    @property
+    def uids(self) -> tuple[str, str, str]:
+        return self.StudyInstanceUID, self.SeriesInstanceUID, self.SOPInstanceUID
+
+
+def search(
+    connection: Connection, who: User, wanted: Search, *, limit: int, offset: int = 0, after: Key | None = None
+) -> Found:
+    """`limit` rows behind `offset` others, or behind the key `after`."""
+    top, conditions = _conditions(connection, who, wanted)
+    order = _order(wanted, top)
+    query = _joined(select(IDS[wanted.level], *order), top, wanted.level).where(*conditions)
+    if after is not None:
+        query = query.where(tuple_(*order) > tuple_(*after))
+    rows = connection.execute(query.order_by(*order).limit(limit + 1).offset(offset)).all()
+    page = rows[:limit]
+    found = _described(connection, wanted.level, [row[0] for row in page])
+    return Found(found, tuple(page[-1][1:]) if page else None, len(rows) > limit)
+
+
+def held(connection: Connection, who: User, name: str | None, uids: Sequence[str]) -> list[Held]:
+    """The instances below these UIDs, in the order of series and instance numbers; none that may not be seen."""
+    columns = (
+        *(instance.c.id, instance.c.scan_id, project.c.id, project.c.name, *UIDS, instance.c.SOPClassUID),
+        *(instance.c.TransferSyntaxUID, instance.c.digest, instance.c.size, instance.c.NumberOfFrames),
+    )
+    query = (
+        _joined(select(*columns), Level.STUDY, Level.INSTANCE)
+        .join(project, project.c.id == session.c.project_id)
+        .where(*_scope(who, name, session.c.project_id), *_below(uids))
+        .order_by(project.c.id, scan.c.SeriesNumber, scan.c.id, instance.c.InstanceNumber, instance.c.id)
+    )
+    return [Held(*row) for row in connection.execute(query)]
+
+
+def header_texts(connection: Connection, instances: Sequence[Held]) -> Iterator[tuple[Held, bytes]]:
+    """The DICOM JSON of each instance, in the order given."""
+    for scan_id, some in groupby(instances, key=lambda each: each.scan_id):
+        group = list(some)
+        yield from zip(group, headers.read(connection, scan_id, [each.id for each in group]), strict=True)
+
+
+def further(connection: Connection, found: Found, level: Level, fields: frozenset[str]) -> list[dict[str, Any]]:
+    """For each row what else is wanted of its header (`all` of its level), without what stands there by reference.
+
+    A study or a series is described by its first instance.
+    """
+    if level is Level.INSTANCE:
+        places = [(row["scan_id"], row["instance_id"]) for row in found.rows]
+    else:
+        key = IDS[level]
+        first = _joined(select(key, func.min(instance.c.id)), level, Level.INSTANCE).group_by(key)
+        ids = [row[f"{key.table.name}_id"] for row in found.rows]
+        of = {row[0]: row[1] for row in connection.execute(first.where(key.in_(ids)))}
+        scans = select(instance.c.id, instance.c.scan_id).where(instance.c.id.in_(of.values()))
+        scan_of = {row[0]: row[1] for row in connection.execute(scans)}
+        places = [(scan_of[of[each]], of[each]) for each in ids]
+    texts = _texts(connection, places)
+    return [_taken(json.loads(texts[at]), level, fields) for _, at in places]
+
+
+def _texts(connection: Connection, places: Sequence[tuple[int, int]]) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    for scan_id, group in groupby(sorted(places), key=lambda place: place[0]):
+        ids = [each for _, each in group]
+        found |= zip(ids, headers.read(connection, scan_id, ids), strict=True)
+    return found
+
+
+def _taken(document: dict[str, Any], level: Level, fields: frozenset[str]) -> dict[str, Any]:
+    tops = {field.split(".")[0] for field in fields}
+    return {
+        tag: element
+        for tag, element in document.items()
+        if ("all" in fields or tag in tops)
+        and (level is Level.INSTANCE or level_of(tag) <= level)
+        and "BulkDataURI" not in element
+    }
+
+
+def _conditions(connection: Connection, who: User, wanted: Search) -> tuple[Level, list[ColumnElement[bool]]]:
+    """What the rows must be, and the topmost level that this speaks of."""
+    top = Level.STUDY if wanted.uids else min(wanted.level, Level.SERIES)
+    conditions = _below(wanted.uids)
+    for key, text in wanted.values:
+        attribute = MODALITIES if key == MODALITIES.tag else ATTRIBUTES[key]
+        found = condition(attribute.column, attribute.vr, text, connection.dialect.name)
+        if found is None:
+            continue
+        top = min(top, attribute.level)
+        if attribute is MODALITIES:
+            found = exists().where(SERIES.c.session_id == session.c.id, found)
+        conditions.append(found)
+    owner = session if top is Level.STUDY else scan
+    return top, [*_scope(who, wanted.project, owner.c.project_id), *conditions]
+
+
+def _scope(who: User, name: str | None, column: Column[Any]) -> list[ColumnElement[bool]]:
+    seen: list[ColumnElement[bool]] = [column.in_(visible_projects(who))]
+    if name is not None:
+        seen.append(column == select(project.c.id).where(project.c.name == name).scalar_subquery())
+    return seen
+
+
+def _below(uids: Sequence[str]) -> list[ColumnElement[bool]]:
+    return [column == uid for column, uid in zip(UIDS, uids, strict=False)]
+
+
+def _order(wanted: Search, top: Level) -> list[Column[Any]]:
+    spans = [ATTRIBUTES[key] for key, text in wanted.values if key in ATTRIBUTES and is_range(ATTRIBUTES[key].vr, text)]
+    return [*(each.column for each in spans if each.level is top), *IDS[top : wanted.level + 1]]
+
+
+def _joined(query: Select[Any], top: Level, bottom: Level) -> Select[Any]:
+    tables = (session, scan, instance)
+    query = query.select_from(tables[top])
+    if top is Level.STUDY:
+        query = query.join(subject, subject.c.id == session.c.subject_id)
+    for upper, lower in ((session, scan), (scan, instance)):
+        if tables.index(upper) >= top and tables.index(lower) <= bottom:
+            query = query.join(lower, lower.c[f"{upper.name}_id"] == upper.c.id)
+    return query
+
+
+def _described(connection: Connection, level: Level, ids: Sequence[int]) -> list[dict[str, Any]]:
+    columns = [each.column for each in ATTRIBUTES.values() if each.level <= level]
+    keys = (each.label(f"{each.table.name}_id") for each in IDS[: level + 1])
+    query = _joined(select(project.c.name.label("project"), *keys, *columns), Level.STUDY, level)
+    query = query.join(project, project.c.id == session.c.project_id).where(IDS[level].in_(ids))
+    rows = {row[f"{IDS[level].table.name}_id"]: row for row in connection.execute(query).mappings()}
+    studies = _studies(connection, {row["session_id"] for row in rows.values()})
+    series = _series(connection, {row["scan_id"] for row in rows.values()}) if level >= Level.SERIES else {}
+    return [_completed(rows[each], studies, series) for each in ids]
+
+
+def _completed(row: RowMapping, studies: Mapping[int, Mapping[str, Any]], series: Mapping[int, int]) -> dict[str, Any]:
+    number = {"NumberOfSeriesRelatedInstances": series.get(row["scan_id"], 0)} if "scan_id" in row else {}
+    return {**row, **studies[row["session_id"]], **number}
+
+
+def _studies(connection: Connection, ids: set[int]) -> dict[int, dict[str, Any]]:
+    rows = connection.execute(
+        select(scan.c.session_id, scan.c.Modality, func.count(scan.c.id.distinct()), func.count(instance.c.id))
+        .join(instance, instance.c.scan_id == scan.c.id, isouter=True)
+        .where(scan.c.session_id.in_(ids))
+        .group_by(scan.c.session_id, scan.c.Modality)
+        .order_by(scan.c.session_id, scan.c.Modality)
+    )
+    found: dict[int, dict[str, Any]] = {each: {**dict.fromkeys(NUMBERS, 0), "ModalitiesInStudy": []} for each in ids}
+    for key, modality, series, instances in rows:
+        study = found[key]
+        study["ModalitiesInStudy"].append(modality)
+        study["NumberOfStudyRelatedSeries"] += series
+        study["NumberOfStudyRelatedInstances"] += instances
+    return found
+
+
+def _series(connection: Connection, ids: set[int]) -> dict[int, int]:
+    query = select(instance.c.scan_id, func.count()).where(instance.c.scan_id.in_(ids)).group_by(instance.c.scan_id)
+    return {row[0]: row[1] for row in connection.execute(query)}

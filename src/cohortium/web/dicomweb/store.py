@@ -1,0 +1,155 @@
+"""STOW-RS: instances come in through the archive's one door (PS3.18 10.5).
+
+The body is read part by part; a batch of parts is admitted before more is read, so that a study of any size takes no
+more memory than `BATCH` and its largest file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from cohortium.archive import Offer
+from cohortium.dicom import meta
+from cohortium.errors import Malformed, Refused
+from cohortium.values import Instance, Receipt
+from cohortium.web.auth import user
+from cohortium.web.dicomweb import scope
+from cohortium.web.dicomweb.negotiation import JSON, demand_json
+from cohortium.web.errors import BadRequest
+from cohortium.wire.multipart import Part, Reader, media_type
+
+__all__ = ["store"]
+
+BATCH = 1 << 26  # bytes that are admitted together
+MOST_IN_BATCH = 200
+DICOM = "application/dicom"
+NOT_AUTHORIZED, CANNOT_UNDERSTAND, OTHER_STUDY = 0x0124, 0xC000, 0xA900  # PS3.18 10.5.3, PS3.4 B.2.3
+RECEIPT = "cohortium-receipt"
+
+
+@dataclass(slots=True)
+class Answer:
+    """What became of each part, as the Store Instances Response has it."""
+
+    project: str
+    stored: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    studies: set[str] = field(default_factory=set)
+
+
+async def store(request: Request) -> Response:
+    """Take the parts of the body; each has its own answer."""
+    demand_json(request)
+    study = next(iter(scope.uids(request)), "")
+    kind = media_type(request.headers.get("content-type", ""))
+    if kind.name != "multipart/related" or kind.parameters.get("type", DICOM).lower() != DICOM:
+        raise HTTPException(415)
+    limit = request.app.state.config.limits.file_megabytes * 1_000_000
+    answer = Answer(request.path_params["project"])
+    async for batch in _batches(request, _reader(kind.parameters.get("boundary", ""), limit)):
+        await run_in_threadpool(_admit, request, answer, study, batch)
+    if not answer.stored and not answer.failed:
+        raise BadRequest("the body holds no part")
+    status = 409 if not answer.stored else 202 if answer.failed else 200
+    return JSONResponse(_document(request, answer), status, media_type=JSON)
+
+
+def _reader(boundary: str, limit: int) -> Reader:
+    try:
+        return Reader(boundary, limit)
+    except Malformed as error:
+        raise BadRequest(str(error)) from None
+
+
+async def _batches(request: Request, reader: Reader) -> AsyncIterator[list[Part]]:
+    batch: list[Part] = []
+    try:
+        async for piece in request.stream():
+            for part in reader.feed(piece):
+                batch.append(part)
+                if len(batch) >= MOST_IN_BATCH or sum(len(each.content) for each in batch) >= BATCH:
+                    yield batch
+                    batch = []
+        reader.close()
+    except Malformed as error:
+        if type(error) is Malformed:
+            raise BadRequest(str(error)) from None
+        raise
+    if batch:
+        yield batch
+
+
+def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> None:
+    taken = []
+    for part in batch:
+        if objection := _objection(part, study):
+            answer.failed.append(objection)
+        else:
+            taken.append(part)
+    offers = (Offer(part.content, _receipt(part)) for part in taken)
+    found = scope.archive(request).admit_all(offers, answer.project, who=user(request).name)
+    for part, one in zip(taken, found, strict=True):
+        if isinstance(one, Refused):
+            answer.failed.append(_failure(part, NOT_AUTHORIZED))
+        else:
+            answer.studies.add(one.StudyInstanceUID)
+            uids = (one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID)
+            place = scope.address(request, answer.project, *uids)
+            answer.stored.append(_reference(one) | {"00081190": {"vr": "UR", "Value": [place]}})
+
+
+def _objection(part: Part, study: str) -> dict[str, Any] | None:
+    """Why a part is not even offered, if so."""
+    if media_type(part.headers.get("content-type", DICOM)).name != DICOM:
+        return _failure(part, CANNOT_UNDERSTAND)
+    described = _described(part) if study else None
+    return _failure(part, OTHER_STUDY) if study and (not described or described.StudyInstanceUID != study) else None
+
+
+def _failure(part: Part, reason: int) -> dict[str, Any]:
+    described = _described(part)
+    number = CANNOT_UNDERSTAND if described is None else reason
+    said = {"00081197": {"vr": "US", "Value": [number]}}
+    return said if described is None else _reference(described) | said
+
+
+def _described(part: Part) -> Instance | None:
+    try:
+        return meta.describe(part.content, sha256(part.content).hexdigest())
+    except Malformed:
+        return None
+
+
+def _reference(instance: Instance) -> dict[str, Any]:
+    return {
+        "00081150": {"vr": "UI", "Value": [instance.SOPClassUID]},
+        "00081155": {"vr": "UI", "Value": [instance.SOPInstanceUID]},
+    }
+
+
+def _receipt(part: Part) -> Receipt | None:
+    """A site's word for the part, in its own header field; None where there is none that can be read."""
+    try:
+        return Receipt(**json.loads(part.headers[RECEIPT]))
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _document(request: Request, answer: Answer) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if len(answer.studies) == 1:
+        place = scope.address(request, answer.project, *answer.studies)
+        found["00081190"] = {"vr": "UR", "Value": [place]}
+    for tag, items in (("00081198", answer.failed), ("00081199", answer.stored)):
+        if items:
+            found[tag] = {"vr": "SQ", "Value": items}
+    return found
