@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import databases
+
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 FULL = os.environ.get("COHORTIUM_TEST_FULL") == "1"
@@ -81,6 +83,20 @@ def cohortium() -> Callable[..., subprocess.CompletedProcess[str]]:
 def browser_path() -> str | None:
     """The executable that Playwright should start; its tests carry the marker `browser`."""
     return chromium()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[databases.Server]:
+    """A PostgreSQL server of this session's own."""
+    with databases.server() as server:
+        yield server
+
+
+@pytest.fixture(params=databases.DATABASES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
+    """Where an empty store is, for `open_store`: the test runs on SQLite below `tmp_path`, then on PostgreSQL."""
+    with databases.place(request, tmp_path) as where:
+        yield where
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
-from cohortium.store.engine import MIGRATIONS, migrate
+from cohortium.store.migrate import MIGRATIONS, migrate
 
 with tempfile.TemporaryDirectory() as folder:
     engine = create_engine(f"sqlite:///{Path(folder) / 'empty.sqlite'}")

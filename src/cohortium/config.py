@@ -17,9 +17,23 @@ from typing import Any, get_type_hints
 
 from cohortium.errors import ConfigError
 
-__all__ = ["EXAMPLE", "Config", "Pipeline", "Project", "Serve", "Site", "example", "in_force", "load", "settings"]
+__all__ = [
+    "EXAMPLE",
+    "Config",
+    "Pipeline",
+    "Project",
+    "Serve",
+    "Site",
+    "Store",
+    "example",
+    "in_force",
+    "load",
+    "settings",
+]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+STORE_URL = re.compile(r"postgresql://[^\s/]*/[^\s/?]+(\?\S*)?$")
+PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]\w*password=")
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -35,9 +49,15 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    url: str = _setting("", "`postgresql://USER@HOST/DATABASE`, without the password; empty: SQLite below site.data")
+
+
+@dataclass(frozen=True, slots=True)
 class Serve:
     host: str = _setting("127.0.0.1", "address on which `cohortium serve` listens")
     port: int = _setting(8765, "its port")
+    workers: int = _setting(1, "processes that answer; each takes a core when it is busy")
     login_hours: int = _setting(12, "hours after which a login ends")
     guests: bool = _setting(False, "let who is not logged in read public projects")
 
@@ -78,6 +98,7 @@ class Config:
 
     file: Path
     site: Site
+    store: Store
     serve: Serve
     limits: Limits
     projects: tuple[Project, ...]
@@ -88,7 +109,7 @@ class Config:
         return next(project for project in self.projects if project.name == name)
 
 
-SECTIONS: Mapping[str, type] = {"site": Site, "serve": Serve, "limits": Limits}
+SECTIONS: Mapping[str, type] = {"site": Site, "store": Store, "serve": Serve, "limits": Limits}
 LISTS: Mapping[str, type] = {"project": Project, "pipeline": Pipeline}
 
 EXAMPLE: Mapping[str, Mapping[str, str]] = {
@@ -258,12 +279,18 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "site.name: lower-case letters, digits and hyphens, at most 63"
     if not 0 <= config.serve.port <= 65535:
         yield "serve.port: 0 to 65535"
+    if config.serve.workers < 1:
+        yield "serve.workers: at least 1"
     if config.serve.login_hours < 1:
         yield "serve.login_hours: at least 1"
     if config.limits.file_megabytes < 1:
         yield "limits.file_megabytes: at least 1"
     if config.site.key.resolve().is_relative_to(config.site.data.resolve()):
         yield "site.key: lies inside site.data; move it outside, so that no backup holds both"
+    if config.store.url and not STORE_URL.match(config.store.url):
+        yield "store.url: `postgresql://USER@HOST/DATABASE` is expected"
+    elif PASSWORD.search(config.store.url):
+        yield "store.url: holds a password; leave it out, and name the file that has it with `?passfile=FILE`"
     for kind, entries in (("project", config.projects), ("pipeline", config.pipelines)):
         names = [entry.name for entry in entries]
         for name in sorted({name for name in names if names.count(name) > 1}):

@@ -48,7 +48,7 @@ def run(config: Config, progress: Progress) -> Summary:
     started = perf_counter()
     key = keys.load(config.site.key, config.site.data)
     with room():
-        engine = open_store(config.site.data)
+        engine = open_store(config)
         archive = Archive(engine, config.site.data)
         with Spool(engine, config.site.data / "spool", key) as spool:
             gateway = Gateway(config, key, spool, archive, progress)

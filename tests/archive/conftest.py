@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -53,9 +53,10 @@ def make() -> Callable[..., bytes]:
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Archive:
+def archive(tmp_path: Path, place: Path | str) -> Iterator[Archive]:
     """With a project `open`, that goes by its own check, and `sealed`, that wants receipts."""
-    archive = Archive(open_store(tmp_path), tmp_path)
+    archive = Archive(open_store(place), tmp_path)
     archive.open_project(Project("open", "Open", "check"), PROTOCOL)
     archive.open_project(Project("sealed", "Sealed", "receipt"), PROTOCOL)
-    return archive
+    yield archive
+    archive.engine.dispose()

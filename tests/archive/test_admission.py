@@ -31,7 +31,7 @@ Change = Callable[[Dataset], None]
 
 def rows(archive: Archive, table: Any) -> list[dict[str, Any]]:
     with archive.engine.begin() as connection:
-        return [dict(row) for row in connection.execute(select(table)).mappings()]
+        return [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
 
 
 def test_what_is_admitted_is_stored_indexed_and_audited(archive: Archive, make: Make) -> None:

@@ -24,8 +24,8 @@ NOBODY = User(2, "guest", False, False)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_store(tmp_path)
+def engine(tmp_path: Path, place: Path | str) -> Iterator[Engine]:
+    engine = open_store(place)
     with engine.begin() as connection:
         users.create(connection, "root", administrator=True)
         users.create(connection, "guest")

@@ -23,8 +23,8 @@ OWN = "four slow green turtles"
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_store(tmp_path)
+def engine(place: Path | str) -> Iterator[Engine]:
+    engine = open_store(place)
     yield engine
     engine.dispose()
 

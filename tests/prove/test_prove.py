@@ -21,8 +21,8 @@ MADE = Provenance(
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    with open_store(tmp_path).begin() as connection:
+def connection(place: Path | str) -> Iterator[Connection]:
+    with open_store(place).begin() as connection:
         yield connection
 
 

@@ -21,8 +21,8 @@ FOUND = Arrival(Path("/in/Müller.dcm"), 5, 17)
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    with Spool(open_store(tmp_path), tmp_path / "spool", KEY) as spool:
+def spool(tmp_path: Path, place: Path | str) -> Iterator[Spool]:
+    with Spool(open_store(place), tmp_path / "spool", KEY) as spool:
         yield spool
 
 
@@ -93,8 +93,8 @@ def test_a_missing_file_is_corrupt_and_names_the_item(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["incoming", "outgoing"])
-def test_opening_removes_what_nobody_needs_and_keeps_the_rest(tmp_path: Path, kind: str) -> None:
-    engine = open_store(tmp_path)
+def test_opening_removes_what_nobody_needs_and_keeps_the_rest(tmp_path: Path, place: Path | str, kind: str) -> None:
+    engine = open_store(place)
     with Spool(engine, tmp_path / "spool", KEY) as spool:
         item = received(spool)
         for name in ("ab" * 32, "half.part", f".{'cd' * 32}.1.part"):

@@ -6,11 +6,9 @@ import errno
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
 
 from cohortium.errors import Corrupt, Unavailable
-from cohortium.store import open_store, schema
+from cohortium.store import open_store
 from cohortium.store.room import room
 
 
@@ -39,10 +37,3 @@ def test_what_the_system_says_is_told_without_the_path(code: int, told: str) -> 
 def test_anything_else_passes() -> None:
     with pytest.raises(ZeroDivisionError), room():
         _ = 1 / 0
-
-
-def test_an_error_of_the_store_quotes_no_value(tmp_path: Path) -> None:
-    twice = [{"name": "Müller", "public_key": "k", "enrolled": "t"}] * 2
-    with room(), open_store(tmp_path).begin() as connection, pytest.raises(IntegrityError) as caught:
-        connection.execute(insert(schema.site), twice)
-    assert "Müller" not in str(caught.value)

@@ -40,6 +40,8 @@ FROM_HEADER = {  # columns, and where in the header their values stand
     },
 }
 
+MOST_FRAMES = 2**31 - 1  # what the column holds on PostgreSQL; a header may claim any number
+
 
 def find_instance(connection: Connection, project_id: int, SOPInstanceUID: str) -> str | None:
     """Digest of the project's instance of that UID, if it has one."""
@@ -85,7 +87,7 @@ def add(connection: Connection, project_id: int, instance: Instance, header: Doc
         "digest": instance.digest,
         "size": instance.size,
         "InstanceNumber": _whole(instance, "InstanceNumber"),
-        "NumberOfFrames": meta.frames(instance),
+        "NumberOfFrames": min(meta.frames(instance), MOST_FRAMES),
         **{keyword: _whole(instance, keyword, 31) for keyword in ("Rows", "Columns", "BitsAllocated")},
         "position": geometry.position(instance),
         "attributes": dict(instance.attributes),

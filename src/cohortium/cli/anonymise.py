@@ -22,7 +22,7 @@ from cohortium.errors import ConfigError, Refused
 
 if TYPE_CHECKING:  # help is instant without them
     from cohortium.cli.terminal import Advance
-    from cohortium.config import Site
+    from cohortium.config import Config
     from cohortium.deidentify.workfolder import Frozen, Receipt, WorkFolder
     from cohortium.keys import SiteKey
     from cohortium.values import Protocol
@@ -83,7 +83,7 @@ def anonymise(
     if abandon:
         _abandon(work)
         return
-    run = _Run(settings.site, key, chosen, project, source.resolve(), destination.resolve(), jobs)
+    run = _Run(settings, key, chosen, project, source.resolve(), destination.resolve(), jobs)
     if not workfolder.is_one(work) and (known := _finished(run)):
         workfolder.forget(work)  # an empty one, where a run was stopped at its last step
         typer.echo(json.dumps(known) if as_json else f"dataset {known['output']} is complete already")
@@ -106,7 +106,7 @@ def anonymise(
 class _Run:
     """One call of the command: where from, where to, and by which rules."""
 
-    site: Site
+    settings: Config
     key: SiteKey
     protocol: Protocol
     project: str
@@ -144,7 +144,7 @@ class _Run:
             self.destination,
             digests=True,
             marking=marking,
-            own_issuer=self.site.issuer,
+            own_issuer=self.settings.site.issuer,
         )
         with workers(self.jobs, "", self.source, self.destination) as executor:
             batch.carry_out(folder, task, self.source, executor, partial(self.step, progress, "anonymise"))
@@ -221,7 +221,7 @@ def _finished(run: _Run) -> dict[str, str] | None:
 
     if not run.destination.is_dir() or not any(run.destination.iterdir()):
         return None
-    with open_store(run.site.data).begin() as connection:
+    with open_store(run.settings).begin() as connection:
         made = provenance.of(connection, batch.name_of(run.destination))
     return {"source": made[-1].source, "output": made[-1].output} if made else None
 
@@ -274,11 +274,11 @@ def _conclude(run: _Run, work: Path, result: dict[str, Any]) -> None:
         protocol=run.protocol.label,
         protocol_digest=run.protocol.digest,
         software=f"Cohortium {__version__}",
-        site=run.site.name,
+        site=run.settings.site.name,
         project=run.project,
         created=result["created"],
     )
-    store = open_store(run.site.data)
+    store = open_store(run.settings)
     with store.begin() as connection:
         provenance.record(connection, made)
     workfolder.destroy(work)

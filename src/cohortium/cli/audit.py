@@ -25,7 +25,7 @@ def export(file: ConfigFile = DEFAULT) -> None:
     from cohortium.store import open_store
 
     signer = keys.load(settings.site.key, settings.site.data).signer()
-    engine = open_store(settings.site.data)
+    engine = open_store(settings)
     with engine.begin() as connection:
         audit.sign(connection, signer)
     with engine.execution_options(reading=True).begin() as connection:
@@ -49,7 +49,7 @@ def verify(
         from cohortium.store import open_store
 
         settings = config.load(file)
-        with open_store(settings.site.data).execution_options(reading=True).begin() as connection:
+        with open_store(settings).execution_options(reading=True).begin() as connection:
             number = audit.verify(audit.records(connection), key or _public_key(settings))
     typer.echo(f"{number} rows, each as it was written")
 

@@ -27,7 +27,7 @@ def password(
     from cohortium.govern import users
     from cohortium.store import open_store
 
-    typer.echo(users.renew(open_store(settings.site.data), name))
+    typer.echo(users.renew(open_store(settings), name))
 
 
 def standing(
@@ -45,7 +45,7 @@ def standing(
 
     if what not in set(Standing) - {Standing.GUEST}:
         raise typer.BadParameter("one of administrator, committee, maintainer, person", param_hint="WHAT")
-    with open_store(settings.site.data).begin() as connection:
+    with open_store(settings).begin() as connection:
         users.stand(connection, name, Standing(what))
         audit.record(connection, getuser(), f"make {what}", name)
 
@@ -68,7 +68,7 @@ def make_token(
 
     if scope not in set(Scope):
         raise typer.BadParameter("read or write", param_hint="--scope")
-    with open_store(settings.site.data).begin() as connection:
+    with open_store(settings).begin() as connection:
         who = users.named(connection, name)
         only = grants.id_of(connection, who, project, May.READ) if project else None
         made = tokens.make(connection, who, label, Scope(scope), days, only)
@@ -83,7 +83,7 @@ def list_tokens(name: Name, as_json: AsJson = False, file: ConfigFile = DEFAULT)
     from cohortium.govern import tokens, users
     from cohortium.store import open_store
 
-    with open_store(settings.site.data).begin() as connection:
+    with open_store(settings).begin() as connection:
         held = tokens.of(connection, users.named(connection, name))
     rows = [{"name": it.name, "scope": it.scope.value, "project": it.project, "expires": it.expires} for it in held]
     typer.echo(json.dumps(rows) if as_json else "\n".join("\t".join(row.values()) for row in rows))
@@ -98,7 +98,7 @@ def revoke_token(name: Name, label: Label, file: ConfigFile = DEFAULT) -> None:
     from cohortium.prove import audit
     from cohortium.store import open_store
 
-    with open_store(settings.site.data).begin() as connection:
+    with open_store(settings).begin() as connection:
         who = users.named(connection, name)
         token_id = next((each.id for each in tokens.of(connection, who) if each.name == label), None)
         if token_id is None:

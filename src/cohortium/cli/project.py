@@ -34,7 +34,7 @@ def grant(
 
     if role not in set(Role):
         raise typer.BadParameter("owner, member or collaborator", param_hint="ROLE")
-    with open_store(settings.site.data).begin() as connection:
+    with open_store(settings).begin() as connection:
         project_id = project_named(connection, project)["id"]
         grants.give(connection, users.named(connection, name).id, project_id, Role(role), getuser())
         audit.record(connection, getuser(), f"grant {role}", f"{project}/{name}")
@@ -49,7 +49,7 @@ def revoke(project: Project, name: Name, file: ConfigFile = DEFAULT) -> None:
     from cohortium.prove import audit
     from cohortium.store import open_store
 
-    with open_store(settings.site.data).begin() as connection:
+    with open_store(settings).begin() as connection:
         project_id = project_named(connection, project)["id"]
         grants.withdraw(connection, users.named(connection, name).id, project_id)
         audit.record(connection, getuser(), "revoke role", f"{project}/{name}")
@@ -63,7 +63,7 @@ def list_roles(project: Project, as_json: AsJson = False, file: ConfigFile = DEF
     from cohortium.govern import grants
     from cohortium.store import open_store
 
-    with open_store(settings.site.data).begin() as connection:
+    with open_store(settings).begin() as connection:
         held = grants.granted(connection, project_named(connection, project)["id"])
     rows = [{"name": it.name, "role": it.role.value, "by": it.by, "since": it.since} for it in held]
     typer.echo(json.dumps(rows) if as_json else "\n".join("\t".join(row.values()) for row in rows))
@@ -85,6 +85,6 @@ def visibility(
 
     if which not in set(Visibility):
         raise typer.BadParameter("public, protected or private", param_hint="WHICH")
-    with open_store(settings.site.data).begin() as connection:
+    with open_store(settings).begin() as connection:
         grants.make_visible(connection, project_named(connection, project)["id"], Visibility(which))
         audit.record(connection, getuser(), f"make {which}", project)

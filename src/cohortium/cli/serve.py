@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -23,6 +24,9 @@ def serve(
     file: ConfigFile = DEFAULT,
     host: Annotated[str | None, typer.Option(help="Listen here instead of at the configured address.")] = None,
     port: Annotated[int | None, typer.Option(help="Listen on this port; 0 takes a free one.", min=0, max=65535)] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Answer with this many processes instead of the configured number.", min=1)
+    ] = None,
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="A proxy in front of this address does TLS.")
     ] = False,
@@ -35,17 +39,31 @@ def serve(
         raise Refused(f"{host} can be reached from other machines, and there is no TLS; see --behind-proxy")
 
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
+    from cohortium.store import open_store
     from cohortium.web.app import create
 
     with _listen(host, port) as listener:
         port = listener.getsockname()[1]
-        application = create(replace(settings, serve=replace(settings.serve, host=host, port=port)))
+        settings = replace(settings, serve=replace(settings.serve, host=host, port=port))
+        open_store(settings).dispose()  # whatever is wrong with it is told here, once, and workers find it migrated
         typer.echo(f"Cohortium is at http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it)")
         sys.stdout.flush()
-        server = uvicorn.Server(uvicorn.Config(application, access_log=False, log_level="warning", server_header=False))
+        plan = uvicorn.Config(
+            partial(create, settings),
+            factory=True,
+            workers=settings.serve.workers if workers is None else workers,
+            timeout_worker_healthcheck=60,  # a busy worker is not a dead one
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+        )
         with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
+            if plan.workers > 1:
+                Multiprocess(plan, sockets=[listener]).run()
+            else:
+                uvicorn.Server(plan).run(sockets=[listener])
 
 
 def _is_loopback(host: str) -> bool:

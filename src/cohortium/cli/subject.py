@@ -110,7 +110,7 @@ def includes(
         except NotKnown:
             continue
     asked = f"{project} {_digest(key, project, patient.patient_id)}"
-    with open_store(settings.site.data).begin() as connection:
+    with open_store(settings).begin() as connection:
         refusal = _too_many(connection)
         audit.record(connection, getuser(), f"{ASKED} refused" if refusal else ASKED, asked)
         found = not refusal and holds(connection, project, pseudonyms)
@@ -193,7 +193,7 @@ def _table(project: str, file: Path) -> tuple[Table, Callable[[str, str], None]]
         raise ConfigError(f"no pipeline leads into {project} with subjects that a table knows")
 
     def note(what: str, about: str) -> None:
-        with open_store(settings.site.data).begin() as connection:
+        with open_store(settings).begin() as connection:
             audit.record(connection, getuser(), what, about)
 
     return table, note

@@ -129,7 +129,7 @@ def run(root: Path, own: Path | None, progress: Progress) -> Demo:
     if not settings.site.key.exists():
         keys.create(settings.site.key)
     summary = gateway.run(settings, progress)
-    engine = open_store(settings.site.data)
+    engine = open_store(settings)
     try:
         report = _searched(settings, engine, planted, progress)
         password = users.ensure_administrator(engine)

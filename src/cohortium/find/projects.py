@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from cohortium.govern.grants import visible_projects
 from cohortium.govern.users import User
+from cohortium.store import total
 from cohortium.store.schema import finding, instance, project, scan, session, subject
 
 __all__ = ["Bar", "ProjectCard", "project_named", "projects"]
@@ -80,7 +81,7 @@ def _counts(connection: Connection, table: Table, ids: Sequence[int]) -> dict[in
 def _images(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     column = instance.c.project_id
     rows = connection.execute(
-        select(column, func.count(), func.sum(instance.c.size)).where(column.in_(ids)).group_by(column)
+        select(column, func.count(), total(instance.c.size)).where(column.in_(ids)).group_by(column)
     )
     return {row[0]: (row[1], row[2]) for row in rows}
 

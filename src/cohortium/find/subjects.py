@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from cohortium.govern.grants import visible_projects
 from cohortium.govern.users import User
+from cohortium.store import total
 from cohortium.store.schema import finding, instance, scan, session, subject
 
 __all__ = ["Page", "ScanRow", "SessionRow", "SubjectRow", "siblings", "subjects"]
@@ -110,13 +111,13 @@ def _sessions(connection: Connection, *where: ColumnElement[bool]) -> dict[int, 
             scan.c.SeriesNumber,
             scan.c.SeriesDescription,
             func.count(instance.c.id).label("instances"),
-            func.coalesce(func.sum(instance.c.NumberOfFrames), 0).label("frames"),
+            total(instance.c.NumberOfFrames).label("frames"),
         )
         .join(scan, scan.c.session_id == session.c.id)
         .join(instance, instance.c.scan_id == scan.c.id)
         .where(*where)
-        .group_by(scan.c.id)
-        .order_by(session.c.subject_id, session.c.StudyDate, session.c.id, scan.c.SeriesNumber, scan.c.id)
+        .group_by(session.c.id, scan.c.id)
+        .order_by(session.c.subject_id, session.c.StudyDate, session.c.id, scan.c.SeriesNumber.nulls_first(), scan.c.id)
     ).all()
     findings = _findings(connection, [row.id for row in rows])
     found: dict[int, list[SessionRow]] = {}

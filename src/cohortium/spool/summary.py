@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from cohortium.store import total
 from cohortium.store.schema import arrival, finding, item
 from cohortium.values import State
 
@@ -57,7 +58,7 @@ class Summary:
 
 def arrived(connection: Connection) -> tuple[int, int]:
     """How many files ever arrived, and their bytes."""
-    files, size = connection.execute(select(func.count(), func.coalesce(func.sum(arrival.c.size), 0))).one()
+    files, size = connection.execute(select(func.count(), total(arrival.c.size))).one()
     return files, size
 
 
@@ -67,14 +68,14 @@ def summarise(connection: Connection, seconds: float, before: tuple[int, int]) -
     quarantined: dict[str, int] = {}
     files = size = 0
     counts = (
-        select(item.c.state, item.c.reason, arrival.c.duplicate, func.count(), func.sum(arrival.c.size))
+        select(item.c.state, item.c.reason, arrival.c.duplicate, func.count(), total(arrival.c.size))
         .join(item, arrival.c.item_id == item.c.id)
         .group_by(item.c.state, item.c.reason, arrival.c.duplicate)
         .order_by(item.c.state, item.c.reason)
     )
-    for state, reason, duplicate, number, total in connection.execute(counts):
+    for state, reason, duplicate, number, volume in connection.execute(counts):
         states[State.DUPLICATE if duplicate else state] += number
-        files, size = files + number, size + total
+        files, size = files + number, size + volume
         if state == State.QUARANTINED and not duplicate:
             quarantined[reason] = number
     de_identified = connection.scalar(select(func.count()).where(item.c.digest != "")) or 0

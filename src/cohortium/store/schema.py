@@ -22,7 +22,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["metadata"]
+__all__ = ["Id", "metadata"]
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # of rows that number themselves: 64 bits on both databases
 
 metadata = MetaData(
     naming_convention={
@@ -38,7 +40,7 @@ metadata = MetaData(
 user = Table(
     "user",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("name", String(64), nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),  # argon2id
     Column("one_time", Boolean, nullable=False),  # the password opens one login and must then be replaced
@@ -69,7 +71,7 @@ login = Table(
 token = Table(
     "token",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("user_id", ForeignKey("user.id", ondelete="CASCADE"), nullable=False),
     Column("name", String(64), nullable=False),
     Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of what a program shows
@@ -91,7 +93,7 @@ attempt = Table(
 invitation = Table(
     "invitation",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token in the link
     Column("email", String(254), nullable=False),
     Column("project_id", ForeignKey("project.id", ondelete="CASCADE")),  # NULL: an account without a role yet
@@ -124,7 +126,7 @@ site = Table(
 project = Table(
     "project",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("name", String(64), nullable=False, unique=True),
     Column("title", String(255), nullable=False),
     Column("admit", String(16), nullable=False),  # receipt | check
@@ -138,7 +140,7 @@ project = Table(
 subject = Table(
     "subject",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("project_id", ForeignKey("project.id"), nullable=False),
     Column("PatientID", String(64), nullable=False),
     UniqueConstraint("project_id", "PatientID"),
@@ -147,7 +149,7 @@ subject = Table(
 session = Table(
     "session",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("subject_id", ForeignKey("subject.id"), nullable=False),
     Column("project_id", ForeignKey("project.id"), nullable=False),
     Column("StudyInstanceUID", String(64), nullable=False),
@@ -174,7 +176,7 @@ session = Table(
 scan = Table(
     "scan",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("session_id", ForeignKey("session.id"), nullable=False),
     Column("project_id", ForeignKey("project.id"), nullable=False),
     Column("SeriesInstanceUID", String(64), nullable=False),
@@ -197,7 +199,7 @@ scan = Table(
 instance = Table(
     "instance",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("scan_id", ForeignKey("scan.id"), nullable=False),
     Column("project_id", ForeignKey("project.id"), nullable=False),
     Column("SOPInstanceUID", String(64), nullable=False),
@@ -233,7 +235,7 @@ header_dictionary = Table(
 finding = Table(
     "finding",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("project_id", ForeignKey("project.id"), nullable=False),
     Column("SeriesInstanceUID", String(64), nullable=False),
     Column("SOPInstanceUID", String(64), nullable=False),
@@ -256,7 +258,7 @@ provenance = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("time", String(32), nullable=False),
     Column("who", String(64), nullable=False),
     Column("what", String(64), nullable=False),
@@ -281,7 +283,7 @@ audit_segment = Table(
 audit_head = Table(
     "audit_head",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("time", String(32), nullable=False),
     Column("segments", Text, nullable=False),  # JSON: those that grew since the head before, [rows, digest] each
     Column("previous", String(64), nullable=False),

@@ -38,7 +38,7 @@ def create(config: Config) -> FastAPI:
         middleware=[Middleware(Protect)],
     )
     app.state.config = config
-    app.state.engine = open_store(config.site.data)
+    app.state.engine = open_store(config)
     app.state.marks = keys.load(config.site.key, config.site.data).derive("audit searches")
     app.state.archive = Archive(app.state.engine, config.site.data)
     app.state.pictures = Pictures(app.state.archive.objects)

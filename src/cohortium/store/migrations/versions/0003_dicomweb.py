@@ -8,16 +8,18 @@ down_revision = '0002'
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
+
 
 def upgrade() -> None:
     op.create_table('header_dictionary',
-    sa.Column('scan_id', sa.Integer(), nullable=False),
+    sa.Column('scan_id', ID, nullable=False),
     sa.Column('document', sa.LargeBinary(), nullable=False),
     sa.ForeignKeyConstraint(['scan_id'], ['scan.id'], name=op.f('fk_header_dictionary_scan_id_scan'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('scan_id', name=op.f('pk_header_dictionary'))
     )
     op.create_table('header',
-    sa.Column('instance_id', sa.Integer(), nullable=False),
+    sa.Column('instance_id', ID, nullable=False),
     sa.Column('document', sa.LargeBinary(), nullable=False),
     sa.ForeignKeyConstraint(['instance_id'], ['instance.id'], name=op.f('fk_header_instance_id_instance'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('instance_id', name=op.f('pk_header'))

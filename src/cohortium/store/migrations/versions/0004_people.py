@@ -8,6 +8,8 @@ down_revision = '0003'
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
+
 
 def upgrade() -> None:
     op.create_table('attempt',
@@ -22,7 +24,7 @@ def upgrade() -> None:
     op.create_table('identity',
     sa.Column('issuer', sa.String(length=255), nullable=False),
     sa.Column('subject', sa.String(length=255), nullable=False),
-    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('user_id', ID, nullable=False),
     sa.ForeignKeyConstraint(['user_id'], ['user.id'], name=op.f('fk_identity_user_id_user'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('issuer', 'subject', name=op.f('pk_identity'))
     )
@@ -30,10 +32,10 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_identity_user_id'), ['user_id'], unique=False)
 
     op.create_table('invitation',
-    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('id', ID, nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
     sa.Column('email', sa.String(length=254), nullable=False),
-    sa.Column('project_id', sa.Integer(), nullable=True),
+    sa.Column('project_id', ID, nullable=True),
     sa.Column('role', sa.String(length=16), nullable=False),
     sa.Column('by', sa.String(length=64), nullable=False),
     sa.Column('created', sa.String(length=32), nullable=False),
@@ -43,12 +45,12 @@ def upgrade() -> None:
     sa.UniqueConstraint('digest', name=op.f('uq_invitation_digest'))
     )
     op.create_table('token',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('id', ID, nullable=False),
+    sa.Column('user_id', ID, nullable=False),
     sa.Column('name', sa.String(length=64), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
     sa.Column('scope', sa.String(length=16), nullable=False),
-    sa.Column('project_id', sa.Integer(), nullable=True),
+    sa.Column('project_id', ID, nullable=True),
     sa.Column('created', sa.String(length=32), nullable=False),
     sa.Column('expires', sa.String(length=32), nullable=False),
     sa.ForeignKeyConstraint(['project_id'], ['project.id'], name=op.f('fk_token_project_id_project'), ondelete='CASCADE'),

@@ -8,10 +8,12 @@ down_revision = '0004'
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
+
 
 def upgrade() -> None:
     op.create_table('audit_head',
-    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('id', ID, nullable=False),
     sa.Column('time', sa.String(length=32), nullable=False),
     sa.Column('segments', sa.Text(), nullable=False),
     sa.Column('previous', sa.String(length=64), nullable=False),

