@@ -15,19 +15,20 @@ import portal_site
 from cohortium import find
 from cohortium.govern import users
 from cohortium.govern.grants import Role, give
+from cohortium.govern.roles import Standing
 from cohortium.govern.users import User
 from cohortium.store import open_store
 from cohortium.store.schema import user
 
-ROOT = User(1, "root", True, False)
-NOBODY = User(2, "guest", False, False)
+ROOT = User(1, "root", Standing.ADMINISTRATOR, False)
+NOBODY = User(2, "guest", Standing.PERSON, False)
 
 
 @pytest.fixture
 def engine(tmp_path: Path, place: Path | str) -> Iterator[Engine]:
     engine = open_store(place)
     with engine.begin() as connection:
-        users.create(connection, "root", administrator=True)
+        users.create(connection, "root", Standing.ADMINISTRATOR)
         users.create(connection, "guest")
         connection.execute(update(user).values(one_time=False))
     portal_site.fill(engine, tmp_path, "lung", "Lung", portal_site.slices(7))
