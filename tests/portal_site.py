@@ -47,11 +47,10 @@ class Served:
 PROTOCOL = Protocol("dragon", "1", "", "2026c", (), SubjectRule(), {}, digest="ab" * 32)
 
 
-def configuration(folder: Path, place: Path | str = "", *, guests: bool = False) -> config.Config:
+def configuration(folder: Path, place: Path | str = "", *, sections: str = "") -> config.Config:
     """A site in the folder, whose store is at `place` if that is the URL of a database."""
     file = folder / "cohortium.toml"
-    serve = "[serve]\nguests = true\n" if guests else ""
-    file.write_text(f'{serve}[[project]]\nname = "lung"\ntitle = "Lung study"\n', "utf-8")
+    file.write_text(f'{sections}\n[[project]]\nname = "lung"\ntitle = "Lung study"\n', "utf-8")
     settings = config.load(file, {"COHORTIUM_STORE__URL": place} if isinstance(place, str) and place else {})
     keys.create(settings.site.key)
     return settings

@@ -60,6 +60,19 @@ class Serve:
     workers: int = _setting(1, "processes that answer; each takes a core when it is busy")
     login_hours: int = _setting(12, "hours after which a login ends")
     guests: bool = _setting(False, "let who is not logged in read public projects")
+    terms: str = _setting("", "text file of the terms of use, which everybody accepts, and again when it changes")
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Where invitations are handed in; without a host, who invites passes the link on."""
+
+    host: str = _setting("", "server that takes mail (SMTP); empty: no mail is sent")
+    port: int = _setting(587, "its port")
+    starttls: bool = _setting(True, "refuse to send in the clear")
+    sender: str = _setting("", "address that invitations come from")
+    user: str = _setting("", "name to log in with; empty: without")
+    password_file: str = _setting("", "file, mode 0600, that holds the password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,7 @@ class Config:
     site: Site
     store: Store
     serve: Serve
+    mail: Mail
     limits: Limits
     projects: tuple[Project, ...]
     pipelines: tuple[Pipeline, ...]
@@ -109,7 +123,7 @@ class Config:
         return next(project for project in self.projects if project.name == name)
 
 
-SECTIONS: Mapping[str, type] = {"site": Site, "store": Store, "serve": Serve, "limits": Limits}
+SECTIONS: Mapping[str, type] = {"site": Site, "store": Store, "serve": Serve, "mail": Mail, "limits": Limits}
 LISTS: Mapping[str, type] = {"project": Project, "pipeline": Pipeline}
 
 EXAMPLE: Mapping[str, Mapping[str, str]] = {
@@ -283,6 +297,10 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "serve.workers: at least 1"
     if config.serve.login_hours < 1:
         yield "serve.login_hours: at least 1"
+    if config.mail.host and not config.mail.sender:
+        yield "mail.sender: is missing, and mail.host is given"
+    if config.mail.user and not config.mail.starttls:
+        yield "mail.starttls: a password is not sent in the clear"
     if config.limits.file_megabytes < 1:
         yield "limits.file_megabytes: at least 1"
     if config.site.key.resolve().is_relative_to(config.site.data.resolve()):

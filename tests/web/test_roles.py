@@ -44,7 +44,7 @@ CALLERS = [*(Caller(Standing.PERSON, role) for role in Role), *(Caller(each) for
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), guests=True)
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), sections="[serve]\nguests = true")
     with portal_site.served(settings) as served:
         portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(2))
         yield served

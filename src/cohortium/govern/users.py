@@ -17,13 +17,16 @@ from cohortium.store.schema import grant, login, token, user
 __all__ = [
     "COLUMNS",
     "GUEST",
+    "Account",
     "User",
+    "accounts",
     "authenticate",
     "choose_password",
     "create",
     "ensure_administrator",
     "from_row",
     "named",
+    "register",
     "renew",
     "stand",
 ]
@@ -54,6 +57,16 @@ class User:
     @property
     def administrator(self) -> bool:
         return self.standing is Standing.ADMINISTRATOR
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as administrators see it."""
+
+    name: str
+    standing: Standing
+    email: str
+    vouched: str
 
 
 COLUMNS = user.c.id, user.c.name, user.c.standing, user.c.one_time, user.c.terms
@@ -124,6 +137,23 @@ def create(connection: Connection, name: str, standing: Standing = Standing.PERS
     password = passwords.one_time()
     _insert(connection, name, passwords.digest(password), standing)
     return password
+
+
+def register(connection: Connection, name: str, password: str | None, *, email: str, vouched: str, terms: str) -> None:
+    """Make the account of somebody who was invited; without a password, another provider vouches at each login."""
+    if connection.scalar(select(user.c.id).where(user.c.name == name)) is not None:
+        raise Refused("This name is taken. Please choose another.")
+    hashed = passwords.digest(password) if password is not None else "!"  # no hash: matches no password
+    _insert(connection, name, hashed, Standing.PERSON)
+    values = {"one_time": False, "email": email, "vouched": vouched, "terms": terms}
+    connection.execute(update(user).where(user.c.name == name).values(**values))
+
+
+def accounts(connection: Connection) -> list[Account]:
+    """Every account, by name."""
+    columns = user.c.name, user.c.standing, user.c.email, user.c.vouched
+    rows = connection.execute(select(*columns).order_by(user.c.name))
+    return [Account(row.name, Standing(row.standing), row.email, row.vouched) for row in rows]
 
 
 def authenticate(engine: Engine, name: str, password: str, *, first: bool = True) -> User | None:

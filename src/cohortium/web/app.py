@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from cohortium import __version__, keys
 from cohortium.archive import Archive
 from cohortium.config import Config
+from cohortium.govern import terms
 from cohortium.store import open_store
 from cohortium.web import errors, routes
 from cohortium.web.credentials import Remembered
@@ -45,6 +46,7 @@ def create(config: Config) -> FastAPI:
     app.state.bookmarks = Bookmarks()
     app.state.remembered = Remembered()
     app.state.watch = Watch()
+    app.state.terms = terms.read(config.file.parent / config.serve.terms) if config.serve.terms else None
     app.state.hashing = BoundedSemaphore(HASHING)
     routes.install(app)
     errors.install(app)

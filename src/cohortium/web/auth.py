@@ -21,6 +21,7 @@ from starlette.responses import Response
 from cohortium.errors import Refused
 from cohortium.govern import grants, logins
 from cohortium.govern.roles import ALLOWED, ON_SITE, May
+from cohortium.govern.terms import Terms
 from cohortium.govern.users import GUEST, User
 from cohortium.prove import audit
 from cohortium.store.schema import project
@@ -33,6 +34,7 @@ __all__ = [
     "PasswordNeeded",
     "RowId",
     "Stale",
+    "TermsNeeded",
     "demand_form_token",
     "form_token",
     "guard",
@@ -55,6 +57,7 @@ class Access(Enum):
     ANYONE = "anyone"
     CHOOSING = "logged in, with a one-time password still to be replaced"
     LOGGED_IN = "logged in; what of the archive is seen depends on grants"
+    AGREEING = "logged in, whether or not the terms of use are accepted"
     IN_PERSON = "logged in with a password, not by a token: for what a token must not change"
 
 
@@ -64,6 +67,10 @@ class LoginNeeded(Refused):
 
 class PasswordNeeded(Refused):
     """The one-time password must be replaced first."""
+
+
+class TermsNeeded(Refused):
+    """The terms of use in force must be accepted first."""
 
 
 class Stale(Refused):
@@ -87,12 +94,19 @@ def guard(access: Access | May) -> Callable[[Request], None]:
         if who.must_choose is not (access is Access.CHOOSING):
             raise PasswordNeeded if who.must_choose else LoginNeeded
         request.state.user = who
+        if access not in (Access.CHOOSING, Access.AGREEING) and _must_agree(request, who):
+            raise TermsNeeded
         if access is Access.IN_PERSON and not who.in_person:
             raise HTTPException(403)
         if isinstance(access, May):
             _demand(request, who, access)
 
     return enforce
+
+
+def _must_agree(request: Request, who: User) -> bool:
+    terms: Terms | None = request.app.state.terms
+    return terms is not None and who is not GUEST and who.terms != terms.digest
 
 
 def user(request: Request) -> User:

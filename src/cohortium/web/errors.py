@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from cohortium.errors import Corrupt, Malformed, Unavailable
-from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale
+from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale, TermsNeeded
 from cohortium.web.credentials import TooManyTries
 from cohortium.web.portal.pages import error_page
 from cohortium.wire.multipart import TooLarge
@@ -55,6 +55,7 @@ def install(app: FastAPI) -> None:
     """Let every error of the application become an answer."""
     app.add_exception_handler(LoginNeeded, _login)
     app.add_exception_handler(PasswordNeeded, _password)
+    app.add_exception_handler(TermsNeeded, _terms)
     app.add_exception_handler(TooManyTries, _guessing)
     app.add_exception_handler(Stale, lambda request, _: answer(request, 409))
     app.add_exception_handler(HTTPException, _http)
@@ -98,6 +99,12 @@ def _login(request: Request, _error: Exception) -> Response:
 
 def _password(request: Request, _error: Exception) -> Response:
     return answer(request, 403) if _is_program(request) else RedirectResponse("/password", 303)
+
+
+def _terms(request: Request, _error: Exception) -> Response:
+    if _is_program(request):
+        return answer(request, 403, "The terms of use have changed. Log in to the portal and accept them.")
+    return RedirectResponse("/terms", 303)
 
 
 def _http(request: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ from cohortium.govern.roles import May
 from cohortium.web import dicomweb, health
 from cohortium.web.api import scans
 from cohortium.web.auth import Access, guard
-from cohortium.web.portal import account, login, pages, people, site
+from cohortium.web.portal import account, accounts, login, pages, people, register, site
 from cohortium.web.route import Route
 
 __all__ = ["ROUTES", "Route", "install"]
@@ -22,6 +22,10 @@ ROUTES = (
     Route("GET", "/password", login.password_page, Access.CHOOSING),
     Route("POST", "/password", login.choose_password, Access.CHOOSING),
     Route("POST", "/logout", login.log_out, Access.ANYONE),
+    Route("GET", "/register", register.register_page, Access.ANYONE),
+    Route("POST", "/register", register.register, Access.ANYONE),
+    Route("GET", "/terms", register.terms_page, Access.AGREEING),
+    Route("POST", "/terms", register.accept_terms, Access.AGREEING),
     Route("GET", "/account", account.account, Access.IN_PERSON),
     Route("POST", "/account/tokens", account.make_token, Access.IN_PERSON),
     Route("POST", "/account/tokens/{token_id}/revoke", account.revoke_token, Access.IN_PERSON),
@@ -30,7 +34,13 @@ ROUTES = (
     Route("GET", "/projects/{name}/people", people.people, May.MANAGE),
     Route("POST", "/projects/{name}/people", people.give_role, May.MANAGE),
     Route("POST", "/projects/{name}/people/withdraw", people.withdraw_role, May.MANAGE),
+    Route("POST", "/projects/{name}/invitations", people.invite, May.MANAGE),
+    Route("POST", "/projects/{name}/invitations/{invitation_id}/withdraw", people.withdraw_invitation, May.MANAGE),
     Route("POST", "/projects/{name}/visibility", people.make_visible, May.MANAGE),
+    Route("GET", "/people", accounts.accounts, May.ADMINISTER),
+    Route("POST", "/people/standing", accounts.change_standing, May.ADMINISTER),
+    Route("POST", "/people/invitations", accounts.invite, May.ADMINISTER),
+    Route("POST", "/people/invitations/{invitation_id}/withdraw", accounts.withdraw_invitation, May.ADMINISTER),
     Route("GET", "/site", site.state, May.MAINTAIN),
     Route("GET", "/scans/{scan_id}", pages.scan, May.READ),
     Route("GET", "/api/v1/projects", scans.list_projects, Access.LOGGED_IN),

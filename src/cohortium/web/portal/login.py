@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
@@ -16,7 +16,7 @@ from cohortium.web.auth import COOKIE, demand_form_token, new_visitor, set_cooki
 from cohortium.web.credentials import TooManyTries, address, try_password
 from cohortium.web.portal.templating import render
 
-__all__ = ["choose_password", "log_in", "log_out", "login_page", "password_page"]
+__all__ = ["as_visitor", "choose_password", "enter", "log_in", "log_out", "login_page", "password_page"]
 
 Text = Annotated[str, Form()]
 WRONG = "Name and password do not match. A one-time password opens one login only; the administrator makes another."
@@ -37,7 +37,7 @@ def log_in(request: Request, name: Text = "", password: Text = "", form: Text = 
         return _login_form(request, f"Too many tries. Please wait {ceil(error.wait)} seconds.", name, 429)
     if who is None:
         return _login_form(request, WRONG, name, 403)
-    return _enter(request, who, "login")
+    return enter(request, who, "login")
 
 
 def password_page(request: Request) -> Response:
@@ -55,7 +55,7 @@ def choose_password(request: Request, password: Text = "", again: Text = "", for
         return _password_form(request, str(error), 422)
     with request.app.state.hashing, request.app.state.engine.begin() as connection:
         users.choose_password(connection, who, password)
-    return _enter(request, who, "choose password")
+    return enter(request, who, "choose password")
 
 
 def log_out(request: Request, form: Text = "") -> Response:
@@ -72,7 +72,8 @@ def log_out(request: Request, form: Text = "") -> Response:
     return response
 
 
-def _enter(request: Request, who: User, what: str) -> Response:
+def enter(request: Request, who: User, what: str) -> Response:
+    """Open a login for the person and go on."""
     hours = request.app.state.config.serve.login_hours
     with request.app.state.engine.begin() as connection:
         token = logins.open_login(connection, who, hours)
@@ -82,12 +83,17 @@ def _enter(request: Request, who: User, what: str) -> Response:
     return response
 
 
-def _login_form(request: Request, problem: str = "", name: str = "", status: int = 200) -> Response:
+def as_visitor(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    """A page with a form for who is not logged in, tied to this browser."""
     visitor = request.cookies.get(COOKIE) or new_visitor()
     request.cookies[COOKIE] = visitor
-    response = render(request, "login.html", status, problem=problem, name=name)
+    response = render(request, template, status, **values)
     set_cookie(request, response, visitor, hours=1)
     return response
+
+
+def _login_form(request: Request, problem: str = "", name: str = "", status: int = 200) -> Response:
+    return as_visitor(request, "login.html", status, problem=problem, name=name)
 
 
 def _password_form(request: Request, problem: str = "", status: int = 200) -> Response:

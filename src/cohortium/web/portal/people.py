@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Form, Request
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from cohortium.errors import Refused
-from cohortium.govern import grants, users
+from cohortium.errors import Refused, Unavailable
+from cohortium.govern import grants, invitations, users
 from cohortium.govern.roles import May, Role, Visibility
-from cohortium.web.auth import demand_form_token, reading, record, user
+from cohortium.web import mail
+from cohortium.web.auth import RowId, demand_form_token, reading, record, user
 from cohortium.web.portal.templating import render
 
-__all__ = ["give_role", "make_visible", "people", "withdraw_role"]
+__all__ = ["give_role", "invite", "make_visible", "people", "sent", "withdraw_invitation", "withdraw_role"]
 
 Text = Annotated[str, Form()]
+ONCE = "The link makes one account, once, within two weeks.\n"
 SAYS = {
     Visibility.PRIVATE: "Only who has a role in it knows that it exists.",
     Visibility.PROTECTED: "Everybody who is logged in sees its title and protocol, and can ask for a role.",
@@ -41,7 +43,7 @@ def give_role(request: Request, name: str, person: Text = "", role: Text = "", f
             grants.give(connection, account.id, project_id, Role(role), user(request).name)
             record(request, connection, f"grant {role}", f"{name}/{account.name}")
     except Refused as error:
-        return _page(request, name, str(error), 422)
+        return _page(request, name, problem=str(error), status=422)
     return RedirectResponse(f"/projects/{name}/people", 303)
 
 
@@ -54,7 +56,7 @@ def withdraw_role(request: Request, name: str, person: Text = "", form: Text = "
             grants.withdraw(connection, account.id, project_id)
             record(request, connection, "revoke role", f"{name}/{account.name}")
     except Refused as error:
-        return _page(request, name, str(error), 422)
+        return _page(request, name, problem=str(error), status=422)
     return RedirectResponse(f"/projects/{name}/people" if account.id != user(request).id else "/", 303)
 
 
@@ -69,13 +71,53 @@ def make_visible(request: Request, name: str, visibility: Text = "", form: Text 
     return RedirectResponse(f"/projects/{name}/people", 303)
 
 
+def invite(request: Request, name: str, email: Text = "", role: Text = "", form: Text = "") -> Response:
+    """Invite somebody without an account into the project."""
+    demand_form_token(request, form)
+    if role not in set(Role):
+        raise HTTPException(400)
+    try:
+        with request.app.state.engine.begin() as connection:
+            project_id = _project(connection, request, name)
+            token = invitations.make(connection, user(request), email.strip(), project_id, Role(role))
+            record(request, connection, f"invite {role}", name)
+    except Refused as error:
+        return _page(request, name, problem=str(error), status=422)
+    return _page(request, name, **sent(request, token, email.strip()))
+
+
+def withdraw_invitation(request: Request, name: str, invitation_id: RowId, form: Text = "") -> Response:
+    """End an invitation that nobody has accepted."""
+    demand_form_token(request, form)
+    with request.app.state.engine.begin() as connection:
+        if not invitations.withdraw(connection, invitation_id, _project(connection, request, name)):
+            raise HTTPException(404)
+        record(request, connection, "withdraw invitation", name)
+    return RedirectResponse(f"/projects/{name}/people", 303)
+
+
+def sent(request: Request, token: str, email: str) -> dict[str, Any]:
+    """The invitation mailed, where the site sends mail; else, and where that fails, its link to be handed over."""
+    link = f"{request.base_url}register?token={token}"
+    if not request.app.state.config.mail.host:
+        return {"link": link}
+    text = f"{user(request).name} invites you to an archive of medical images for research:\n\n{link}\n\n" + ONCE
+    try:
+        mail.send(request.app.state.config, email, "Your invitation", text)
+    except Unavailable as error:
+        return {"link": link, "problem": str(error)}
+    return {"link": link, "sent": email}
+
+
 def _project(connection: Connection, request: Request, name: str) -> int:
     return grants.id_of(connection, user(request), name, May.MANAGE)
 
 
-def _page(request: Request, name: str, problem: str = "", status: int = 200) -> Response:
+def _page(
+    request: Request, name: str, *, problem: str = "", status: int = 200, link: str = "", sent: str = ""
+) -> Response:
     with reading(request).connect() as connection:
         project = grants.shown(connection, _project(connection, request, name))
-        held = grants.granted(connection, project.id)
-    values = {"project": project, "granted": held, "roles": Role, "says": SAYS, "problem": problem}
-    return render(request, "people.html", status, **values)
+        held, pending = grants.granted(connection, project.id), invitations.pending(connection, project.id)
+    values: dict[str, Any] = {"project": project, "granted": held, "pending": pending, "roles": Role, "says": SAYS}
+    return render(request, "people.html", status, **values, problem=problem, link=link, sent=sent)
