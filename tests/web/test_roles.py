@@ -90,9 +90,9 @@ def expected(caller: Caller, route: Route, visibility: Visibility) -> set[int]:
         return {401} if route.path.startswith(PROGRAMS) else {303}
     if route.access in ON_SITE:
         return {403}
-    if "{" not in route.path:
-        return {204}  # a list of nothing
     names_a_project = "{name}" in route.path or "{project}" in route.path
+    if not names_a_project and route.path.startswith("/dicomweb/"):
+        return {204, 404}  # a list of nothing, or nothing
     return {403} if names_a_project and caller.may(May.SEE, visibility) else {404}
 
 
