@@ -37,13 +37,14 @@ format: .venv/.all ## rewrite the code in the project's style
 	@.venv/bin/ruff check --quiet --fix
 	@.venv/bin/ruff format --quiet
 
-bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-B, and how much text a reader finds
+bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-B, how much text a reader finds, and DICOMweb
 	@.venv/bin/python bench/deidentify.py
 	@.venv/bin/python bench/presets.py
 	@.venv/bin/python bench/peers.py
 	@.venv/bin/python bench/midi.py
 	@.venv/bin/python bench/midi.py --protocol bench/pixels.toml
 	@.venv/bin/python bench/ocr.py
+	@.venv/bin/python bench/dicomweb.py
 
 docs: .venv/.all ## write the generated parts of docs/ anew
 	@.venv/bin/python tools/reference.py

@@ -19,6 +19,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+import factory
 from cohortium.dicom import geometry, meta
 from cohortium.errors import Malformed
 
@@ -291,3 +292,9 @@ def test_real_objects_of_every_kind_are_described(shared_data):
         found = meta.describe(path.read_bytes(), DIGEST)
         assert (meta.frames(found), len(found.attributes.get("SliceLocationVector", []))) == (count, positions), name
         assert geometry.position(found) is not None, name
+
+
+def test_a_number_where_a_sequence_belongs_is_malformed() -> None:
+    raw = {0x00189325: factory.element(0x00189325, bytes(8), "FD")}
+    with pytest.raises(Malformed, match="not a sequence"):
+        meta.describe(factory.ct(KVP=None, raw=raw), "0" * 64)

@@ -294,8 +294,9 @@ def test_10_4_1_1_2_metadata_and_the_bulk_data_it_names(client: httpx.Client) ->
     )
     address = documents[0]["7FE00010"]["BulkDataURI"]
     assert address.startswith(f"{client.base_url}/dicomweb/lung/studies/{STUDIES[0]}/")
-    assert len(client.get(address).content) == 64 * 64 * 2
-    assert client.get(address, headers={"Range": "bytes=2-3"}).status_code == 206
+    assert len(client.get(address, headers={"Accept": "application/octet-stream"}).content) == 64 * 64 * 2
+    piece = client.get(address, headers={"Range": "bytes=2-3"})
+    assert (piece.status_code, len(piece.content)) == (206, 2)
     (part,) = parts(client.get(address, headers={"Accept": 'multipart/related; type="application/octet-stream"'}))
     assert len(part.content) == 64 * 64 * 2
     for path in ("00100010", "00081140.1.7FE00010", "..%2f7FE00010", "x"):

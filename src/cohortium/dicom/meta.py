@@ -23,6 +23,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_partial
+from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
@@ -170,10 +171,9 @@ def _items(dataset: Dataset | None, tag: int) -> Iterator[Dataset]:
         value = dataset[tag].value
     except UNREADABLE as error:
         raise Malformed(f"{_name(tag)} is not readable", offset) from error
-    for item in value or ():
-        if not isinstance(item, Dataset):
-            raise Malformed(f"{_name(tag)} is not a sequence", offset)
-        yield item
+    if value is not None and not isinstance(value, Sequence):
+        raise Malformed(f"{_name(tag)} is not a sequence", offset)
+    yield from value or ()
 
 
 def _value(dataset: Dataset | None, tag: int) -> Any:

@@ -73,7 +73,7 @@ def bulkdata(request: Request) -> Response:
     element = dicomjson.bulk(dataset, path) if dicomjson.BULK_PATH.fullmatch(path) else None
     if element is None:
         raise HTTPException(404)
-    for each in taken(request, Taken(BYTES, False, ANY)):
+    for each in taken(request, Taken(BYTES, "range" not in request.headers, ANY)):
         if each.name == BYTES:
             record(request, "retrieve bulk data", held)
             content = bytes(element.value)
