@@ -64,6 +64,16 @@ class Serve:
 
 
 @dataclass(frozen=True, slots=True)
+class Oidc:
+    """A provider of OpenID Connect; without an issuer, none is called."""
+
+    issuer: str = _setting("", "address of the OpenID provider; empty: people log in with passwords alone")
+    client_id: str = _setting("", "what the provider calls this site")
+    client_secret_file: str = _setting("", "file, mode 0600, that holds the secret shared with the provider")
+    label: str = _setting("Log in with your institution", "what the button says")
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """Where invitations are handed in; without a host, who invites passes the link on."""
 
@@ -114,6 +124,7 @@ class Config:
     store: Store
     serve: Serve
     mail: Mail
+    oidc: Oidc
     limits: Limits
     projects: tuple[Project, ...]
     pipelines: tuple[Pipeline, ...]
@@ -123,7 +134,14 @@ class Config:
         return next(project for project in self.projects if project.name == name)
 
 
-SECTIONS: Mapping[str, type] = {"site": Site, "store": Store, "serve": Serve, "mail": Mail, "limits": Limits}
+SECTIONS: Mapping[str, type] = {
+    "site": Site,
+    "store": Store,
+    "serve": Serve,
+    "mail": Mail,
+    "oidc": Oidc,
+    "limits": Limits,
+}
 LISTS: Mapping[str, type] = {"project": Project, "pipeline": Pipeline}
 
 EXAMPLE: Mapping[str, Mapping[str, str]] = {
@@ -297,6 +315,10 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "serve.workers: at least 1"
     if config.serve.login_hours < 1:
         yield "serve.login_hours: at least 1"
+    if config.oidc.issuer and not (config.oidc.client_id and config.oidc.client_secret_file):
+        yield "oidc: an issuer needs client_id and client_secret_file"
+    if config.oidc.issuer and not config.oidc.issuer.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        yield "oidc.issuer: https is needed"
     if config.mail.host and not config.mail.sender:
         yield "mail.sender: is missing, and mail.host is given"
     if config.mail.user and not config.mail.starttls:

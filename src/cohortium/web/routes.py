@@ -8,7 +8,7 @@ from cohortium.govern.roles import May
 from cohortium.web import dicomweb, health
 from cohortium.web.api import scans
 from cohortium.web.auth import Access, guard
-from cohortium.web.portal import account, accounts, login, pages, people, register, site
+from cohortium.web.portal import account, accounts, login, openid, pages, people, register, site
 from cohortium.web.route import Route
 
 __all__ = ["ROUTES", "Route", "install"]
@@ -24,6 +24,8 @@ ROUTES = (
     Route("POST", "/logout", login.log_out, Access.ANYONE),
     Route("GET", "/register", register.register_page, Access.ANYONE),
     Route("POST", "/register", register.register, Access.ANYONE),
+    Route("GET", "/openid/login", openid.begin, Access.ANYONE),
+    Route("GET", "/openid/callback", openid.finish, Access.ANYONE),
     Route("GET", "/terms", register.terms_page, Access.AGREEING),
     Route("POST", "/terms", register.accept_terms, Access.AGREEING),
     Route("GET", "/account", account.account, Access.IN_PERSON),

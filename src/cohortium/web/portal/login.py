@@ -87,7 +87,8 @@ def as_visitor(request: Request, template: str, status: int = 200, **values: Any
     """A page with a form for who is not logged in, tied to this browser."""
     visitor = request.cookies.get(COOKIE) or new_visitor()
     request.cookies[COOKIE] = visitor
-    response = render(request, template, status, **values)
+    settings = request.app.state.config.oidc
+    response = render(request, template, status, provider=settings.label if settings.issuer else "", **values)
     set_cookie(request, response, visitor, hours=1)
     return response
 

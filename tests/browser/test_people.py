@@ -1,0 +1,144 @@
+"""Roles, invitations, tokens and terms as people meet them: by keyboard, without a fault that axe finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, sync_playwright
+from sqlalchemy import select
+
+import portal_site
+from cohortium.govern import grants, logins, terms, users
+from cohortium.govern.grants import Role
+from cohortium.govern.roles import Standing
+from cohortium.store.schema import project
+from portal_site import Served
+
+pytestmark = pytest.mark.browser
+
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "terms.txt").write_text("The data are used for research alone.\nNobody is identified.\n" * 12)
+    settings = portal_site.configuration(folder, sections='[serve]\nterms = "terms.txt"')
+    with portal_site.served(settings) as served:
+        portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(3))
+        with served.engine.begin() as connection:
+            for name in ("olga", "paul", "carl"):
+                users.create(connection, name, Standing.COMMITTEE if name == "carl" else Standing.PERSON)
+                who = users.named(connection, name)
+                users.choose_password(connection, who, portal_site.PASSWORD)
+                terms.accept(connection, who, served.app.state.terms)
+            project_id = connection.scalar(select(project.c.id))
+            grants.give(connection, users.named(connection, "olga").id, project_id, Role.OWNER, "admin")
+            grants.give(connection, users.named(connection, "paul").id, project_id, Role.COLLABORATOR, "olga")
+            users.create(connection, "root", Standing.ADMINISTRATOR)
+            users.choose_password(connection, users.named(connection, "root"), portal_site.PASSWORD)
+        yield served
+
+
+@pytest.fixture(scope="module")
+def page(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=browser_path,
+            args=ARGUMENTS,
+            viewport={"width": 1280, "height": 900},
+        )
+        yield context.pages[0]
+        context.close()
+
+
+def become(page: Page, site: Served, name: str) -> None:
+    page.context.clear_cookies()
+    with site.engine.begin() as connection:
+        token = logins.open_login(connection, users.named(connection, name), 1)
+    page.context.add_cookies([{"name": "cohortium", "value": token, "url": site.url}])
+
+
+def look(page: Page, name: str) -> None:
+    """Keep a picture in both colour schemes, and let axe say what is wrong."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}.png", full_page=True)
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+
+
+def test_an_owner_gives_a_role_by_keyboard(page: Page, site: Served) -> None:
+    become(page, site, "olga")
+    page.goto(f"{site.url}/projects/lung")
+    page.get_by_role("link", name="People").press("Enter")
+    page.get_by_role("heading", name="People").wait_for()
+    look(page, "people")
+    page.get_by_label("Account").focus()
+    page.keyboard.type("carl")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("row", name="carl").wait_for()
+    page.get_by_role("button", name="Withdraw the role of carl").press("Enter")
+    page.get_by_role("row", name="carl").wait_for(state="detached")
+
+
+def test_an_invitation_leads_to_an_account(page: Page, site: Served) -> None:
+    become(page, site, "olga")
+    page.goto(f"{site.url}/projects/lung/people")
+    page.get_by_label("E-mail address").fill("nina@hospital.example")
+    page.get_by_role("button", name="Invite").click()
+    page.get_by_role("heading", name="Hand this link over").wait_for()
+    look(page, "invitation")
+    link = page.locator(".secret").inner_text()
+    page.context.clear_cookies()
+    page.goto(link)
+    page.get_by_role("heading", name="Welcome").wait_for()
+    look(page, "register")
+    page.get_by_label("Name to log in with").fill("nina")
+    page.get_by_label("Password").fill(portal_site.PASSWORD)
+    page.get_by_label("The same again").fill(portal_site.PASSWORD)
+    page.get_by_label("I accept these terms").check()
+    page.get_by_role("button", name="Make my account").click()
+    page.get_by_role("link", name="Lung study").wait_for()
+
+
+def test_a_token_is_made_and_shown_once(page: Page, site: Served) -> None:
+    become(page, site, "paul")
+    page.goto(f"{site.url}/account")
+    page.get_by_label("Where it will be used").fill("notebook")
+    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("heading", name="Your new token").wait_for()
+    look(page, "account")
+    page.goto(f"{site.url}/account")
+    assert page.locator(".secret").count() == 0
+
+
+def test_the_committee_knows_of_a_project_and_sees_no_image(page: Page, site: Served) -> None:
+    become(page, site, "carl")
+    page.goto(site.url)
+    page.get_by_role("link", name="Lung study").wait_for()
+    look(page, "committee")
+    page.get_by_role("link", name="Lung study").click()
+    page.get_by_role("heading", name="Its images are not shown to you").wait_for()
+    look(page, "outline")
+
+
+def test_an_administrator_accepts_the_terms_and_sees_accounts_and_the_site(page: Page, site: Served) -> None:
+    become(page, site, "root")
+    page.goto(site.url)
+    page.get_by_role("heading", name="Terms of use").wait_for()
+    look(page, "terms")
+    page.get_by_role("button", name="I accept these terms").click()
+    page.get_by_role("heading", name="Projects").wait_for()
+    page.goto(f"{site.url}/people")
+    look(page, "accounts")
+    page.goto(f"{site.url}/site")
+    look(page, "site")
