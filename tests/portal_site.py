@@ -117,6 +117,7 @@ def served(settings: config.Config) -> Iterator[Served]:
     """The application on a free port of the loopback, until the block ends."""
     app = create(settings)
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning", server_header=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -316,3 +316,17 @@ def test_what_only_some_protocols_leave_is_held_to_the_project_s(
     archive.open_project(Project("own", "", "check"), replace(protocol, **rules))
     with pytest.raises(Refused, match=refused) if refused else contextlib.nullcontext():
         archive.admit(make(change=change), "own", None, who="north")
+
+
+def test_what_an_earlier_release_indexed_gets_its_headers_and_columns(archive: Archive, make: Make) -> None:
+    for number in (1, 2):
+        archive.admit(make(number, lambda dataset: setattr(dataset, "AccessionNumber", "A1")), "open", None, who="anna")
+    kept = {table: rows(archive, table) for table in (schema.header, schema.session, schema.scan, schema.instance)}
+    assert kept[schema.session][0]["AccessionNumber"] == "A1"
+    with archive.engine.begin() as connection:
+        for table in (schema.header, schema.header_dictionary):
+            connection.execute(table.delete())
+        connection.execute(schema.session.update().values(AccessionNumber=""))
+        connection.execute(schema.instance.update().values(Rows=None))
+    assert (archive.reindex(), archive.reindex()) == (2, 0)
+    assert kept == {table: rows(archive, table) for table in kept}

@@ -18,13 +18,15 @@ from cohortium.archive import index, projects
 from cohortium.archive.inspection import inspect
 from cohortium.archive.objects import Objects
 from cohortium.config import Project
-from cohortium.dicom import meta
+from cohortium.dicom import codecs, meta
 from cohortium.errors import Malformed, Refused
 from cohortium.prove import audit, receipts
 from cohortium.values import Finding, Instance, Protocol, Receipt
 from cohortium.wire import dicomjson
 
 __all__ = ["Archive", "Offer"]
+
+AT_ONCE = 200  # instances that are indexed anew in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,20 @@ class Archive:
         """Let these be the findings of the series, in place of earlier ones."""
         with self.engine.begin() as connection:
             index.replace_findings(connection, project_id, SeriesInstanceUID, findings)
+
+    def reindex(self) -> int:
+        """Keep the headers of instances that an earlier release indexed without; returns how many there were."""
+        done = 0
+        while True:
+            with self.engine.execution_options(reading=True).connect() as connection:
+                rows = index.without_header(connection, AT_ONCE)
+            if not rows:
+                return done
+            read = [(row, dicomjson.document(codecs.read(self.objects.get(row["digest"])))) for row in rows]
+            with self.engine.begin() as connection:
+                for row, document in read:
+                    index.refresh(connection, row, document)
+            done += len(read)
 
     def _store(self, connection: Connection, project: RowMapping, offer: Offer) -> Stored | Refused:
         digest = sha256(offer.content).hexdigest()

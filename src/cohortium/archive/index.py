@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, RowMapping, String, Table, delete, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, String, Table, delete, exists, insert, select, update
 
 from cohortium.archive import headers
 from cohortium.dicom import geometry, meta
@@ -19,7 +19,7 @@ from cohortium.values import Finding, Instance
 from cohortium.wire import dicomjson
 from cohortium.wire.dicomjson import Document
 
-__all__ = ["add", "find_instance", "refresh", "replace_findings"]
+__all__ = ["add", "find_instance", "refresh", "replace_findings", "without_header"]
 
 FROM_HEADER = {  # columns, and where in the header their values stand
     "session": {
@@ -94,6 +94,16 @@ def add(connection: Connection, project_id: int, instance: Instance, header: Doc
     }
     if insert_once(connection, schema.instance, row):
         headers.keep(connection, project_id, instance.SOPInstanceUID, header)
+
+
+def without_header(connection: Connection, most: int) -> Sequence[RowMapping]:
+    """Instances, each with its session_id, whose headers are not kept."""
+    query = (
+        select(schema.instance, schema.scan.c.session_id)
+        .join(schema.scan, schema.scan.c.id == schema.instance.c.scan_id)
+        .where(~exists().where(schema.header.c.instance_id == schema.instance.c.id))
+    )
+    return connection.execute(query.order_by(schema.instance.c.id).limit(most)).mappings().all()
 
 
 def refresh(connection: Connection, row: RowMapping, header: Document) -> None:

@@ -17,6 +17,7 @@ import typer
 from cohortium import __version__
 from cohortium.cli import (
     anonymise,
+    archive,
     audit,
     ctp,
     deidentify,
@@ -106,6 +107,7 @@ token_commands = _group(help="What programs show in place of a password.")
 prove_commands = _group(help="Proof of what was done.")
 audit_commands = _group(help="Who did what: taken out, and checked.")
 project_commands = _group(help="Who may do what in a project.")
+archive_commands = _group(help="The archive, looked after.")
 protocol_commands = _group(help="Protocols, looked at.")
 subject_commands = _group(help="From patients to subjects: secrets, lookup lists, and who is in a project.")
 
@@ -119,6 +121,8 @@ app.command()(verify.verify)
 app.add_typer(gateway_commands, name="gateway")
 gateway_commands.command("run")(gateway.run)
 app.command()(serve.serve)
+app.add_typer(archive_commands, name="archive")
+archive_commands.command("reindex")(archive.reindex)
 app.add_typer(protocol_commands, name="protocol")
 protocol_commands.command("diff")(protocol.diff)
 app.add_typer(subject_commands, name="subject")

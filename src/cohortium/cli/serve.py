@@ -76,8 +76,11 @@ def _is_loopback(host: str) -> bool:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise Unavailable(
             f"cannot listen at {host} port {port}: {os.strerror(error.errno or 0)}; choose another with --port"
         ) from None
+    # asyncio leaves it out for such a socket; without it a kept connection waits 40 ms for each answer
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
