@@ -6,6 +6,7 @@ missing=
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="chromium"
 command -v strace >/dev/null || missing="$missing strace"
 command -v dciodvfy >/dev/null || missing="$missing dicom3tools"
+[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || missing="$missing orthanc orthanc-dicomweb"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
