@@ -82,6 +82,7 @@ def heads(connection: Connection) -> list[Segment]:
 
 def sign(connection: Connection, signer: Ed25519PrivateKey) -> str:
     """Sign the heads of the segments that grew since the last time; returns the digest to be noted elsewhere."""
+    connection.execute(select(audit_segment.c.segment).with_for_update()).all()  # one signs at a time
     past = list(connection.execute(select(audit_head).order_by(audit_head.c.id)).mappings())
     known = {name: held for row in past for name, held in json.loads(row["segments"]).items()}
     grown = {each.segment: [each.rows, each.digest] for each in heads(connection)}

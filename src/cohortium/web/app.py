@@ -13,6 +13,7 @@ from cohortium import __version__, keys
 from cohortium.archive import Archive
 from cohortium.config import Config
 from cohortium.govern import terms
+from cohortium.prove import audit
 from cohortium.store import open_store
 from cohortium.web import errors, routes
 from cohortium.web.credentials import Remembered
@@ -40,7 +41,10 @@ def create(config: Config) -> FastAPI:
     )
     app.state.config = config
     app.state.engine = open_store(config)
-    app.state.marks = keys.load(config.site.key, config.site.data).derive("audit searches")
+    key = keys.load(config.site.key, config.site.data)
+    app.state.marks = key.derive("audit searches")
+    with app.state.engine.begin() as connection:
+        audit.sign(connection, key.signer())
     app.state.archive = Archive(app.state.engine, config.site.data)
     app.state.pictures = Pictures(app.state.archive.objects)
     app.state.bookmarks = Bookmarks()

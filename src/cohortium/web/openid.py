@@ -115,10 +115,8 @@ class Provider:
             raise Unavailable(f"the provider cannot be reached ({type(error).__name__})") from None
         if str(found.get("issuer", "")).rstrip("/") != self._issuer.rstrip("/"):
             raise Refused("The provider calls itself something else than the configuration does.")
-        origin = urlsplit(self._issuer).scheme
-        if any(
-            urlsplit(found[key]).scheme != origin for key in ("authorization_endpoint", "token_endpoint", "jwks_uri")
-        ):
+        scheme = urlsplit(self._issuer).scheme
+        if any(urlsplit(str(found.get(key, ""))).scheme != scheme for key in ADDRESSES):
             raise Refused("The provider names addresses without TLS.")
         return dict(found)
 
