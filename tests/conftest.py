@@ -99,6 +99,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str
         yield where
 
 
+@pytest.fixture(scope="module", params=databases.DATABASES)
+def module_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | str]:
+    """The same for a store that the tests of a module share."""
+    with databases.place(request, tmp_path_factory.mktemp("store")) as where:
+        yield where
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

@@ -76,6 +76,7 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
         ("[serve]\nport = 65536\n", "serve.port"),
         ("[serve]\nport = true\n", "serve.port"),
         ("[serve]\nlogin_hours = 0\n", "serve.login_hours"),
+        ("[serve]\nworkers = 0\n", "serve.workers"),
         ("[limits]\nfile_megabytes = 0\n", "limits.file_megabytes"),
         ("[site]\nkey = 'data/site.key'\n", "site.key: lies inside site.data"),
         ("site = 1\n", "site: a table"),
@@ -94,6 +95,33 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
 )
 def test_a_mistake_is_named(file: Path, text: str, mistake: str) -> None:
     assert mistake in problems(file, text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna:tulipan@localhost/x",
+        "postgresql://anna:tuli/tulipan@localhost/x",
+        "postgresql://anna:tulipan?@localhost/x",
+        "postgresql://anna@localhost/x?password=tulipan",
+        "postgresql://anna@localhost/x?host=a&sslpassword=tulipan",
+        "postgresql+psycopg://anna:tulipan@localhost/x",
+        "postgresql://anna:tulipan@localhost",
+        "mysql://anna:tulipan@localhost/x",
+        "tulipan",
+    ],
+)
+def test_an_address_of_the_store_with_a_password_is_refused_and_not_repeated(file: Path, url: str) -> None:
+    for message in (problems(file, f'[store]\nurl = "{url}"'), problems(file, "", COHORTIUM_STORE__URL=url)):
+        assert "store.url" in message
+        assert "tulipan" not in message
+
+
+@pytest.mark.parametrize(
+    "url", ["", "postgresql:///x", "postgresql://u@/x?host=/run/p", "postgresql://u@[::1]:5433/x?passfile=/etc/p:a@b"]
+)
+def test_an_address_of_the_store_without_one_is_taken(file: Path, url: str) -> None:
+    assert config.load(file, {"COHORTIUM_STORE__URL": url}).store.url == url
 
 
 def test_a_file_that_is_not_text(file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -12,21 +13,16 @@ import pytest
 from PIL import Image
 from sqlalchemy import select, update
 
-import databases
 import portal_site
 from cohortium.govern import users
 from cohortium.store.schema import audit, instance, login
 from portal_site import PASSWORD, Served
 
 
-@pytest.fixture(scope="module", params=databases.DATABASES)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("site")
-    with (
-        databases.place(request, folder) as place,
-        portal_site.served(portal_site.configuration(folder, place)) as served,
-    ):
-        settings = served.app.state.config
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, module_place: Path | str) -> Iterator[Served]:
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), module_place)
+    with portal_site.served(settings) as served:
         portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(5))
         yield served
 

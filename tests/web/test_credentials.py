@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,8 +22,8 @@ Make = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    settings = portal_site.configuration(tmp_path_factory.mktemp("site"))
+def site(tmp_path_factory: pytest.TempPathFactory, module_place: Path | str) -> Iterator[Served]:
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), module_place)
     with portal_site.served(settings) as served:
         for name in ("lung", "liver"):
             portal_site.fill(served.engine, settings.site.data, name, f"{name} study", portal_site.slices(2))

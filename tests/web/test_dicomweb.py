@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +21,8 @@ from sqlalchemy import select
 import portal_site
 from cohortium.govern import users
 from cohortium.govern.grants import Role, give
-from cohortium.store.schema import audit, project, user
+from cohortium.store import schema
+from cohortium.store.schema import audit, project, scan, session, user
 from cohortium.wire.multipart import Part, Reader, Writer, media_type
 from portal_site import Served
 
@@ -66,8 +68,8 @@ def contents() -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]) -> Iterator[Served]:
-    settings = portal_site.configuration(tmp_path_factory.mktemp("site"))
+def site(tmp_path_factory: pytest.TempPathFactory, module_place: Path | str, contents: list[bytes]) -> Iterator[Served]:
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), module_place)
     with portal_site.served(settings) as served:
         portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", contents)
         other = portal_site.slices(2, subject="S-OTHER")
@@ -409,10 +411,12 @@ def test_10_5_a_body_without_a_length_and_too_large_a_part(site: Served, client:
 
 def test_another_projects_uids_answer_like_none(site: Served, client: httpx.Client) -> None:
     with site.engine.connect() as connection:
-        row = connection.exec_driver_sql(
-            "SELECT s.StudyInstanceUID, c.SeriesInstanceUID, i.SOPInstanceUID FROM instance i "
-            "JOIN scan c ON c.id = i.scan_id JOIN session s ON s.id = c.session_id "
-            "JOIN project p ON p.id = i.project_id WHERE p.name = 'secret'"
+        row = connection.execute(
+            select(session.c.StudyInstanceUID, scan.c.SeriesInstanceUID, schema.instance.c.SOPInstanceUID)
+            .select_from(schema.instance.join(scan, scan.c.id == schema.instance.c.scan_id))
+            .join(session, session.c.id == scan.c.session_id)
+            .join(project, project.c.id == scan.c.project_id)
+            .where(project.c.name == "secret")
         ).first()
     assert row is not None
     study, series, image = row

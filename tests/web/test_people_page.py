@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,8 +20,8 @@ PAGE = "/projects/lung/people"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    settings = portal_site.configuration(tmp_path_factory.mktemp("site"))
+def site(tmp_path_factory: pytest.TempPathFactory, module_place: Path | str) -> Iterator[Served]:
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), module_place)
     with portal_site.served(settings) as served:
         portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(2))
         yield served

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -45,8 +46,9 @@ CALLERS = [*(Caller(Standing.PERSON, role) for role in Role), *(Caller(each) for
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), sections="[serve]\nguests = true")
+def site(tmp_path_factory: pytest.TempPathFactory, module_place: Path | str) -> Iterator[Served]:
+    guests = "[serve]\nguests = true"
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), module_place, sections=guests)
     with portal_site.served(settings) as served:
         portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(2))
         yield served

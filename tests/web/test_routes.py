@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
-import databases
 import portal_site
 from cohortium.govern import users
 from cohortium.web.auth import Access
@@ -21,14 +21,10 @@ VALUES |= {"project": "lung", "study": "1.2", "series": "1.3", "instance": "1.4"
 PROGRAMS = ("/api/", "/dicomweb/")
 
 
-@pytest.fixture(scope="module", params=databases.DATABASES)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("site")
-    with (
-        databases.place(request, folder) as place,
-        portal_site.served(portal_site.configuration(folder, place)) as served,
-    ):
-        settings = served.app.state.config
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, module_place: Path | str) -> Iterator[Served]:
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), module_place)
+    with portal_site.served(settings) as served:
         portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(3))
         yield served
 
