@@ -83,6 +83,7 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
         ("project = [1]\n", "project[0]: a table"),
         ("[[project]]\nname = 'a'\n[[project]]\nname = 'a'\n", "two are named 'a'"),
         ("[[project]]\nname = 'A b'\n", "'A b' is not lower-case"),
+        ("[[project]]\nname = 'studies'\n", "a word of DICOMweb's addresses"),
         ("[[project]]\nname = 'a'\nadmit = 'all'\n", "admit is"),
         (PIPELINE.replace('project = "lung"', 'project = "liver"'), "no project 'liver'"),
         (PIPELINE.replace('source = "incoming"', ""), "source is missing"),

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+RESERVED = ("studies", "series", "instances")
 STORE_URL = re.compile(r"postgresql://[^\s/]*/[^\s/?]+(\?\S*)?$")
 PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]\w*password=")
 
@@ -340,6 +341,8 @@ def _contradictions(config: Config) -> Iterator[str]:
                 yield f"{kind}.name: {name!r} is not lower-case letters, digits and hyphens, at most 63"
     projects = {project.name for project in config.projects}
     for project in config.projects:
+        if project.name in RESERVED:
+            yield f"project.name: {project.name!r} is a word of DICOMweb's addresses; choose another"
         if project.admit not in ("receipt", "check"):
             yield f"project {project.name}: admit is `receipt` or `check`"
     for pipeline in config.pipelines:
