@@ -23,6 +23,7 @@ from cohortium.archive import Archive
 from cohortium.demo.people import planted
 from cohortium.dicom import codecs, render
 from cohortium.find import scan
+from cohortium.govern.roles import Standing
 from cohortium.govern.users import User
 from cohortium.store import open_store, schema
 
@@ -170,7 +171,7 @@ def test_real_series_open_in_the_right_order_and_window(
 ) -> None:
     data = real[0] / "data"
     engine = open_store(data)
-    admin = User(id=1, name="admin", administrator=True, must_choose=False)
+    admin = User(1, "admin", Standing.ADMINISTRATOR, must_choose=False)
     with engine.begin() as connection:
         connection.execute(update(schema.user).values(one_time=False))  # as if the administrator had logged in
     with engine.execution_options(reading=True).connect() as connection:
