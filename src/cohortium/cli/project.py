@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from getpass import getuser
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 __all__ = ["grant", "list_roles", "revoke", "visibility"]
 
@@ -24,35 +30,21 @@ def grant(
     file: ConfigFile = DEFAULT,
 ) -> None:
     """Give a person a role in a project, in place of any other there."""
-    settings = config.load(file)
-
-    from cohortium.archive.projects import project_named
     from cohortium.govern import grants, users
     from cohortium.govern.roles import Role
-    from cohortium.prove import audit
-    from cohortium.store import open_store
 
     if role not in set(Role):
         raise typer.BadParameter("owner, member or collaborator", param_hint="ROLE")
-    with open_store(settings).begin() as connection:
-        project_id = project_named(connection, project)["id"]
+    with _changing(file, project, f"grant {role}", f"{project}/{name}") as (connection, project_id):
         grants.give(connection, users.named(connection, name).id, project_id, Role(role), getuser())
-        audit.record(connection, getuser(), f"grant {role}", f"{project}/{name}")
 
 
 def revoke(project: Project, name: Name, file: ConfigFile = DEFAULT) -> None:
     """Take away whatever role a person has in a project."""
-    settings = config.load(file)
-
-    from cohortium.archive.projects import project_named
     from cohortium.govern import grants, users
-    from cohortium.prove import audit
-    from cohortium.store import open_store
 
-    with open_store(settings).begin() as connection:
-        project_id = project_named(connection, project)["id"]
+    with _changing(file, project, "revoke role", f"{project}/{name}") as (connection, project_id):
         grants.withdraw(connection, users.named(connection, name).id, project_id)
-        audit.record(connection, getuser(), "revoke role", f"{project}/{name}")
 
 
 def list_roles(project: Project, as_json: AsJson = False, file: ConfigFile = DEFAULT) -> None:
@@ -75,16 +67,24 @@ def visibility(
     file: ConfigFile = DEFAULT,
 ) -> None:
     """Say what a project shows to who has no role in it."""
-    settings = config.load(file)
-
-    from cohortium.archive.projects import project_named
     from cohortium.govern import grants
     from cohortium.govern.roles import Visibility
-    from cohortium.prove import audit
-    from cohortium.store import open_store
 
     if which not in set(Visibility):
         raise typer.BadParameter("public, protected or private", param_hint="WHICH")
+    with _changing(file, project, f"make {which}", project) as (connection, project_id):
+        grants.make_visible(connection, project_id, Visibility(which))
+
+
+@contextmanager
+def _changing(file: Path, project: str, what: str, thing: str) -> Iterator[tuple[Connection, int]]:
+    """A transaction in which the project, by its id, is changed; the audit says so in the same one."""
+    settings = config.load(file)
+
+    from cohortium.archive.projects import project_named
+    from cohortium.prove import audit
+    from cohortium.store import open_store
+
     with open_store(settings).begin() as connection:
-        grants.make_visible(connection, project_named(connection, project)["id"], Visibility(which))
-        audit.record(connection, getuser(), f"make {which}", project)
+        yield connection, project_named(connection, project)["id"]
+        audit.record(connection, getuser(), what, thing)
