@@ -139,6 +139,8 @@ def without(keyword: str) -> Callable[[Dataset], None]:
         (without("PatientID"), "PatientID"),
         (without("StudyInstanceUID"), "StudyInstanceUID"),
         (with_value("SeriesInstanceUID", ""), "SeriesInstanceUID"),
+        (with_value("SeriesInstanceUID", "DOE^JANE"), "SeriesInstanceUID"),
+        (with_value("StudyInstanceUID", "1.2.Doe"), "StudyInstanceUID"),
         (private, "private element"),
         (private_deep_down, "private element"),
         (private_behind_the_pixels, "private element"),

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,26 @@ def test_no_field_can_be_changed(signer: Ed25519PrivateKey, receipt: Receipt, fi
 def test_another_key_does_not_verify_it(receipt: Receipt, key: str) -> None:
     with pytest.raises(Refused):
         receipts.verify(receipt, key)
+
+
+def test_a_receipt_travels_as_json(receipt: Receipt) -> None:
+    assert receipts.parse(json.dumps(asdict(receipt))) == receipt
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Receipt)])
+@pytest.mark.parametrize("value", [5, None, True, ["ab"], {"a": 1}, "", "x\0", "\ud800", "Doe^J\n", "é", "a" * 4096])
+def test_a_receipt_with_a_broken_field_is_refused(receipt: Receipt, field: str, value: object) -> None:
+    with pytest.raises(Refused, match=field) as refusal:
+        receipts.parse(json.dumps(asdict(receipt) | {field: value}))
+    assert "Doe" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "5", '"a"', "[" * 100_000, '{"site": "north"}'])
+def test_what_is_no_receipt_is_refused(receipt: Receipt, text: str) -> None:
+    with pytest.raises(Refused):
+        receipts.parse(text)
+    with pytest.raises(Refused):
+        receipts.parse(json.dumps(asdict(receipt) | {"more": "x"}))
 
 
 # --- provenance ------------------------------------------------------------------------------------------------------

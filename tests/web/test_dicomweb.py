@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
@@ -19,12 +23,15 @@ from pydicom.uid import JPEGBaseline8Bit, RLELossless, generate_uid
 from sqlalchemy import select
 
 import portal_site
+from cohortium.config import Project
 from cohortium.govern import users
 from cohortium.govern.grants import Role, give
+from cohortium.prove import receipts
 from cohortium.store import schema
 from cohortium.store.schema import audit, project, scan, session, user
 from cohortium.wire.multipart import Part, Reader, Writer, media_type
 from portal_site import Served
+from stow_corners import corners
 
 JSON = "application/dicom+json"
 DIGEST = portal_site.PROTOCOL.digest
@@ -69,7 +76,8 @@ def contents() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, module_place: Path | str, contents: list[bytes]) -> Iterator[Served]:
-    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), module_place)
+    limits = "[limits]\nfile_megabytes = 1\n"
+    settings = portal_site.configuration(tmp_path_factory.mktemp("site"), module_place, sections=limits)
     with portal_site.served(settings) as served:
         portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", contents)
         other = portal_site.slices(2, subject="S-OTHER")
@@ -398,12 +406,100 @@ def test_10_5_1_bodies_that_are_not_taken(client: httpx.Client) -> None:
     assert client.post("/dicomweb/lung/studies", content=b"--b--", headers=cross).status_code == 409
 
 
-def test_10_5_a_body_without_a_length_and_too_large_a_part(site: Served, client: httpx.Client) -> None:
+def test_10_5_a_body_without_a_length(client: httpx.Client) -> None:
     study, content = new()
     pieces = iter([b"--b\r\nContent-Type: application/dicom\r\n\r\n", content[:999], content[999:], b"\r\n--b--"])
     kind = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
     answer = client.post(f"/dicomweb/lung/studies/{study}", content=pieces, headers=kind)
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("tail", [b"", b"\r\n--b--"])
+def test_too_large_a_part_is_413_and_not_stored(client: httpx.Client, tail: bytes) -> None:
+    study, content = new()
+    body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + content.ljust(1_100_000, b"\0") + tail
+    kind = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
+    answer = client.post("/dicomweb/lung/studies", content=body, headers=kind)
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert client.get(f"/dicomweb/lung/studies/{study}").status_code == 404
+
+
+# --- receipts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def signer(site: Served) -> Ed25519PrivateKey:
+    """The key of the site `north`, whose receipts the archive takes."""
+    signer = Ed25519PrivateKey.generate()
+    site.app.state.archive.enrol("north", signer.public_key().public_bytes_raw().hex())
+    return signer
+
+
+@pytest.fixture(scope="module")
+def sender(site: Served) -> Iterator[httpx.Client]:
+    """A member of `lung`, and of `sealed`, which takes nothing without a receipt."""
+    sealed = site.app.state.archive.open_project(Project("sealed", "Sealed", "receipt"), portal_site.PROTOCOL)
+    with person(site, "rose", Role.MEMBER) as sender:
+        with site.engine.begin() as connection:
+            give(connection, connection.scalar(select(user.c.id).where(user.c.name == "rose")), sealed, Role.MEMBER)
+        yield sender
+
+
+def receipt(signer: Ed25519PrivateKey, content: bytes, **changes: str) -> str:
+    fields = {"site": "north", "project": "sealed", "digest": sha256(content).hexdigest(), "protocol": DIGEST}
+    return json.dumps(asdict(receipts.sign(signer, **(fields | changes))))
+
+
+def with_receipt(client: httpx.Client, content: bytes, text: str, into: str = "sealed") -> httpx.Response:
+    head = f"--b\r\nContent-Type: application/dicom\r\nCohortium-Receipt: {text}\r\n\r\n".encode()
+    kind = {"Content-Type": "multipart/related; type=application/dicom; boundary=b"}
+    return client.post(f"/dicomweb/{into}/studies", content=head + content + b"\r\n--b--", headers=kind)
+
+
+def test_a_receipt_opens_a_project_that_wants_one(sender: httpx.Client, signer: Ed25519PrivateKey) -> None:
+    study, content = new()
+    assert post(sender, "sealed/studies", [content]).status_code == 409
+    assert with_receipt(sender, content, receipt(signer, content)).status_code == 200
+    assert sender.get(f"/dicomweb/sealed/studies/{study}/metadata").status_code == 200
+
+
+BROKEN = [{"signature": "00" * 64}, {"signature": 5}, {"site": None}, {"site": ["north"]}, {"software": "\udcff"}]
+OTHERS = [{"digest": "0" * 64}, {"project": "elsewhere"}, {"protocol": "cd" * 32}, {"site": "south"}]
+
+
+@pytest.mark.parametrize("into", ["sealed", "lung"])
+@pytest.mark.parametrize("text", ["no JSON", "{}", "[1, 2]", "\xff", *OTHERS, *BROKEN, {"further": "field"}])
+def test_a_receipt_for_something_else_or_broken_is_refused(
+    sender: httpx.Client, signer: Ed25519PrivateKey, text: str | dict[str, Any], into: str
+) -> None:
+    _, content = new()
+    if isinstance(text, dict):
+        truly_signed = text if text in OTHERS else {}
+        text = json.dumps(json.loads(receipt(signer, content, **{"project": into, **truly_signed})) | text)
+    answer = with_receipt(sender, content, text, into)
+    assert answer.status_code == 409, answer.text
+    assert [value(each, "00081197") for each in answer.json()["00081198"]["Value"]] == [0x0124]
+
+
+# --- nothing of a person's name stays ------------------------------------------------------------------------------
+
+PLANTED = "Zyxwander^Plantagenet"
+
+
+def test_a_name_in_any_corner_of_a_request_comes_to_nothing(
+    site: Served, client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    for posted in corners(PLANTED):
+        answer = client.post(f"/dicomweb/lung{posted.path}", content=posted.body, headers=posted.all_headers)
+        assert (answer.status_code == 200) is posted.stored, (posted.corner, answer.status_code, answer.text)
+        assert answer.status_code < 500, posted.corner
+        assert "zyxwander" not in (answer.text + str(answer.headers)).lower(), posted.corner
+    said = [each.getMessage() for each in caplog.records if each.name != "pydicom"]  # which speaks to nobody: `dicom`
+    assert "zyxwander" not in "".join(said).lower()
+    assert b"Zyxwander" not in client.get("/dicomweb/lung/instances?includefield=all").content
+    with site.engine.connect() as connection:
+        for table in schema.metadata.sorted_tables:
+            assert "zyxwander" not in str(connection.execute(select(table)).all()).lower(), table.name
 
 
 # --- who may ------------------------------------------------------------------------------------------------------

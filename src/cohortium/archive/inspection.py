@@ -6,6 +6,7 @@ follows the pixels. It cannot tell whether a kept text names somebody; that is f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from io import BytesIO
 from struct import error as StructError
@@ -15,7 +16,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from cohortium.errors import Refused
 
@@ -26,6 +27,7 @@ UNREADABLE = (
     *(NotImplementedError, StructError),
 )
 IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+DOTTED = re.compile(r"[0-9]+(\.[0-9]+)*")
 EXPLICIT, IMPLICIT = (False, True), (True, True)  # (implicit VR, little endian), as pydicom has it
 ENCODINGS = {ImplicitVRLittleEndian: IMPLICIT, ExplicitVRBigEndian: None, DeflatedExplicitVRLittleEndian: None}
 UNDEFINED = 0xFFFFFFFF
@@ -75,6 +77,8 @@ def _objections(
     for element in dataset.file_meta:
         if element.keyword not in META:
             yield f"its file meta information holds {element.tag}"
+    if not dataset.file_meta.get("TransferSyntaxUID", UID("")).is_transfer_syntax:
+        yield "its transfer syntax is none of PS3.6"
     if dataset.file_meta.get("MediaStorageSOPInstanceUID") != dataset.get("SOPInstanceUID"):
         yield "its file meta information is of another instance"
     if dataset.original_encoding != ENCODINGS.get(dataset.file_meta.get("TransferSyntaxUID", ""), EXPLICIT):
@@ -84,6 +88,8 @@ def _objections(
     for keyword in IDENTIFIERS:
         if not isinstance(dataset.get(keyword), str) or not dataset.get(keyword):
             yield f"{keyword} is missing"
+        elif keyword.endswith("UID") and not DOTTED.fullmatch(dataset[keyword].value):
+            yield f"{keyword} is no UID"
     if "names" not in allows and str(dataset.get("PatientName", "")) != dataset.PatientID:
         yield "PatientName is not the pseudonym in PatientID"
     if dataset.get("PatientIdentityRemoved") != "YES":

@@ -6,7 +6,9 @@ pass for a receipt.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+import re
+from dataclasses import asdict, fields
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -17,7 +19,14 @@ from cohortium.prove.canonical import canonical
 from cohortium.store import now
 from cohortium.values import Receipt
 
-__all__ = ["sign", "verify"]
+__all__ = ["parse", "sign", "verify"]
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+SIGNATURE = re.compile(r"[0-9a-f]{128}")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # as in a configuration
+TEXT = re.compile(r"[ -~]{1,64}")
+FORMS = {"site": NAME, "project": NAME, "digest": DIGEST, "protocol": DIGEST, "signature": SIGNATURE}
+FIELDS = frozenset(each.name for each in fields(Receipt))
 
 LABEL = b"cohortium receipt 1\n"
 
@@ -27,6 +36,20 @@ def sign(signer: Ed25519PrivateKey, *, site: str, project: str, digest: str, pro
     fields = {"site": site, "project": project, "digest": digest, "protocol": protocol}
     fields |= {"software": f"Cohortium {__version__}", "created": now()}
     return Receipt(**fields, signature=signer.sign(_text(fields)).hex())
+
+
+def parse(text: str) -> Receipt:
+    """A receipt as it travels, as JSON; `Refused` unless it has a receipt's fields and each is of its form."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Refused("the receipt is not JSON") from None
+    if not isinstance(found, dict) or found.keys() != FIELDS:
+        raise Refused("the receipt has not the fields of a receipt")
+    for name, value in found.items():
+        if not isinstance(value, str) or not FORMS.get(name, TEXT).fullmatch(value):
+            raise Refused(f"the receipt's {name} is not what a receipt has there")
+    return Receipt(**found)
 
 
 def verify(receipt: Receipt, public_key: str) -> None:

@@ -6,10 +6,9 @@ more memory than `BATCH` and its largest file.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 
 from fastapi import Request
@@ -20,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from cohortium.archive import Offer
 from cohortium.dicom import meta
 from cohortium.errors import Malformed, Refused
+from cohortium.prove import receipts
 from cohortium.values import Instance, Receipt
 from cohortium.web.auth import user
 from cohortium.web.dicomweb import scope
@@ -34,6 +34,7 @@ MOST_IN_BATCH = 200
 DICOM = "application/dicom"
 NOT_AUTHORIZED, CANNOT_UNDERSTAND, OTHER_STUDY = 0x0124, 0xC000, 0xA900  # PS3.18 10.5.3, PS3.4 B.2.3
 RECEIPT = "cohortium-receipt"
+UID = re.compile(r"[0-9.]{1,64}")
 
 
 @dataclass(slots=True)
@@ -89,15 +90,17 @@ async def _batches(request: Request, reader: Reader) -> AsyncIterator[list[Part]
 
 
 def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> None:
-    taken = []
+    offers = []
     for part in batch:
         if objection := _objection(part, study):
             answer.failed.append(objection)
-        else:
-            taken.append(part)
-    offers = (Offer(part.content, _receipt(part)) for part in taken)
-    found = scope.archive(request).admit_all(offers, answer.project, who=user(request).name)
-    for part, one in zip(taken, found, strict=True):
+            continue
+        try:
+            offers.append((part, Offer(part.content, _receipt(part))))
+        except Refused:
+            answer.failed.append(_failure(part, NOT_AUTHORIZED))
+    found = scope.archive(request).admit_all((offer for _, offer in offers), answer.project, who=user(request).name)
+    for (part, _), one in zip(offers, found, strict=True):
         if isinstance(one, Refused):
             answer.failed.append(_failure(part, NOT_AUTHORIZED))
         else:
@@ -123,10 +126,12 @@ def _failure(part: Part, reason: int) -> dict[str, Any]:
 
 
 def _described(part: Part) -> Instance | None:
+    """What the part is; None where it cannot be read, or bears as its UIDs what is none and must not be repeated."""
     try:
-        return meta.describe(part.content, sha256(part.content).hexdigest())
+        found = meta.describe(part.content, digest="")
     except Malformed:
         return None
+    return found if all(UID.fullmatch(each) for each in (found.SOPClassUID, found.SOPInstanceUID)) else None
 
 
 def _reference(instance: Instance) -> dict[str, Any]:
@@ -137,11 +142,9 @@ def _reference(instance: Instance) -> dict[str, Any]:
 
 
 def _receipt(part: Part) -> Receipt | None:
-    """A site's word for the part, in its own header field; None where there is none that can be read."""
-    try:
-        return Receipt(**json.loads(part.headers[RECEIPT]))
-    except (KeyError, ValueError, TypeError):
-        return None
+    """A site's word for the part, in its own header field; `Refused` where it is broken."""
+    text = part.headers.get(RECEIPT)
+    return None if text is None else receipts.parse(text)
 
 
 def _document(request: Request, answer: Answer) -> dict[str, Any]:
