@@ -13,6 +13,8 @@ from sqlalchemy import Engine, update
 
 import portal_site
 from cohortium import find
+from cohortium.archive import flags
+from cohortium.archive.flags import Verdict
 from cohortium.govern import users
 from cohortium.govern.grants import Role, give
 from cohortium.govern.roles import Standing
@@ -116,3 +118,17 @@ def test_findings_are_counted_by_severity(engine: Engine, tmp_path: Path) -> Non
         ]
     assert card.findings == {"warning": 1}
     assert [dict(row.findings) for row in rows] == [{}, {"warning": 1}]
+
+
+def test_flags_are_counted_and_found(engine: Engine) -> None:
+    with engine.begin() as connection:
+        flags.put(connection, 1, 1, "", Verdict.QUESTIONABLE, "noise", "root")
+        taken_back = flags.put(connection, 2, 2, "", Verdict.QUESTIONABLE, "noise", "root")
+        flags.end(connection, 2, taken_back, "root")
+        for number, counted in ((1, {"questionable": 1}), (2, {})):
+            (subject,) = find.subjects(connection, ROOT, number).subjects
+            assert subject.sessions[0].scans[0].flags == counted
+            assert bool(find.subjects(connection, ROOT, number, words="questionable").subjects) is bool(counted)
+        shown = find.scan(connection, ROOT, 2)
+    assert shown is not None
+    assert [(each.verdict, each.ended_by) for each in shown.flags] == [(Verdict.QUESTIONABLE, "root")]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
+from cohortium.archive.flags import Flag, of_scan
 from cohortium.govern.grants import visible_projects
 from cohortium.govern.users import User
 from cohortium.store.schema import finding, project, session, subject
@@ -61,6 +62,7 @@ class ScanPage:
     instances: int
     frames: tuple[FrameAt, ...]
     findings: tuple[Finding, ...]
+    flags: tuple[Flag, ...]  # all there ever were, those that stand first
     attributes: Mapping[str, Any]  # of the instance in the middle
 
 
@@ -98,6 +100,7 @@ def scan(connection: Connection, who: User, scan_id: int) -> ScanPage | None:
         instances=len(ordered),
         frames=tuple(frame for each in ordered for frame in _frames(each)),
         findings=tuple(_findings(connection, row["project_id"], row["SeriesInstanceUID"])),
+        flags=tuple(of_scan(connection, row["project_id"], row["SeriesInstanceUID"])),
         attributes=middle.get("attributes", {}),
     )
 

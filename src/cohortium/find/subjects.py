@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
+from cohortium.archive import flags
 from cohortium.govern.grants import visible_projects
 from cohortium.govern.users import User
 from cohortium.store import total
@@ -16,10 +17,12 @@ from cohortium.store.schema import finding, instance, scan, session, subject
 
 __all__ = ["Page", "ScanRow", "SessionRow", "SubjectRow", "siblings", "subjects"]
 
+_Counts = Mapping[int, Mapping[str, int]]
+
 
 @dataclass(frozen=True, slots=True)
 class ScanRow:
-    """`frames` is 0 where nothing in the scan has pixels; `findings` counts by severity."""
+    """`frames` is 0 where nothing has pixels; `findings` counts by severity, `flags` those that stand by verdict."""
 
     id: int
     Modality: str
@@ -28,6 +31,7 @@ class ScanRow:
     instances: int
     frames: int
     findings: Mapping[str, int]
+    flags: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ def _mentions(word: str) -> ColumnElement[bool]:
                     session.c.StudyDate.startswith(word, autoescape=True),
                     scan.c.SeriesDescription.icontains(word, autoescape=True),
                     scan.c.Modality == word.upper(),
+                    scan.c.id.in_(flags.flagged(word.lower())),
                 )
             )
         ),
@@ -119,19 +124,20 @@ def _sessions(connection: Connection, *where: ColumnElement[bool]) -> dict[int, 
         .group_by(session.c.id, scan.c.id)
         .order_by(session.c.subject_id, session.c.StudyDate, session.c.id, scan.c.SeriesNumber.nulls_first(), scan.c.id)
     ).all()
-    findings = _findings(connection, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    findings, flagged = _findings(connection, ids), flags.standing(connection, ids)
     found: dict[int, list[SessionRow]] = {}
     for _, group in groupby(rows, key=lambda row: row.session_id):
         of_session = list(group)
         first = of_session[0]
-        scans = tuple(_scan(row, findings) for row in of_session)
+        scans = tuple(_scan(row, findings, flagged) for row in of_session)
         found.setdefault(first.subject_id, []).append(
             SessionRow(first.session_id, first.StudyDate, first.StudyDescription, scans)
         )
     return found
 
 
-def _scan(row: Row[Any], findings: Mapping[int, Mapping[str, int]]) -> ScanRow:
+def _scan(row: Row[Any], findings: _Counts, flagged: _Counts) -> ScanRow:
     return ScanRow(
         id=row.id,
         Modality=row.Modality,
@@ -140,6 +146,7 @@ def _scan(row: Row[Any], findings: Mapping[int, Mapping[str, int]]) -> ScanRow:
         instances=row.instances,
         frames=row.frames,
         findings=findings.get(row.id, {}),
+        flags=flagged.get(row.id, {}),
     )
 
 

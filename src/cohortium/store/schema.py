@@ -245,6 +245,70 @@ finding = Table(
     UniqueConstraint("project_id", "SeriesInstanceUID", "SOPInstanceUID", "rule", "message"),
 )
 
+flag = Table(
+    "flag",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("SeriesInstanceUID", String(64), nullable=False),
+    Column("SOPInstanceUID", String(64), nullable=False),  # empty: the whole scan
+    Column("verdict", String(16), nullable=False),  # archive.flags.Verdict
+    Column("reason", String(500), nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("ended", String(32), nullable=False),  # empty while it stands
+    Column("ended_by", String(64), nullable=False),
+    Index(None, "project_id", "SeriesInstanceUID"),
+)
+
+scan_list = Table(
+    "scan_list",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    UniqueConstraint("project_id", "name"),
+)
+
+listed_scan = Table(
+    "listed_scan",
+    metadata,
+    Column("list_id", ForeignKey("scan_list.id", ondelete="CASCADE"), primary_key=True),
+    Column("scan_id", ForeignKey("scan.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+dataset = Table(
+    "dataset",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the manifest: what the version is called for ever
+    Column("source", String(64), nullable=False),  # the list that was frozen; empty: the whole project
+    Column("files", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("subjects", BigInteger, nullable=False),
+    Column("series", BigInteger, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    UniqueConstraint("project_id", "digest"),
+    UniqueConstraint("project_id", "name"),
+)
+
+dataset_file = Table(
+    "dataset_file",
+    metadata,
+    Column("dataset_id", ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", String(1024), primary_key=True),  # of pseudonyms and UIDs, ASCII
+    Column("PatientID", String(64), nullable=False),  # empty where it belongs to no subject
+    Column("SeriesInstanceUID", String(64), nullable=False),  # empty where it belongs to no scan
+    Column("digest", String(64), nullable=False, index=True),  # these objects are kept as long as the row is there
+    Column("size", BigInteger, nullable=False),
+)
+
 # --- prove --------------------------------------------------------------------------------------------------------
 
 provenance = Table(

@@ -1,0 +1,161 @@
+"""Dataset versions: frozen once, read for ever, named by what is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from cohortium.archive import Archive, comparison, datasets, flags, lists
+from cohortium.archive.comparison import Difference, Part
+from cohortium.archive.flags import Verdict
+from cohortium.errors import Corrupt, Refused
+from cohortium.prove.canonical import canonical
+from cohortium.store.schema import dataset_file, instance
+
+OPEN = 1  # the project `open`
+SERIES = "2.25.3"
+
+
+def deposit(archive: Archive, make: Callable[..., bytes], *numbers: int, series: str = SERIES) -> None:
+    def place(dataset: object) -> None:
+        dataset.SeriesInstanceUID = series  # type: ignore[attr-defined]
+
+    for number in numbers:
+        archive.admit(make(number, place), "open", None, "ada")
+
+
+def freeze(archive: Archive, name: str, **options: object) -> datasets.Version:
+    with archive.engine.begin() as connection:
+        return datasets.freeze(connection, OPEN, name, "ada", **options)  # type: ignore[arg-type]
+
+
+def manifest(archive: Archive, version: datasets.Version) -> bytes:
+    with archive.engine.begin() as connection:
+        return b"".join(datasets.manifest(connection, version))
+
+
+def test_a_version_is_named_by_its_manifest(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 3, 1, 2)
+    version = freeze(archive, "first", description="Three slices.")
+    text = manifest(archive, version)
+    assert version.digest == sha256(text).hexdigest()
+    head, *lines = [json.loads(line) for line in text.splitlines()]
+    assert head == {"kind": "cohortium dataset 1", "files": 3, "size": version.size}
+    assert [line["path"] for line in lines] == [f"0123456789ABCDEF/2.25.2/2.25.3/2.25.4.{n}.dcm" for n in (1, 2, 3)]
+    for number, line in enumerate(lines, 1):
+        assert archive.objects.get(line["digest"]) == make(number)
+        assert line["size"] == len(make(number))
+    assert text == b"".join(f"{canonical(line)}\n".encode() for line in (head, *lines))
+    assert (version.files, version.series, version.subjects) == (3, 1, 1)
+
+
+def test_it_stays_as_it_is_whatever_comes_later(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1, 2)
+    first = freeze(archive, "first")
+    before = manifest(archive, first)
+    deposit(archive, make, 3)
+    with archive.engine.begin() as connection:
+        flags.put(connection, OPEN, 1, "2.25.4.1", Verdict.UNUSABLE, "the table moved", "ada")
+    second = freeze(archive, "second")
+    assert manifest(archive, first) == before
+    assert (first.files, second.files) == (2, 2)
+    with archive.engine.begin() as connection:
+        assert [each.name for each in datasets.versions(connection, OPEN)] == ["second", "first"]
+        assert datasets.find(connection, OPEN, "first") == first
+        assert datasets.find(connection, OPEN, first.digest) == datasets.find(connection, OPEN, first.digest[:12])
+        assert datasets.find(connection, OPEN, first.digest[:11]) is None
+        assert datasets.find(connection, 2, "first") is None
+
+
+def test_the_same_files_are_the_same_version(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1)
+    first = freeze(archive, "first")
+    assert freeze(archive, "again") == first
+    with archive.engine.begin() as connection:
+        assert datasets.versions(connection, OPEN) == [first]
+        assert len(connection.execute(select(dataset_file)).all()) == 1
+
+
+def test_a_name_is_taken_once_and_nothing_is_no_version(archive: Archive, make: Callable[..., bytes]) -> None:
+    with pytest.raises(Refused, match="nothing to freeze"):
+        freeze(archive, "first")
+    deposit(archive, make, 1)
+    freeze(archive, "first")
+    deposit(archive, make, 2)
+    for name in ("first", "../first", "", "a" * 65, "abcdef012345", ".hidden"):
+        with pytest.raises(Refused, match="name"):
+            freeze(archive, name)
+
+
+def test_what_is_unusable_is_left_out_unless_asked_for(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1, 2)
+    deposit(archive, make, 3, series="2.25.33")
+    with archive.engine.begin() as connection:
+        flags.put(connection, OPEN, 2, "", Verdict.UNUSABLE, "not the thorax", "ada")
+        flags.put(connection, OPEN, 1, "2.25.4.2", Verdict.QUESTIONABLE, "noise", "ada")
+    assert freeze(archive, "good").files == 2
+    assert freeze(archive, "all", with_unusable=True).files == 3
+
+
+def test_a_saved_list_is_frozen(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1, 2)
+    deposit(archive, make, 3, series="2.25.33")
+    with archive.engine.begin() as connection:
+        saved = lists.save(connection, OPEN, "thorax", ["2.25.33"], "ada")
+        assert (saved.scans, lists.series_of(connection, saved.id)) == (1, ["2.25.33"])
+        assert lists.lists(connection, OPEN) == [saved] == [lists.find(connection, OPEN, "thorax")]
+        with pytest.raises(Refused, match="1 of the 2"):
+            lists.save(connection, OPEN, "thorax", ["2.25.33", "2.25.99"], "ada")
+    version = freeze(archive, "thorax-1", source=saved)
+    assert (version.files, version.source) == (1, "thorax")
+    with archive.engine.begin() as connection:
+        assert lists.save(connection, OPEN, "thorax", ["2.25.33", SERIES], "eve").scans == 2
+        assert lists.remove(connection, OPEN, "thorax")
+        assert not lists.remove(connection, OPEN, "thorax")
+    assert manifest(archive, version)
+
+
+def test_two_versions_are_compared(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1, 2, 3)
+    first = freeze(archive, "first")
+    with archive.engine.begin() as connection:
+        flags.put(connection, OPEN, 1, "2.25.4.1", Verdict.UNUSABLE, "noise", "ada")
+    deposit(archive, make, 4, series="2.25.33")
+    second = freeze(archive, "second")
+    with archive.engine.begin() as connection:  # as a new version of an instance would have it
+        other = update(dataset_file).where(dataset_file.c.path.endswith("4.2.dcm"), dataset_file.c.dataset_id == 2)
+        connection.execute(other.values(digest="0" * 64))
+        found = comparison.compare(connection, first, second)
+        listed = comparison.differences(connection, first, second)
+        paged = comparison.differences(connection, first, second, after=listed[0].path, limit=1)
+    size = len(make(1))
+    assert (found.same, found.removed) == (Part(1, 1, 1, size), Part(1, 1, 1, size))
+    assert (found.added, found.changed) == (Part(1, 1, 1, second.size - 2 * size), Part(1, 1, 1, size))
+    names = [(each.path.rsplit("/")[-1], bool(each.first), bool(each.second)) for each in listed]
+    assert names == [("2.25.4.1.dcm", True, False), ("2.25.4.2.dcm", True, True), ("2.25.4.4.dcm", False, True)]
+    assert paged == listed[1:2]
+    assert isinstance(paged[0], Difference)
+
+
+def test_what_was_removed_since_is_told(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1, 2)
+    version = freeze(archive, "first")
+    with archive.engine.begin() as connection:
+        assert list(comparison.gone(connection, version)) == []
+        connection.execute(delete(instance).where(instance.c.SOPInstanceUID == "2.25.4.1"))
+        (gone,) = comparison.gone(connection, version)
+    assert gone.path.endswith("/2.25.4.1.dcm")
+    assert manifest(archive, version)
+
+
+def test_a_changed_row_shows(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1, 2)
+    version = freeze(archive, "first")
+    with archive.engine.begin() as connection:
+        connection.execute(delete(dataset_file).where(dataset_file.c.path.endswith("4.1.dcm")))
+    with pytest.raises(Corrupt, match="not what was frozen"):
+        manifest(archive, version)
