@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -115,10 +115,12 @@ def encode(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
 @contextmanager
 def served(settings: config.Config) -> Iterator[Served]:
     """The application on a free port of the loopback, until the block ends."""
-    app = create(settings)
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        app = create(replace(settings, serve=replace(settings.serve, port=listener.getsockname()[1])))
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning", server_header=False))
+        server = uvicorn.Server(
+            uvicorn.Config(app, access_log=False, log_level="warning", server_header=False, proxy_headers=False)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

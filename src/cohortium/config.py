@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -34,6 +35,7 @@ __all__ = [
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 RESERVED = ("studies", "series", "instances")
 STORE_URL = re.compile(r"postgresql://[^\s/]*/[^\s/?]+(\?\S*)?$")
+PUBLIC = re.compile(r"(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:\d{1,5})?")
 PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]\w*password=")
 
 
@@ -58,6 +60,8 @@ class Store:
 class Serve:
     host: str = _setting("127.0.0.1", "address on which `cohortium serve` listens")
     port: int = _setting(8765, "its port")
+    public: str = _setting("", "address by which people reach it, as https://archive.example.org; empty: the above")
+    proxies: tuple[str, ...] = _setting((), "addresses or networks of proxies that are believed whose request it is")
     workers: int = _setting(1, "processes that answer; each takes a core when it is busy")
     login_hours: int = _setting(12, "hours after which a login ends")
     guests: bool = _setting(False, "let who is not logged in read public projects")
@@ -293,6 +297,8 @@ def _from_text(text: str, hint: Any) -> Any:
             return text
     if hint is bool:
         return {"true": True, "false": False}.get(text.lower(), text)
+    if hint == tuple[str, ...]:
+        return tuple(each.strip() for each in text.split(",") if each.strip())
     return text
 
 
@@ -312,6 +318,11 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "site.name: lower-case letters, digits and hyphens, at most 63"
     if not 0 <= config.serve.port <= 65535:
         yield "serve.port: 0 to 65535"
+    if config.serve.public and not PUBLIC.fullmatch(config.serve.public):
+        yield "serve.public: an address such as https://archive.example.org is expected, without a path"
+    for each in config.serve.proxies:
+        if not _is_network(each):
+            yield f"serve.proxies: {each!r} is no IP address or network"
     if config.serve.workers < 1:
         yield "serve.workers: at least 1"
     if config.serve.login_hours < 1:
@@ -353,6 +364,14 @@ def _contradictions(config: Config) -> Iterator[str]:
         for key, path in (("data", config.site.data), ("key", config.site.key)):
             if _overlap(pipeline.source, path):
                 yield f"pipeline {pipeline.name}: its source and site.{key} lie one inside the other; move one of them"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _overlap(one: Path, other: Path) -> bool:

@@ -138,5 +138,9 @@ def test_other_machines_are_refused_without_tls(cohortium: Run, site: Path, host
 
 
 def test_a_proxy_that_does_tls_opens_the_way(cohortium: Run, site: Path) -> None:
-    result = cohortium("serve", "--host", "192.0.2.1", "--port", 0, "--behind-proxy", cwd=site)
+    arguments = ("serve", "--host", "192.0.2.1", "--port", 0, "--behind-proxy")
+    nameless = cohortium(*arguments, cwd=site)
+    assert nameless.returncode == 2
+    assert "serve.public" in nameless.stderr
+    result = cohortium(*arguments, cwd=site, COHORTIUM_SERVE__PUBLIC="https://archive.example.org")
     assert result.returncode == 5, "not refused, but no address of this machine"

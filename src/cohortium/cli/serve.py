@@ -15,7 +15,7 @@ import typer
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, ConfigFile
-from cohortium.errors import Refused, Unavailable
+from cohortium.errors import ConfigError, Refused, Unavailable
 
 __all__ = ["serve"]
 
@@ -37,6 +37,8 @@ def serve(
     port = settings.serve.port if port is None else port
     if not (behind_proxy or _is_loopback(host)):
         raise Refused(f"{host} can be reached from other machines, and there is no TLS; see --behind-proxy")
+    if behind_proxy and not settings.serve.public:
+        raise ConfigError("behind a proxy, serve.public must say by which address people reach the site")
 
     import uvicorn
     from uvicorn.supervisors import Multiprocess
@@ -58,6 +60,7 @@ def serve(
             access_log=False,
             log_level="warning",
             server_header=False,
+            proxy_headers=False,  # as `serve.proxies` says, in `web.app`
         )
         with contextlib.suppress(KeyboardInterrupt):
             if plan.workers > 1:

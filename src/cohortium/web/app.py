@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from cohortium import __version__, keys
 from cohortium.archive import Archive
@@ -20,6 +21,7 @@ from cohortium.web.credentials import Remembered
 from cohortium.web.dicomweb.bookmarks import Bookmarks
 from cohortium.web.pictures import Pictures
 from cohortium.web.protect import Protect
+from cohortium.web.public import Public
 from cohortium.web.watch import Watch
 
 __all__ = ["create"]
@@ -37,9 +39,10 @@ def create(config: Config) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Protect)],
+        middleware=_middleware(config),
     )
     app.state.config = config
+    app.state.public = Public.of(config.serve)
     app.state.engine = open_store(config)
     key = keys.load(config.site.key, config.site.data)
     app.state.marks = key.derive("audit searches")
@@ -56,3 +59,11 @@ def create(config: Config) -> FastAPI:
     errors.install(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+def _middleware(config: Config) -> list[Middleware]:
+    """A proxy's word for who asks counts only where the configuration names that proxy."""
+    protect = Middleware(Protect, public=Public.of(config.serve))
+    if not config.serve.proxies:
+        return [protect]
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(config.serve.proxies)), protect]

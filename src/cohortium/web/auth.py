@@ -186,7 +186,7 @@ def set_cookie(request: Request, response: Response, token: str, hours: int) -> 
         path="/",
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=request.app.state.public.is_secure,
     )
 
 

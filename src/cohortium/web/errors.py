@@ -17,7 +17,7 @@ from cohortium.web.credentials import TooManyTries
 from cohortium.web.portal.pages import error_page
 from cohortium.wire.multipart import TooLarge
 
-__all__ = ["BadRequest", "answer", "install"]
+__all__ = ["BadRequest", "answer", "install", "problem"]
 
 TITLES: Mapping[int, str] = {
     400: "That request cannot be understood",
@@ -30,6 +30,7 @@ TITLES: Mapping[int, str] = {
     413: "That is too much",
     415: "That kind of content is not taken here",
     416: "It has no such bytes",
+    421: "This is another site",
     422: "This image cannot be shown",
     429: "Too many tries",
     500: "Something went wrong here",
@@ -69,11 +70,20 @@ def install(app: FastAPI) -> None:
 
 def answer(request: Request, status: int, detail: str = "") -> Response:
     """The answer for `status`, as the caller reads it."""
-    title, detail = TITLES.get(status, "This did not work"), detail or ADVICE.get(status, "")
+    title, detail = _title(status), detail or ADVICE.get(status, "")
     if _is_program(request):
-        body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        return JSONResponse(body, status, _challenge(request, status), media_type="application/problem+json")
+        return problem(status, detail, _challenge(request, status))
     return error_page(request, status, title, detail)
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer as programs read it (RFC 9457)."""
+    body = {"type": "about:blank", "title": _title(status), "status": status, "detail": detail}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def _title(status: int) -> str:
+    return TITLES.get(status, "This did not work")
 
 
 def _is_program(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""What surrounds every answer: strict headers, a bound on what is sent to us, and no traceback whatever happens."""
+"""What surrounds every answer: the site's own name, strict headers, bounds on what is sent, and never a traceback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cohortium.web.errors import answer
+from cohortium.web.errors import answer, problem
+from cohortium.web.public import Public
 
 __all__ = ["Protect"]
 
@@ -30,6 +31,7 @@ BROKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cohortiu
 <h1>Something went wrong here</h1><p class="lead">Nothing was changed. The server's log names the place.</p>
 </div></main></body></html>"""  # of no template: that may be what is broken
 LARGEST_BODY = 1 << 16  # bytes of a form
+WATCHED = ("/health/",)
 STREAMED = ("/dicomweb/",)  # what is sent there is read piece by piece, under limits of its own
 
 log = logging.getLogger(__name__)
@@ -38,8 +40,8 @@ log = logging.getLogger(__name__)
 class Protect:
     """ASGI middleware, outermost."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, public: Public) -> None:
+        self._app, self._public = app, public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,10 +53,15 @@ class Protect:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _set_headers(scope, MutableHeaders(scope=message))
+                self._set_headers(scope, MutableHeaders(scope=message))
             await send(message)
 
         request = Request(scope)
+        if not self._is_meant(request):
+            await problem(421, "This server answers under its own name only; see serve.public.")(
+                scope, receive, guarded
+            )
+            return
         if not _is_small(request):
             await answer(request, 413)(scope, receive, guarded)
             return
@@ -65,11 +72,17 @@ class Protect:
             if not started:
                 await HTMLResponse(BROKEN, 500)(scope, receive, guarded)
 
+    def _is_meant(self, request: Request) -> bool:
+        """Whether the request names this site; what watches over the machine knows it by other names."""
+        hosts = request.headers.getlist("host")
+        return request.url.path.startswith(WATCHED) or (len(hosts) == 1 and self._public.names(hosts[0]))
 
-def _set_headers(scope: Scope, headers: MutableHeaders) -> None:
-    headers.update(HEADERS)
-    static = scope["path"].startswith("/static/")
-    headers["Cache-Control"] = "no-cache" if static else "no-store"
+    def _set_headers(self, scope: Scope, headers: MutableHeaders) -> None:
+        headers.update(HEADERS)
+        if self._public.is_secure:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+        static = scope["path"].startswith("/static/")
+        headers["Cache-Control"] = "no-cache" if static else "no-store"
 
 
 def _is_small(request: Request) -> bool:

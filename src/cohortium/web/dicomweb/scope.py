@@ -58,7 +58,7 @@ def archive(request: Request) -> Archive:
 def address(request: Request, name: str, *uids: str) -> str:
     """The address of a study, series or instance within its project."""
     levels = zip(("studies", "series", "instances"), uids, strict=False)
-    return f"{request.base_url}dicomweb/{name}" + "".join(f"/{level}/{uid}" for level, uid in levels)
+    return f"{request.app.state.public.address}/dicomweb/{name}" + "".join(f"/{level}/{uid}" for level, uid in levels)
 
 
 def _uid(text: str) -> str:

@@ -31,7 +31,7 @@ def begin(request: Request, invitation: str = "") -> Response:
     """Send the browser to the provider."""
     where, attempt = _provider(request).begin(invitation)
     response = RedirectResponse(where, 303)
-    secure = request.url.scheme == "https"  # Lax: the provider's answer comes from another site
+    secure = request.app.state.public.is_secure  # Lax: the provider's answer comes from another site
     cookie = openid.sealed(attempt, request.app.state.marks)
     response.set_cookie(COOKIE, cookie, openid.LIFE, path=PATH, httponly=True, samesite="lax", secure=secure)
     return response
@@ -72,4 +72,4 @@ def _provider(request: Request) -> openid.Provider:
     config = request.app.state.config
     if not config.oidc.issuer:
         raise HTTPException(404)
-    return openid.Provider(config, f"{request.base_url}openid/callback")
+    return openid.Provider(config, f"{request.app.state.public.address}/openid/callback")

@@ -98,7 +98,7 @@ def withdraw_invitation(request: Request, name: str, invitation_id: RowId, form:
 
 def sent(request: Request, token: str, email: str) -> dict[str, Any]:
     """The invitation mailed, where the site sends mail; else, and where that fails, its link to be handed over."""
-    link = f"{request.base_url}register?token={token}"
+    link = f"{request.app.state.public.address}/register?token={token}"
     if not request.app.state.config.mail.host:
         return {"link": link}
     text = f"{user(request).name} invites you to an archive of medical images for research:\n\n{link}\n\n" + ONCE
