@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
@@ -21,7 +23,6 @@ from sqlalchemy import Engine
 
 from cohortium import config, keys
 from cohortium.archive import Archive, index
-from cohortium.archive.projects import open_project
 from cohortium.dicom import codecs, meta
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Protocol, Severity, SubjectRule
@@ -58,17 +59,19 @@ def configuration(folder: Path, place: Path | str = "", *, sections: str = "") -
 
 def fill(engine: Engine, data: Path, project: str, title: str, contents: Iterable[bytes]) -> list[str]:
     """Store and index objects as admission would, without asking who vouches for them; returns their series."""
-    archive = Archive(engine, data)
+    archive = Archive(engine, data, keys.load(data.parent / "keys/site.key", data))
+    project_id = archive.open_project(config.Project(project, title, "check"), PROTOCOL)
+    stored = []
+    for content in contents:
+        with contextlib.suppress(Malformed):
+            instance = meta.describe(content, sha256(content).hexdigest())
+            at = archive.objects.put(archive.objects.keys.of(project_id, instance.PatientID), content)
+            stored.append((instance, dicomjson.document(codecs.read(content)), at))
     series: dict[str, None] = {}
     with engine.begin() as connection:
-        project_id = open_project(connection, config.Project(project, title, "check"), PROTOCOL)
-        for content in contents:
-            try:
-                instance = meta.describe(content, archive.objects.put(content))
-            except Malformed:
-                continue
+        for instance, header, at in stored:
             if index.find_instance(connection, project_id, instance.SOPInstanceUID) is None:
-                index.add(connection, project_id, instance, dicomjson.document(codecs.read(content)))
+                index.add(connection, project_id, instance, header, at)
                 series[instance.SeriesInstanceUID] = None
         for number, uid in enumerate(series):
             if number % 3 == 1:

@@ -49,7 +49,7 @@ def run(config: Config, progress: Progress) -> Summary:
     key = keys.load(config.site.key, config.site.data)
     with room():
         engine = open_store(config)
-        archive = Archive(engine, config.site.data)
+        archive = Archive(engine, config.site.data, key)
         with Spool(engine, config.site.data / "spool", key) as spool:
             gateway = Gateway(config, key, spool, archive, progress)
             with spool.reading() as connection:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,12 +21,54 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cohortium.errors import Corrupt
 
-__all__ = ["read", "seal", "sync_folder", "unseal", "write"]
+__all__ = ["Span", "length", "opened", "read", "seal", "sealed", "span", "sync_folder", "unseal", "write"]
 
 MAGIC = b"COHSEAL1"
 SALT = 32
 CHUNK = 1 << 20
 TAG = 16
+HEAD = len(MAGIC) + SALT
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The bytes [start, end) of a sealed stream that hold a part of its plaintext; `skip` of what opens lie before."""
+
+    first: int  # number of the first chunk
+    start: int
+    end: int
+    skip: int
+
+
+def sealed(key: bytes, content: bytes | memoryview) -> bytes:
+    """The sealed form of bytes that lie in memory anyway."""
+    view, salt = memoryview(content).cast("B"), os.urandom(SALT)
+    cipher, count = AESGCM(_file_key(key, salt)), _count(len(view))
+    chunks = (
+        cipher.encrypt(_nonce(n, last=n == count - 1), view[n * CHUNK : (n + 1) * CHUNK], MAGIC) for n in range(count)
+    )
+    return b"".join([MAGIC, salt, *chunks])
+
+
+def length(size: int) -> int:
+    """How long the sealed form of `size` bytes is."""
+    return HEAD + size + _count(size) * TAG
+
+
+def span(size: int, start: int, end: int) -> Span:
+    """Where, in the sealed form of `size` bytes, the bytes [start, end) of them are."""
+    first, last = start // CHUNK, max(start, end - 1) // CHUNK
+    stop = min(HEAD + (last + 1) * (CHUNK + TAG), length(size))
+    return Span(first, HEAD + first * (CHUNK + TAG), stop, start - first * CHUNK)
+
+
+def opened(key: bytes, size: int, head: memoryview, body: memoryview, first: int = 0) -> Iterator[bytes]:
+    """The plaintext of consecutive chunks from number `first`, of a stream of `size` bytes that begins with `head`."""
+    if len(head) != HEAD or head[: len(MAGIC)] != MAGIC:
+        raise Corrupt("not a sealed file, or cut within its first bytes")
+    cipher, count = AESGCM(_file_key(key, bytes(head[len(MAGIC) :]))), _count(size)
+    for number, at in enumerate(range(0, len(body), CHUNK + TAG), first):
+        yield _opened(cipher, number, body[at : at + CHUNK + TAG], last=number == count - 1)
 
 
 def seal(key: bytes, slices: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
@@ -43,17 +86,14 @@ def seal(key: bytes, slices: Iterable[bytes | bytearray | memoryview]) -> Iterat
 
 def unseal(key: bytes, stream: BinaryIO) -> Iterator[bytes]:
     """The plaintext of a sealed stream; `Corrupt` where a byte differs from what was sealed."""
-    head = stream.read(len(MAGIC) + SALT)
-    if len(head) != len(MAGIC) + SALT or not head.startswith(MAGIC):
+    head = stream.read(HEAD)
+    if len(head) != HEAD or not head.startswith(MAGIC):
         raise Corrupt("not a sealed file, or cut within its first bytes")
     cipher = AESGCM(_file_key(key, head[len(MAGIC) :]))
     chunk, number = stream.read(CHUNK + TAG), 0
     while True:
         following = stream.read(CHUNK + TAG)
-        try:
-            yield cipher.decrypt(_nonce(number, last=not following), chunk, MAGIC)
-        except InvalidTag:
-            raise Corrupt(f"sealed chunk {number} is damaged, or sealed under another key") from None
+        yield _opened(cipher, number, chunk, last=not following)
         if not following:
             return
         chunk, number = following, number + 1
@@ -97,6 +137,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _opened(cipher: AESGCM, number: int, chunk: bytes | memoryview, *, last: bool) -> bytes:
+    try:
+        return cipher.decrypt(_nonce(number, last=last), chunk, MAGIC)
+    except InvalidTag:
+        raise Corrupt(f"sealed chunk {number} is damaged, or sealed under another key") from None
+
+
+def _count(size: int) -> int:
+    return max(1, -(-size // CHUNK))
 
 
 def _file_key(key: bytes, salt: bytes) -> bytes:

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 from cohortium.archive import Archive, comparison, datasets, flags, lists
 from cohortium.archive.comparison import Difference, Part
 from cohortium.archive.flags import Verdict
+from cohortium.archive.objects import find
 from cohortium.errors import Corrupt, Refused
 from cohortium.prove.canonical import canonical
 from cohortium.store.schema import dataset_file, instance
@@ -47,7 +48,10 @@ def test_a_version_is_named_by_its_manifest(archive: Archive, make: Callable[...
     assert head == {"kind": "cohortium dataset 1", "files": 3, "size": version.size}
     assert [line["path"] for line in lines] == [f"0123456789ABCDEF/2.25.2/2.25.3/2.25.4.{n}.dcm" for n in (1, 2, 3)]
     for number, line in enumerate(lines, 1):
-        assert archive.objects.get(line["digest"]) == make(number)
+        with archive.engine.begin() as connection:
+            at = find(connection, OPEN, line["digest"])
+        assert at is not None
+        assert archive.objects.get(at) == make(number)
         assert line["size"] == len(make(number))
     assert text == b"".join(f"{canonical(line)}\n".encode() for line in (head, *lines))
     assert (version.files, version.series, version.subjects) == (3, 1, 1)

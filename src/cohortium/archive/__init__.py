@@ -1,6 +1,6 @@
 """The archive: bytes named by their digest, an index over them, and one door through which all of it came."""
 
 from cohortium.archive.admission import Archive, Offer
-from cohortium.archive.objects import Objects
+from cohortium.archive.objects import Address, Objects
 
-__all__ = ["Archive", "Objects", "Offer"]
+__all__ = ["Address", "Archive", "Objects", "Offer"]

@@ -15,11 +15,14 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, RowMapping
 
 from cohortium.archive import index, projects
+from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.inspection import inspect
-from cohortium.archive.objects import Objects
+from cohortium.archive.objects import Address, Objects
+from cohortium.archive.storage import Folder
 from cohortium.config import Project
 from cohortium.dicom import codecs, meta
 from cohortium.errors import Malformed, Refused
+from cohortium.keys import SiteKey
 from cohortium.prove import audit, receipts
 from cohortium.values import Finding, Instance, Protocol, Receipt
 from cohortium.wire import dicomjson
@@ -43,14 +46,15 @@ class Stored:
 
     instance: Instance
     header: dicomjson.Document
+    at: Address
 
 
 class Archive:
-    """The archive below the data root `data`, indexed in the store behind `engine`."""
+    """The archive below the data root `data`, indexed in the store behind `engine`, sealed under the site's key."""
 
-    def __init__(self, engine: Engine, data: Path) -> None:
+    def __init__(self, engine: Engine, data: Path, key: SiteKey) -> None:
         self.engine = engine
-        self.objects = Objects(data / "objects")
+        self.objects = Objects(Folder(data / "objects"), DataKeys(engine, key))
 
     def enrol(self, site: str, public_key: str) -> None:
         """Accept receipts of this site from now on (`public_key`: Ed25519, hex)."""
@@ -94,7 +98,7 @@ class Archive:
                 rows = index.without_header(connection, AT_ONCE)
             if not rows:
                 return done
-            read = [(row, dicomjson.document(codecs.read(self.objects.get(row["digest"])))) for row in rows]
+            read = [(row, dicomjson.document(codecs.read(self.objects.get(Address.of(row))))) for row in rows]
             with self.engine.begin() as connection:
                 for row, document in read:
                     index.refresh(connection, row, document)
@@ -107,13 +111,12 @@ class Archive:
             dataset = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
             instance = meta.describe(offer.content, digest)
             _is_new(connection, project["id"], instance)
+            key = self.objects.keys.of(project["id"], instance.PatientID)
         except Malformed as error:
             return Refused(f"not admitted: {error}")
         except Refused as refusal:
             return refusal
-        header = dicomjson.document(dataset)
-        self.objects.put(offer.content)
-        return Stored(instance, header)
+        return Stored(instance, dicomjson.document(dataset), self.objects.put(key, offer.content))
 
 
 def _indexed(connection: Connection, project: RowMapping, stored: Stored | Refused, who: str) -> Instance | Refused:
@@ -123,7 +126,7 @@ def _indexed(connection: Connection, project: RowMapping, stored: Stored | Refus
     try:
         with connection.begin_nested():  # what is refused here leaves no row, and the others their rows
             if _is_new(connection, project["id"], instance):
-                index.add(connection, project["id"], instance, stored.header)
+                index.add(connection, project["id"], instance, stored.header, stored.at)
                 audit.record(connection, who, "admit", f"{project['name']}/{instance.digest}")
     except Refused as refusal:
         return refusal

@@ -12,6 +12,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Row, RowMapping, String, Table, delete, exists, insert, select, update
 
 from cohortium.archive import headers
+from cohortium.archive.objects import Address
 from cohortium.dicom import geometry, meta
 from cohortium.errors import Refused
 from cohortium.store import insert_once, schema
@@ -51,7 +52,7 @@ def find_instance(connection: Connection, project_id: int, SOPInstanceUID: str) 
     )
 
 
-def add(connection: Connection, project_id: int, instance: Instance, header: Document) -> None:
+def add(connection: Connection, project_id: int, instance: Instance, header: Document, at: Address) -> None:
     """The instance's row, and those of the scan, session and subject it belongs to, where they are missing."""
     project = {"project_id": project_id}
     subject = _id(connection, schema.subject, {**project, "PatientID": instance.PatientID}, {})
@@ -91,6 +92,7 @@ def add(connection: Connection, project_id: int, instance: Instance, header: Doc
         **{keyword: _whole(instance, keyword, 31) for keyword in ("Rows", "Columns", "BitsAllocated")},
         "position": geometry.position(instance),
         "attributes": dict(instance.attributes),
+        "key_id": at.key,
     }
     if insert_once(connection, schema.instance, row):
         headers.keep(connection, project_id, instance.SOPInstanceUID, header)

@@ -1,87 +1,154 @@
-"""Content-addressed bytes: an object's name is its SHA-256, checked whenever it is read.
+"""Content-addressed bytes, sealed under the data key of the subject they are about, and authenticated when read.
 
-`put` returns only after the object would survive a power cut. obstore writes under a temporary name and renames, but
-flushes nothing to disk, so a name may outlive its bytes; therefore an object found in place is trusted only once it
-has been read back, and is flushed too: whoever wrote it may have been killed before.
+An object is named by the SHA-256 of its plaintext. The key that seals it follows from the data key and that digest, so
+that what opens was put under that digest, whole and in order: no read needs to compute it again. The name in storage
+follows from both too, and tells nobody without the key whether two subjects or projects hold the same bytes.
 """
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
+from typing import Any, NamedTuple
 
-import obstore
-from obstore.exceptions import GenericError
-from obstore.store import LocalStore
+from sqlalchemy import Column, Connection, RowMapping, Table, select
 
-from cohortium.errors import Corrupt, Malformed, Unavailable
-from cohortium.sealed import sync_folder
-from cohortium.store.room import FULL
+from cohortium import sealed
+from cohortium.archive.datakeys import DataKeys
+from cohortium.archive.storage import Folder
+from cohortium.errors import Corrupt, Malformed
+from cohortium.store.schema import earlier_version, instance
 
-__all__ = ["Objects"]
+__all__ = ["Address", "Objects", "find"]
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+AT_ONCE = 8 * sealed.CHUNK  # bytes that a stream reads at a time
+
+
+class Address(NamedTuple):
+    """Where bytes are: under which data key (None: of an earlier release, not sealed), and in which pack, if in one."""
+
+    key: int | None
+    digest: str
+    size: int
+    pack: int | None = None
+    offset: int | None = None
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Address:
+        """The address in a row that has those columns."""
+        return cls(row["key_id"], row["digest"], row["size"], row["pack_id"], row["pack_offset"])
+
+    @staticmethod
+    def columns(table: Table) -> tuple[Column[Any], ...]:
+        """The columns of which an address is made, in its order."""
+        return table.c.key_id, table.c.digest, table.c.size, table.c.pack_id, table.c.pack_offset
+
+    @property
+    def name(self) -> str:
+        """What `DataKey.place` makes a place in storage of."""
+        return self.digest if self.pack is None else f"pack {self.pack}"
+
+
+def find(connection: Connection, project_id: int, digest: str) -> Address | None:
+    """Where a project's instance, or an earlier version of one, of that digest is; None where it holds none."""
+    for table in (instance, earlier_version):
+        where = table.c.digest == digest, table.c.project_id == project_id
+        row = connection.execute(select(*Address.columns(table)).where(*where).limit(1)).one_or_none()
+        if row is not None:
+            return Address(*row)
+    return None
 
 
 class Objects:
-    """The objects below one local folder."""
+    """The objects in one storage."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder = folder
-        self._store = LocalStore(folder)
+    def __init__(self, storage: Folder, keys: DataKeys) -> None:
+        self.storage = storage
+        self.keys = keys
 
-    def put(self, content: bytes | memoryview) -> str:
-        """Store the bytes, once; returns their digest."""
-        digest = sha256(content).hexdigest()
-        if not self._holds(digest):
-            self._write(_name(digest), content)
-        self._make_durable(digest)
-        self._path(digest).with_name(f"{digest}#1").unlink(missing_ok=True)  # of an obstore that was killed here
-        return digest
+    def put(self, key: int, content: bytes | memoryview) -> Address:
+        """Keep the bytes under the data key of that id, once; durable when this returns."""
+        at = Address(key, sha256(content).hexdigest(), len(content))
+        secret = self.keys[key]
+        place = secret.place(at.name)
+        if not self.storage.write(place, sealed.sealed(secret.seals(at.digest), content)) and not self.holds(at):
+            self.storage.replace(place, sealed.sealed(secret.seals(at.digest), content))
+        return at
 
-    def get(self, digest: str) -> bytes:
-        """The bytes named `digest`; `Corrupt` where they are gone or no longer have that digest."""
+    def get(self, at: Address) -> bytes:
+        """The bytes there; `Corrupt` where they are gone, or not what was put."""
+        if at.key is None:
+            return self._plain(at)
+        return b"".join(self._read(at, 0, at.size))
+
+    def read(self, at: Address, start: int, end: int) -> bytes:
+        """The bytes [start, end) of what is there, without reading the rest."""
+        return b"".join(self.stream(at, start, end))
+
+    def stream(self, at: Address, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The same in pieces, for what is too large for memory."""
+        end = at.size if end is None else min(end, at.size)
+        if at.key is None:
+            yield self._plain(at)[start:end]
+            return
+        while start < end or at.size == 0:
+            stop = min(end, start - start % sealed.CHUNK + AT_ONCE)
+            yield from self._read(at, start, stop)
+            if stop >= end:
+                return
+            start = stop
+
+    def holds(self, at: Address) -> bool:
+        """Whether the bytes are there and whole."""
         try:
-            content = obstore.get(self._store, _name(digest)).bytes().to_bytes()
+            for _ in self.stream(at):
+                pass
+        except Corrupt:
+            return False
+        return True
+
+    def _read(self, at: Address, start: int, end: int) -> Iterator[bytes]:
+        secret, span = self.keys[at.key or 0], sealed.span(at.size, start, end)
+        base, whole = at.offset or 0, (start, end) == (0, at.size)
+        place = secret.place(_checked(at).name)
+        try:
+            if whole and at.pack is None:
+                found = self.storage.read(place)
+                head, body = found[: sealed.HEAD], found[sealed.HEAD :]
+            elif whole:
+                (found,) = self.storage.ranges(place, [(base, base + span.end)])
+                head, body = found[: sealed.HEAD], found[sealed.HEAD :]
+            else:
+                head, body = self.storage.ranges(
+                    place, [(base, base + sealed.HEAD), (base + span.start, base + span.end)]
+                )
+        except FileNotFoundError:
+            raise Corrupt(f"object {at.digest[:12]} is missing; restore it from a backup") from None
+        if len(body) != span.end - span.start:
+            raise Corrupt(f"object {at.digest[:12]} is cut; restore it from a backup")
+        try:
+            chunks = sealed.opened(secret.seals(at.digest), at.size, head, body, span.first)
+            for number, chunk in enumerate(chunks, span.first):
+                at_chunk = number * sealed.CHUNK
+                yield chunk if whole else chunk[max(0, start - at_chunk) : end - at_chunk]
+        except Corrupt as error:
+            raise Corrupt(f"object {at.digest[:12]} is damaged ({error}); restore it from a backup") from None
+
+    def _plain(self, at: Address) -> bytes:
+        """What an earlier release stored."""
+        digest = _checked(at).digest
+        try:
+            content = bytes(self.storage.read(f"{digest[:2]}/{digest}"))
         except FileNotFoundError:
             raise Corrupt(f"object {digest[:12]} is missing; restore it from a backup") from None
         if sha256(content).hexdigest() != digest:
             raise Corrupt(f"object {digest[:12]} is damaged; restore it from a backup")
         return content
 
-    def _holds(self, digest: str) -> bool:
-        try:
-            self.get(digest)
-        except Corrupt:
-            return False
-        return True
 
-    def _write(self, name: str, content: bytes | memoryview) -> None:
-        try:
-            obstore.put(self._store, name, bytes(content), use_multipart=False)
-        except GenericError as error:
-            if "StorageFull" in str(error):
-                raise Unavailable(FULL) from None
-            raise
-
-    def _make_durable(self, digest: str) -> None:
-        path = self._path(digest)
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        sync_folder(path.parent)
-        sync_folder(self._folder)
-
-    def _path(self, digest: str) -> Path:
-        return self._folder / _name(digest)
-
-
-def _name(digest: str) -> str:
-    if not DIGEST.fullmatch(digest):
+def _checked(at: Address) -> Address:
+    if not DIGEST.fullmatch(at.digest):
         raise Malformed("an object is named by 64 lower-case hexadecimal characters")
-    return f"{digest[:2]}/{digest}"
+    return at

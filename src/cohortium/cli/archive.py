@@ -14,8 +14,10 @@ def reindex(file: ConfigFile = DEFAULT) -> None:
     """Read the headers that an earlier release did not keep, so that DICOMweb can search and show them."""
     settings = config.load(file)
 
+    from cohortium import keys
     from cohortium.archive import Archive
     from cohortium.store import open_store
 
-    number = Archive(open_store(settings), settings.site.data).reindex()
+    key = keys.load(settings.site.key, settings.site.data)
+    number = Archive(open_store(settings), settings.site.data, key).reindex()
     typer.echo(f"{number} headers read")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, select
 
 from cohortium import config, gateway, keys
 from cohortium.acquire import folder
-from cohortium.archive import Archive
+from cohortium.archive import Address, Archive
 from cohortium.demo import hospital
 from cohortium.errors import Refused, Unavailable
 from cohortium.govern import users
@@ -159,16 +159,15 @@ def _searched(settings: config.Config, engine: Engine, planted: tuple[str, ...],
     """Search all that left: every object in the archive, and every row of its index."""
     source = settings.pipelines[0].source
     inputs = [path for path, problem in folder.walk(source) if not problem]
-    objects = Archive(engine, settings.site.data).objects
+    objects = Archive(engine, settings.site.data, keys.load(settings.site.key, settings.site.data)).objects
     with engine.execution_options(reading=True).connect() as connection:
-        digests = connection.scalars(
-            select(schema.instance.c.digest).distinct().order_by(schema.instance.c.digest)
-        ).all()
+        columns = Address.columns(schema.instance)
+        held = [Address(*row) for row in connection.execute(select(*columns).order_by(schema.instance.c.digest))]
 
     def outputs() -> Iterator[tuple[str, bytes]]:
-        for done, digest in enumerate(digests, start=1):
-            yield digest, objects.get(digest)
-            progress("search", done, len(digests))
+        for done, at in enumerate(held, start=1):
+            yield at.digest, objects.get(at)
+            progress("search", done, len(held))
         with engine.execution_options(reading=True).connect() as connection:
             yield from _index(connection)
 

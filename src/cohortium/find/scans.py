@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
+from cohortium.archive import Address
 from cohortium.archive.flags import Flag, of_scan
 from cohortium.govern.grants import visible_projects
 from cohortium.govern.users import User
@@ -26,7 +27,7 @@ class FrameAt:
     """A frame to look at: of which instance, which of its frames (from 0), where it lies in mm along the normal."""
 
     instance: int
-    digest: str
+    at: Address
     frame: int
     of: int  # frames in that instance
     number: int | None  # InstanceNumber
@@ -38,11 +39,11 @@ class Place:
     """Where an instance is: what is needed to serve it."""
 
     id: int
-    digest: str
     NumberOfFrames: int
     project_id: int
     project: str
     SeriesInstanceUID: str
+    at: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +108,17 @@ def scan(connection: Connection, who: User, scan_id: int) -> ScanPage | None:
 
 def instance(connection: Connection, who: User, instance_id: int) -> Place | None:
     """An instance by its row; None where there is none or the person may not see it."""
-    columns = instances.c.id, instances.c.digest, instances.c.NumberOfFrames
+    columns = instances.c.id, instances.c.NumberOfFrames, project.c.id, project.c.name, scans.c.SeriesInstanceUID
     row = connection.execute(
-        select(*columns, project.c.id, project.c.name, scans.c.SeriesInstanceUID)
+        select(*columns, *Address.columns(instances))
         .join(scans, scans.c.id == instances.c.scan_id)
         .join(project, project.c.id == instances.c.project_id)
         .where(instances.c.id == instance_id, instances.c.project_id.in_(visible_projects(who)))
     ).one_or_none()
-    return Place(*row) if row else None
+    if row is None:
+        return None
+    id, of, project_id, name, uid, *at = row
+    return Place(id, of, project_id, name, uid, Address(*at))
 
 
 def _ordered(rows: Sequence[RowMapping]) -> list[RowMapping]:
@@ -144,7 +148,8 @@ def _frames(row: RowMapping) -> list[FrameAt]:
     count = min(row["NumberOfFrames"], MOST_FRAMES)
     along = row["attributes"].get("SliceLocationVector")
     positions = along if isinstance(along, list) and len(along) == count else [row["position"]] * count
-    return [FrameAt(row["id"], row["digest"], n, count, row["InstanceNumber"], positions[n]) for n in range(count)]
+    at = Address.of(row)
+    return [FrameAt(row["id"], at, n, count, row["InstanceNumber"], positions[n]) for n in range(count)]
 
 
 def _findings(connection: Connection, project_id: int, SeriesInstanceUID: str) -> list[Finding]:

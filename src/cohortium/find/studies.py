@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, exists, func, select, tuple_
 
-from cohortium.archive import headers
+from cohortium.archive import Address, headers
 from cohortium.find.attributes import ATTRIBUTES, MODALITIES, SERIES, Level, level_of
 from cohortium.find.matching import condition, is_range
 from cohortium.govern.grants import visible_projects
@@ -52,6 +52,7 @@ class Found:
 class Held:
     """An instance that may be retrieved."""
 
+    at: Address
     id: int
     scan_id: int
     project_id: int
@@ -61,9 +62,15 @@ class Held:
     SOPInstanceUID: str
     SOPClassUID: str
     TransferSyntaxUID: str
-    digest: str
-    size: int
     NumberOfFrames: int
+
+    @property
+    def digest(self) -> str:
+        return self.at.digest
+
+    @property
+    def size(self) -> int:
+        return self.at.size
 
     @property
     def uids(self) -> tuple[str, str, str]:
@@ -88,8 +95,8 @@ def search(
 def held(connection: Connection, who: User, name: str | None, uids: Sequence[str]) -> list[Held]:
     """The instances below these UIDs, in the order of series and instance numbers; none that may not be seen."""
     columns = (
-        *(instance.c.id, instance.c.scan_id, project.c.id, project.c.name, *UIDS, instance.c.SOPClassUID),
-        *(instance.c.TransferSyntaxUID, instance.c.digest, instance.c.size, instance.c.NumberOfFrames),
+        *(*Address.columns(instance), instance.c.id, instance.c.scan_id, project.c.id, project.c.name, *UIDS),
+        *(instance.c.SOPClassUID, instance.c.TransferSyntaxUID, instance.c.NumberOfFrames),
     )
     query = (
         _joined(select(*columns), Level.STUDY, Level.INSTANCE)
@@ -97,7 +104,7 @@ def held(connection: Connection, who: User, name: str | None, uids: Sequence[str
         .where(*_scope(who, name, session.c.project_id), *_below(uids))
         .order_by(project.c.id, scan.c.SeriesNumber, scan.c.id, instance.c.InstanceNumber, instance.c.id)
     )
-    return [Held(*row) for row in connection.execute(query)]
+    return [Held(Address(*row[:5]), *row[5:]) for row in connection.execute(query)]
 
 
 def header_texts(connection: Connection, instances: Sequence[Held]) -> Iterator[tuple[Held, bytes]]:

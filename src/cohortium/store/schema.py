@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 __all__ = ["Id", "metadata"]
@@ -134,7 +135,22 @@ project = Table(
     Column("protocol", String(64), nullable=False),  # name of the protocol that its data went through
     Column("protocol_digest", String(64), nullable=False),
     Column("allows", JSON, nullable=False, server_default="[]"),  # what the protocol leaves: private, names
+    Column("same_uid", String(8), nullable=False, server_default="refuse"),  # other bytes of a UID: refuse | version
+    Column("readmit", Boolean, nullable=False, server_default=false()),  # what was removed may come in again
+    Column("pack_hours", Integer, nullable=False, server_default="0"),  # of quiet, before a series is packed; 0: never
+    Column("cold_days", Integer, nullable=False, server_default="0"),  # before a pack goes to cold storage; 0: never
     Column("created", String(32), nullable=False),
+)
+
+data_key = Table(
+    "data_key",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # random, so that none ever comes again
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("PatientID", String(64), nullable=False),  # the subject whose bytes it seals; empty: the project's own files
+    Column("wrapped", LargeBinary, nullable=False),  # under a key derived from the site's, bound to this id
+    Column("created", String(32), nullable=False),
+    UniqueConstraint("project_id", "PatientID"),
 )
 
 subject = Table(
@@ -188,6 +204,8 @@ scan = Table(
     Column("PerformedProcedureStepStartTime", String(16), nullable=False, server_default=""),
     Column("ScheduledProcedureStepID", String(16), nullable=False, server_default=""),
     Column("RequestedProcedureID", String(16), nullable=False, server_default=""),
+    # when the newest of its instances came that is in no pack yet; empty: all are
+    Column("loose_since", String(32), nullable=False, server_default="", index=True),
     UniqueConstraint("project_id", "SeriesInstanceUID"),
     Index(None, "session_id", "id"),
     Index(None, "project_id", "id"),
@@ -214,8 +232,75 @@ instance = Table(
     Column("BitsAllocated", Integer),
     Column("position", Float),  # mm along the normal of the slice (PS3.3 C.7.6.2.1.1); NULL without geometry
     Column("attributes", JSON, nullable=False),  # values.Instance.attributes
+    Column("key_id", BigInteger),  # data_key.id; NULL: of an earlier release, not sealed yet
+    Column("pack_id", BigInteger),  # pack.id; NULL: an object of its own
+    Column("pack_offset", BigInteger),  # of its sealed bytes in the pack
     UniqueConstraint("project_id", "SOPInstanceUID"),
     Index(None, "scan_id", "id"),
+)
+
+earlier_version = Table(
+    "earlier_version",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("instance_id", ForeignKey("instance.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("key_id", BigInteger),
+    Column("pack_id", BigInteger),
+    Column("pack_offset", BigInteger),
+    Column("replaced", String(32), nullable=False),  # when another version came
+    UniqueConstraint("instance_id", "digest"),
+    Index(None, "project_id", "digest"),
+)
+
+pack = Table(
+    "pack",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # random
+    Column("scan_id", ForeignKey("scan.id"), nullable=False, index=True),
+    Column("key_id", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the pack as it is stored
+    Column("size", BigInteger, nullable=False),  # bytes, as it is stored
+    Column("tier", String(8), nullable=False, server_default="hot"),  # hot | cold
+    Column("created", String(32), nullable=False),
+)
+
+garbage = Table(
+    "garbage",
+    metadata,
+    Column("key_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String(64), primary_key=True),  # Address.name of what may go; empty: all under the key
+    Column("since", String(32), nullable=False),
+)
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("level", String(16), nullable=False),  # subject | session | scan | instance | resource
+    Column("name", String(255), nullable=False),  # PatientID, UID, or what names a resource within the project
+    Column("digest", String(64), nullable=False),  # of the bytes; empty above the instance
+    Column("reason", String(255), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("time", String(32), nullable=False),
+    Index(None, "project_id", "level", "name"),
+    Index(None, "project_id", "digest"),
+)
+
+withdrawal = Table(
+    "withdrawal",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("PatientID", String(64), nullable=False),
+    Column("key_id", BigInteger),  # of the key that was destroyed, if there was one
+    Column("reason", String(255), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("time", String(32), nullable=False),
+    UniqueConstraint("project_id", "PatientID"),
 )
 
 header = Table(

@@ -48,7 +48,7 @@ def create(config: Config) -> FastAPI:
     app.state.marks = key.derive("audit searches")
     with app.state.engine.begin() as connection:
         audit.sign(connection, key.signer())
-    app.state.archive = Archive(app.state.engine, config.site.data)
+    app.state.archive = Archive(app.state.engine, config.site.data, key)
     app.state.pictures = Pictures(app.state.archive.objects)
     app.state.bookmarks = Bookmarks()
     app.state.remembered = Remembered()

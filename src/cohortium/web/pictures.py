@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from pydicom import Dataset
 
-from cohortium.archive import Objects
+from cohortium.archive import Address, Objects
 from cohortium.dicom import codecs, render
 
 __all__ = ["Frame", "Pictures"]
@@ -41,25 +41,23 @@ class Pictures:
         self._thumbnails: _Recent[bytes] = _Recent(4096)
         self._parsing = Lock()
 
-    def frame(self, digest: str, index: int, of: int) -> Frame:
+    def frame(self, at: Address, index: int, of: int) -> Frame:
         """One frame for the viewer; `Malformed` where it cannot be shown."""
-        shown = render.picture(self.dataset(digest, of), index)
+        shown = render.picture(self.dataset(at, of), index)
         return Frame(shown.samples.tobytes(), json.dumps(_about(shown)))
 
-    def thumbnail(self, digest: str, index: int, of: int) -> bytes:
+    def thumbnail(self, at: Address, index: int, of: int) -> bytes:
         """A small PNG of one frame; `Malformed` where it cannot be shown."""
-        name = f"{digest}/{index}"
+        name = f"{at.digest}/{index}"
         kept = self._thumbnails.find(name)
-        return kept or self._thumbnails.keep(
-            name, render.png(render.picture(self.dataset(digest, of), index), THUMBNAIL)
-        )
+        return kept or self._thumbnails.keep(name, render.png(render.picture(self.dataset(at, of), index), THUMBNAIL))
 
-    def dataset(self, digest: str, of: int) -> Dataset:
+    def dataset(self, at: Address, of: int) -> Dataset:
         """The object, parsed."""
         if of <= 1:
-            return codecs.read(self._objects.get(digest))
+            return codecs.read(self._objects.get(at))
         with self._parsing:  # so that requests for neighbouring frames parse it once
-            return self._parsed.find(digest) or self._parsed.keep(digest, codecs.read(self._objects.get(digest)))
+            return self._parsed.find(at.digest) or self._parsed.keep(at.digest, codecs.read(self._objects.get(at)))
 
 
 class _Recent(Generic[Value]):

@@ -61,7 +61,7 @@ def frame(request: Request, instance_id: RowId, number: RowId) -> Response:
     if place is None or not 0 <= number < place.NumberOfFrames:
         raise HTTPException(404)
     note_read(request, place.project_id, place.project, place.SeriesInstanceUID)
-    shown = _pictures(request).frame(place.digest, number, place.NumberOfFrames)
+    shown = _pictures(request).frame(place.at, number, place.NumberOfFrames)
     return Response(shown.samples, media_type="application/octet-stream", headers={"Cohortium-Frame": shown.about})
 
 
@@ -74,7 +74,7 @@ def thumbnail(request: Request, scan_id: RowId) -> Response:
         raise HTTPException(404)
     note_read(request, found.project_id, found.project, found.SeriesInstanceUID)
     middle = frames[len(frames) // 2]
-    return Response(_pictures(request).thumbnail(middle.digest, middle.frame, middle.of), media_type="image/png")
+    return Response(_pictures(request).thumbnail(middle.at, middle.frame, middle.of), media_type="image/png")
 
 
 def _scan(connection: Connection, request: Request, scan_id: int) -> find.ScanPage:

@@ -68,7 +68,7 @@ def thumbnail(request: Request) -> Response:
 
 
 def _picture(request: Request, held: Held, number: int) -> render.Picture:
-    return render.picture(pictures(request).dataset(held.digest, held.NumberOfFrames), number - 1)
+    return render.picture(pictures(request).dataset(held.at, held.NumberOfFrames), number - 1)
 
 
 def _wish(request: Request) -> tuple[Wish, bool]:

@@ -69,7 +69,7 @@ def bulkdata(request: Request) -> Response:
     """A value that the metadata refer to."""
     (held,) = scope.held(request)
     path = request.path_params["path"]
-    dataset = pictures(request).dataset(held.digest, held.NumberOfFrames)
+    dataset = pictures(request).dataset(held.at, held.NumberOfFrames)
     element = dicomjson.bulk(dataset, path) if dicomjson.BULK_PATH.fullmatch(path) else None
     if element is None:
         raise HTTPException(404)
@@ -95,7 +95,7 @@ def frames(request: Request) -> Response:
         if not each.multipart and len(numbers) > 1:
             continue
         note_read(request, held.project_id, held.project, held.SeriesInstanceUID)
-        dataset = pictures(request).dataset(held.digest, held.NumberOfFrames)
+        dataset = pictures(request).dataset(held.at, held.NumberOfFrames)
         read = transcode.stored_frame if as_stored else transcode.frame
         kind = stored if as_stored else BYTES
         syntax = held.TransferSyntaxUID if as_stored and stored != BYTES else EXPLICIT
@@ -129,8 +129,8 @@ def _is_decodable(held: Held) -> bool:
 def _load(request: Request, held: Held, syntax: str) -> Load:
     objects = scope.archive(request).objects
     if syntax == held.TransferSyntaxUID:
-        return partial(objects.get, held.digest)
-    return lambda: transcode.explicit(objects.get(held.digest))
+        return partial(objects.get, held.at)
+    return lambda: transcode.explicit(objects.get(held.at))
 
 
 def _files(request: Request, some: Sequence[tuple[Held, str]], *, complete: bool) -> Response:

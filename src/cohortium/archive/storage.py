@@ -1,0 +1,99 @@
+"""Where the archive's bytes lie: a local folder. What is kept here is sealed already, under names that tell nothing.
+
+`write` returns only after the bytes would survive a power cut. obstore writes under a temporary name and renames, but
+flushes nothing to disk, so a name may outlive its bytes; therefore what is found in place is flushed too, and whoever
+finds it reads it back: its writer may have been killed before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, GenericError
+from obstore.store import LocalStore
+
+from cohortium.errors import Unavailable
+from cohortium.sealed import sync_folder
+from cohortium.store.room import FULL
+
+__all__ = ["Folder"]
+
+
+class Folder:
+    """Bytes by name below one local folder. A name that is not there raises `FileNotFoundError`."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = path
+        self._store = LocalStore(path)
+        self._synced: set[Path] = set()
+
+    def write(self, name: str, content: bytes) -> bool:
+        """Keep the bytes unless there are some of that name; returns whether there were none. Durable either way."""
+        try:
+            obstore.put(self._store, name, content, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            self._make_durable(name)
+            return False
+        except GenericError as error:
+            raise _full(error) from None
+        self._make_durable(name)
+        return True
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Keep these bytes in place of what is there."""
+        try:
+            obstore.put(self._store, name, content, use_multipart=False)
+        except GenericError as error:
+            raise _full(error) from None
+        self._make_durable(name)
+
+    def read(self, name: str) -> memoryview:
+        """All the bytes of that name."""
+        return memoryview(obstore.get(self._store, name).bytes())
+
+    def ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
+        """The bytes [start, end) for each span."""
+        starts, ends = [start for start, _ in spans], [end for _, end in spans]
+        return [memoryview(each) for each in obstore.get_ranges(self._store, name, starts=starts, ends=ends)]
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Let go of these; of what is gone already, nothing is said."""
+        for name in names:
+            path = self.path / name
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # others are kept beside it
+                path.parent.rmdir()
+                self._synced.discard(path.parent)
+
+    def names(self, below: str = "") -> Iterator[tuple[str, int]]:
+        """Every name that begins with `below`, a folder, and how many bytes it has; also what a killed writer left."""
+        for folder, _, files in os.walk(self.path / below):
+            for file in files:
+                path = Path(folder, file)
+                with contextlib.suppress(FileNotFoundError):
+                    yield path.relative_to(self.path).as_posix(), path.stat().st_size
+
+    def _make_durable(self, name: str) -> None:
+        path = self.path / name
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_folder(path.parent)
+        for folder in (path.parent, *path.parent.parents):
+            if folder in self._synced:
+                break
+            self._synced.add(folder)
+            if folder == self.path:
+                break
+            sync_folder(folder.parent)
+
+
+def _full(error: GenericError) -> Exception:
+    return Unavailable(FULL) if "StorageFull" in str(error) else error
