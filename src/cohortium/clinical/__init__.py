@@ -1,1 +1,1 @@
-"""Clinical data as hospitals and SDTM write them: no rule of any protocol, no I/O."""
+"""Clinical data as hospitals and SDTM write them: no rule of any protocol."""

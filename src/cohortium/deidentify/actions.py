@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from cohortium.deidentify import vocabulary
+from cohortium.clinical import vocabulary
 from cohortium.deidentify.identifiers import Tokens
 from cohortium.dicom.charset import decode, encode
 from cohortium.dicom.plan import ECHOED, Context, ElementAction, padded

@@ -18,7 +18,8 @@ from ahocorasick_rs import BytesAhoCorasick
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import tag_for_keyword
 
-from cohortium.deidentify import standard, vocabulary
+from cohortium.clinical import vocabulary
+from cohortium.deidentify import standard
 from cohortium.dicom.charset import decode, encode
 from cohortium.dicom.plan import Mention, Names
 from cohortium.errors import Malformed

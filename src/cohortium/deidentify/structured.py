@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 from pydicom.datadict import tag_for_keyword
 
-from cohortium.deidentify import standard, vocabulary
+from cohortium.clinical import vocabulary
+from cohortium.deidentify import standard
 from cohortium.deidentify.actions import DUMMIES
 from cohortium.dicom.charset import decode
 from cohortium.dicom.plan import Context, Judge, Look, Path, SetItem, judged, kind_of, padded, unjudged

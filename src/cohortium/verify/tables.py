@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import csv
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from cohortium.clinical import headings
 from cohortium.verify.checks import Checked, Problem, Status
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ def is_table(name: str | PurePath) -> bool:
 def identities(content: bytes) -> Iterator[tuple[str, str]]:
     """(value, kind) of all that identifies in an input, each once."""
     heading, rows = _table(content)
-    kinds = {place: kind for place, name in enumerate(heading) if (kind := _kind(name))}
+    kinds = {place: kind for place, name in enumerate(heading) if (kind := headings.kind(name))}
     found: dict[tuple[str, str], None] = {}
     for row in rows:
         for place, text in enumerate(row):
@@ -62,7 +60,7 @@ def cell(content: bytes, offset: int) -> tuple[str, str]:
     text = cells[column] if column < len(cells) else ""
     if HASH.fullmatch(text):
         return f"{name} (hash)", "UI"
-    return name, "LO" if _kind(name) else _vr(text)
+    return name, "LO" if headings.kind(name) else _vr(text)
 
 
 def checked(pairs: Iterable[Pair], shown: Mapping[str, str]) -> Iterator[Checked]:
@@ -104,16 +102,3 @@ def _decoded(content: bytes) -> str:
 
 def _cells(line: bytes) -> list[str]:
     return next(csv.reader([line.decode("utf-8", "replace")]), [""])
-
-
-@cache
-def _kind(heading: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", heading.casefold())
-    squashed = "".join(each for each in decomposed if each.isalnum())
-    return next((kind for kind, pattern in _kinds() if pattern.fullmatch(squashed)), "")
-
-
-@cache
-def _kinds() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    with (files(__package__) / "identifying_columns.csv").open(encoding="utf-8") as table:
-        return tuple((row["kind"], re.compile(row["headings"])) for row in csv.DictReader(table))

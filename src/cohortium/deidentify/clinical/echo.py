@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from cohortium.deidentify import vocabulary
+from cohortium.clinical import vocabulary
 from cohortium.deidentify.echoes import DIGITS, IDEOGRAPHS, LETTERS, WORD
 
 __all__ = ["echo"]

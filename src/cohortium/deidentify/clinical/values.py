@@ -9,7 +9,7 @@ import re
 from datetime import date
 from functools import lru_cache
 
-from cohortium.deidentify import vocabulary
+from cohortium.clinical import vocabulary
 from cohortium.deidentify.dates import OLDEST
 
 __all__ = ["aged", "cleaned", "coded", "is_data", "kept", "numeric"]

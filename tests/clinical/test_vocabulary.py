@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohortium.deidentify import vocabulary
-from cohortium.deidentify.vocabulary import clean
+from cohortium.clinical import vocabulary
+from cohortium.clinical.vocabulary import clean
 
 NAMES = [
     name
