@@ -102,7 +102,8 @@ class Project:
     name: str = _setting("", "short name: lower-case letters, digits, hyphens")
     title: str = _setting("", "what people read")
     admit: str = _setting(
-        "receipt", "`receipt`: only what an enrolled site signed for; `check`: the archive's own check"
+        "receipt",
+        "`receipt`: only what an enrolled site signed for; `check`: the archive's own check; `trusted`: unchecked",
     )
 
 
@@ -354,8 +355,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     for project in config.projects:
         if project.name in RESERVED:
             yield f"project.name: {project.name!r} is a word of DICOMweb's addresses; choose another"
-        if project.admit not in ("receipt", "check"):
-            yield f"project {project.name}: admit is `receipt` or `check`"
+        if project.admit not in ("receipt", "check", "trusted"):
+            yield f"project {project.name}: admit is `receipt`, `check` or `trusted`"
     for pipeline in config.pipelines:
         if pipeline.project not in projects:
             yield f"pipeline {pipeline.name}: no project {pipeline.project!r} is configured"

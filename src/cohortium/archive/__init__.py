@@ -2,5 +2,6 @@
 
 from cohortium.archive.admission import Archive, Offer
 from cohortium.archive.objects import Address, Objects
+from cohortium.archive.resources import Destination, Kind, Level, ResourceFile
 
-__all__ = ["Address", "Archive", "Objects", "Offer"]
+__all__ = ["Address", "Archive", "Destination", "Kind", "Level", "Objects", "Offer", "ResourceFile"]

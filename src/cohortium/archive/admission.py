@@ -1,4 +1,4 @@
-"""The one door into the archive: whatever the way it came, nothing is stored or indexed but by `Archive.admit_all`.
+"""The one door into the archive: nothing is stored or indexed but by `Archive.admit_all` and `Archive.attach`.
 
 A receipt says that an enrolled site vouches for exactly these bytes; the archive's own inspection is made in any case.
 Bytes are durable before a row names them, and all rows of an instance are written in one transaction, so that a
@@ -11,13 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Engine, RowMapping
 
-from cohortium.archive import index, projects
+from cohortium.archive import attaching, incoming, index, projects, resources
 from cohortium.archive.datakeys import DataKeys
-from cohortium.archive.inspection import inspect
+from cohortium.archive.inspection import inspect, read
 from cohortium.archive.objects import Address, Objects
+from cohortium.archive.resources import Destination, ResourceFile
 from cohortium.archive.storage import Folder
 from cohortium.config import Project
 from cohortium.dicom import codecs, meta
@@ -29,6 +31,7 @@ from cohortium.wire import dicomjson
 
 __all__ = ["Archive", "Offer"]
 
+LARGEST = 2_048_000_000  # bytes of a file, unless the caller says otherwise
 AT_ONCE = 200  # instances that are indexed anew in one transaction
 
 
@@ -85,6 +88,34 @@ class Archive:
             raise answer
         return answer
 
+    def attach(
+        self,
+        content: BinaryIO | Path,
+        to: Destination,
+        project: str,
+        who: str,
+        receipt: Receipt | None = None,
+        limit: int = LARGEST,
+    ) -> ResourceFile:
+        """Store a file beside the images; `Refused`, or `TooLarge` over `limit` bytes, where it may not come in.
+
+        The same name with other bytes is a new version; with the newest version's bytes it changes nothing.
+        """
+        found = incoming.read(content, limit)
+        digest = sha256(found).hexdigest()
+        with self.engine.execution_options(reading=True).begin() as connection:
+            row = projects.project_named(connection, project)
+            _check_receipt(connection, row, digest, receipt)
+            vouched = "trusted" if row["admit"] == "trusted" else "check" if receipt is None else "receipt"
+            checked = attaching.check(connection, row, to, found, vouched)
+        at = self.objects.put(self.objects.keys.of(row["id"], checked.PatientID), found)
+        file: dict[str, Any] = {"key_id": at.key, "admitted": vouched, "site": receipt.site if receipt else ""}
+        file |= {"digest": digest, "size": len(found), "media_type": checked.media_type, "by": who}
+        with self.engine.begin() as connection:
+            added = resources.add(connection, row["id"], to, file, checked.consent)
+            audit.record(connection, who, "attach", f"{project}/{digest}")
+        return added
+
     def note(self, project_id: int, SeriesInstanceUID: str, findings: Iterable[Finding]) -> None:
         """Let these be the findings of the series, in place of earlier ones."""
         with self.engine.begin() as connection:
@@ -108,7 +139,10 @@ class Archive:
         digest = sha256(offer.content).hexdigest()
         try:
             _check_receipt(connection, project, digest, offer.receipt)
-            dataset = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
+            if project["admit"] == "trusted":
+                dataset = read(offer.content)
+            else:
+                dataset = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
             instance = meta.describe(offer.content, digest)
             _is_new(connection, project["id"], instance)
             key = self.objects.keys.of(project["id"], instance.PatientID)

@@ -20,7 +20,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from cohortium.errors import Refused
 
-__all__ = ["inspect"]
+__all__ = ["inspect", "read"]
 
 UNREADABLE = (
     *(BytesLengthException, InvalidDicomError, ValueError, KeyError, TypeError, AttributeError),
@@ -58,6 +58,11 @@ def inspect(content: bytes | memoryview, protocol_digest: str, allows: Collectio
     if wrong:
         raise Refused(f"not admitted: {wrong}")
     return dataset
+
+
+def read(content: bytes | memoryview) -> Dataset:
+    """The data set, whatever it says of itself; `Refused` where it is none."""
+    return _read(content)
 
 
 def _read(content: bytes | memoryview) -> FileDataset:

@@ -2,12 +2,14 @@
 
 from cohortium.find.outlines import Outline, outlines
 from cohortium.find.projects import Bar, ProjectCard, project_named, projects
+from cohortium.find.resources import FileRow, ResourceRow, resource_file_of, resource_versions, resources
 from cohortium.find.scans import FrameAt, Place, ScanPage, instance, scan
 from cohortium.find.studies import Found, Held, Search, further, header_texts, held, search
 from cohortium.find.subjects import Page, ScanRow, SessionRow, SubjectRow, siblings, subjects
 
 __all__ = [
     "Bar",
+    "FileRow",
     "Found",
     "FrameAt",
     "Held",
@@ -15,6 +17,7 @@ __all__ = [
     "Page",
     "Place",
     "ProjectCard",
+    "ResourceRow",
     "ScanPage",
     "ScanRow",
     "Search",
@@ -27,6 +30,9 @@ __all__ = [
     "outlines",
     "project_named",
     "projects",
+    "resource_file_of",
+    "resource_versions",
+    "resources",
     "scan",
     "search",
     "siblings",

@@ -130,7 +130,7 @@ project = Table(
     Column("id", Id, primary_key=True),
     Column("name", String(64), nullable=False, unique=True),
     Column("title", String(255), nullable=False),
-    Column("admit", String(16), nullable=False),  # receipt | check
+    Column("admit", String(16), nullable=False),  # receipt | check | trusted
     Column("visibility", String(16), nullable=False, server_default="private"),  # govern.roles.Visibility
     Column("protocol", String(64), nullable=False),  # name of the protocol that its data went through
     Column("protocol_digest", String(64), nullable=False),
@@ -392,6 +392,86 @@ dataset_file = Table(
     Column("SeriesInstanceUID", String(64), nullable=False),  # empty where it belongs to no scan
     Column("digest", String(64), nullable=False, index=True),  # these objects are kept as long as the row is there
     Column("size", BigInteger, nullable=False),
+)
+
+# --- archive: files beside the images, and what waits before the door -----------------------------------------------
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("reference", String(64), nullable=False),  # the form's number where it is kept; the form itself never comes
+    Column("scope", String(32), nullable=False),  # archive.consents.Scope
+    Column("holder", String(64), nullable=False),  # who keeps the form: an institution
+    Column("date", String(10), nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("withdrawn", String(32), nullable=False, server_default=""),  # empty while it holds
+    UniqueConstraint("project_id", "reference"),
+)
+
+consent_viewer = Table(
+    "consent_viewer",
+    metadata,
+    Column("consent_id", ForeignKey("consent.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey("user.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("by", String(64), nullable=False),
+    Column("since", String(32), nullable=False),
+)
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("level", String(8), nullable=False),  # archive.resources.Level: what it belongs to
+    # that, and all above it; a resource of the project has none of them
+    Column("subject_id", ForeignKey("subject.id", ondelete="CASCADE"), index=True),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), index=True),
+    Column("scan_id", ForeignKey("scan.id", ondelete="CASCADE"), index=True),
+    Column("kind", String(16), nullable=False),  # archive.resources.Kind
+    Column("label", String(64), nullable=False),  # unique where it belongs: the store's one writer sees to that
+    Column("consent_id", ForeignKey("consent.id"), index=True),  # of a video, which belongs to no subject
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    Index(None, "project_id", "level"),
+)
+
+resource_file = Table(
+    "resource_file",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("resource_id", ForeignKey("resource.id", ondelete="CASCADE"), nullable=False),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("version", Integer, nullable=False),  # from 1; the highest is the one that the name means
+    Column("digest", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("key_id", BigInteger),  # of the data key that seals it
+    Column("media_type", String(64), nullable=False),  # told by its bytes
+    Column("admitted", String(16), nullable=False),  # receipt | check | trusted
+    Column("site", String(64), nullable=False),  # whose receipt; empty without one
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    UniqueConstraint("resource_id", "name", "version"),
+    Index(None, "project_id", "digest"),
+)
+
+prearchive = Table(
+    "prearchive",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("kind", String(16), nullable=False),  # DICOM | file
+    Column("reason", Text, nullable=False),  # why it was refused; names places, never a value
+    Column("digest", String(64), nullable=False),  # of its bytes behind random ones, so that it tells nothing of them
+    Column("size", BigInteger, nullable=False),
+    Column("key_id", BigInteger),
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("expires", String(32), nullable=False, index=True),
+    Index(None, "project_id", "id"),
 )
 
 # --- prove --------------------------------------------------------------------------------------------------------

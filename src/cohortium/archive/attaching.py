@@ -1,0 +1,91 @@
+"""Whether a file that is no DICOM may come in: its type, what it says, what it is called, and a video's consent.
+
+A receipt, or a project's trust, stands for the texts in a file; never for a type that is not known, for what may hide
+in it, or for the characters of its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from sqlalchemy import Connection, RowMapping, select
+
+from cohortium.archive import files, resources
+from cohortium.archive.files.said import Said
+from cohortium.archive.files.wording import candidates, objection
+from cohortium.archive.resources import Destination, Kind, Level
+from cohortium.errors import Refused
+from cohortium.store import schema
+from cohortium.store.schema import consent
+
+__all__ = ["check"]
+
+AT_ONCE = 500  # names that one query looks for
+MOST_SAID = 3  # objections that one refusal names
+OWN = (schema.subject.c.PatientID, schema.session.c.StudyInstanceUID, schema.scan.c.SeriesInstanceUID)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of a file that may come in: its type by its bytes, whose it is, the row of its consent record."""
+
+    media_type: str
+    PatientID: str
+    consent: int | None
+
+
+def check(connection: Connection, project: RowMapping, to: Destination, content: bytes, vouched: str) -> Checked:
+    """`Checked` where the file may come in; `Refused` where it may not, with places and never a value."""
+    resources.demand_names(to)
+    subject = resources.subject_of(connection, project["id"], to)
+    looked = files.look(content)
+    record = _consent(connection, project["id"], to, looked.media_type)
+    said = [Said("its name", to.name), Said("its label", to.label)]
+    if vouched == "check":
+        said += looked.said
+    if vouched != "trusted":
+        objections = _objections(said, _known(connection, project["id"], said))
+        if objections:
+            raise Refused(f"not admitted: {'; '.join(objections)}")
+    return Checked(looked.media_type, subject, record)
+
+
+def _consent(connection: Connection, project_id: int, to: Destination, media_type: str) -> int | None:
+    if (to.kind is Kind.VIDEO) is not media_type.startswith("video/"):
+        raise Refused("not admitted: videos, and nothing else, are resources of the kind video")
+    if to.kind is not Kind.VIDEO:
+        return None
+    if to.level is not Level.PROJECT:
+        raise Refused("not admitted: a video is identifiable and kept apart from subjects; attach it to the project")
+    where = consent.c.project_id == project_id, consent.c.reference == to.consent, consent.c.withdrawn == ""
+    found = connection.scalar(select(consent.c.id).where(*where))
+    if found is None:
+        raise Refused("not admitted: a video needs a consent record that holds; make the record first")
+    return int(found)
+
+
+def _objections(said: Iterable[Said], known: Collection[str]) -> list[str]:
+    found: dict[str, None] = {}
+    for each in said:
+        if reason := objection(each, known):
+            found[reason] = None
+            if len(found) == MOST_SAID:
+                break
+    return list(found)
+
+
+def _known(connection: Connection, project_id: int, said: Iterable[Said]) -> frozenset[str]:
+    """Of what is said, the identifiers of the project's own subjects, sessions and scans."""
+    unclear = (each.text for each in said if objection(each, ()))
+    sought = {text for text in chain.from_iterable(map(candidates, unclear)) if len(text) <= 64}
+    return frozenset(_held(connection, project_id, sought))
+
+
+def _held(connection: Connection, project_id: int, sought: Iterable[str]) -> Iterator[str]:
+    texts = sorted(sought)
+    for at in range(0, len(texts), AT_ONCE):
+        for column in OWN:
+            where = column.table.c.project_id == project_id, column.in_(texts[at : at + AT_ONCE])
+            yield from connection.scalars(select(column).where(*where))
