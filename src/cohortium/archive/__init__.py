@@ -2,6 +2,19 @@
 
 from cohortium.archive.admission import Archive, Offer
 from cohortium.archive.objects import Address, Objects
+from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, Kind, Level, ResourceFile
+from cohortium.archive.tombstones import Removable
 
-__all__ = ["Address", "Archive", "Destination", "Kind", "Level", "Objects", "Offer", "ResourceFile"]
+__all__ = [
+    "Address",
+    "Archive",
+    "Destination",
+    "Kind",
+    "Level",
+    "Objects",
+    "Offer",
+    "Removable",
+    "Removed",
+    "ResourceFile",
+]

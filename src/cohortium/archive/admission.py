@@ -15,12 +15,14 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Engine, RowMapping
 
-from cohortium.archive import attaching, incoming, index, projects, resources
+from cohortium.archive import attaching, collection, incoming, index, projects, removal, resources
 from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.inspection import inspect, read
 from cohortium.archive.objects import Address, Objects
+from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, ResourceFile
 from cohortium.archive.storage import Folder
+from cohortium.archive.tombstones import Removable, objection, reason_of
 from cohortium.config import Project
 from cohortium.dicom import codecs, meta
 from cohortium.errors import Malformed, Refused
@@ -116,6 +118,29 @@ class Archive:
             audit.record(connection, who, "attach", f"{project}/{digest}")
         return added
 
+    def remove(self, project: str, level: Removable, name: str, *, who: str, reason: str) -> Removed:
+        """Let what the project holds under that name (PatientID or UID) go; see `removal`. The caller may delete."""
+        reason = reason_of(reason)
+        with self.engine.begin() as connection:
+            row = projects.project_named(connection, project)
+            removed = removal.remove(connection, row["id"], level, name, who=who, reason=reason)
+            audit.record(connection, who, f"remove {level}", f"{project}/{name}")
+        self.collect()
+        return removed
+
+    def detach(self, resource_id: int, name: str | None = None, *, who: str, reason: str) -> int:
+        """Let a resource go, or its files of that name; returns how many went. The caller may delete."""
+        reason = reason_of(reason)
+        with self.engine.begin() as connection:
+            count = removal.remove_files(connection, resource_id, name, who=who, reason=reason)
+            audit.record(connection, who, "remove resource", f"{resource_id}/{name or ''}")
+        self.collect()
+        return count
+
+    def collect(self) -> int:
+        """Remove bytes that nothing refers to any more, as far as they were noted; returns how many."""
+        return collection.collect(self.engine, self.objects)
+
     def note(self, project_id: int, SeriesInstanceUID: str, findings: Iterable[Finding]) -> None:
         """Let these be the findings of the series, in place of earlier ones."""
         with self.engine.begin() as connection:
@@ -144,7 +169,7 @@ class Archive:
             else:
                 dataset = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
             instance = meta.describe(offer.content, digest)
-            _is_new(connection, project["id"], instance)
+            _is_new(connection, project, instance)
             key = self.objects.keys.of(project["id"], instance.PatientID)
         except Malformed as error:
             return Refused(f"not admitted: {error}")
@@ -159,7 +184,7 @@ def _indexed(connection: Connection, project: RowMapping, stored: Stored | Refus
     instance = stored.instance
     try:
         with connection.begin_nested():  # what is refused here leaves no row, and the others their rows
-            if _is_new(connection, project["id"], instance):
+            if _is_new(connection, project, instance):
                 index.add(connection, project["id"], instance, stored.header, stored.at)
                 audit.record(connection, who, "admit", f"{project['name']}/{instance.digest}")
     except Refused as refusal:
@@ -181,8 +206,10 @@ def _check_receipt(connection: Connection, project: RowMapping, digest: str, rec
         raise Refused("the receipt is for another protocol than the project's")
 
 
-def _is_new(connection: Connection, project_id: int, instance: Instance) -> bool:
-    held = index.find_instance(connection, project_id, instance.SOPInstanceUID)
+def _is_new(connection: Connection, project: RowMapping, instance: Instance) -> bool:
+    held = index.find_instance(connection, project["id"], instance.SOPInstanceUID)
+    if held is None and (reason := objection(connection, project, instance)):
+        raise Refused(f"not admitted: {reason}")
     if held not in (None, instance.digest):
         raise Refused("not admitted: the project holds other bytes under the same SOPInstanceUID")
     return held is None

@@ -6,16 +6,17 @@ a fifth of the bytes, and still each can be read, and goes, alone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, delete, select
 
 from cohortium.errors import Unavailable
 from cohortium.store import insert_once
 from cohortium.store.schema import header, header_dictionary, instance
 from cohortium.wire import dicomjson
 
-__all__ = ["keep", "read"]
+__all__ = ["drop", "keep", "read"]
 
 AT_ONCE = 500  # headers a query
 
@@ -24,13 +25,36 @@ def keep(connection: Connection, project_id: int, SOPInstanceUID: str, document:
     """Store the header of an instance that has its row; once."""
     where = (instance.c.project_id == project_id, instance.c.SOPInstanceUID == SOPInstanceUID)
     row = connection.execute(select(instance.c.id, instance.c.scan_id).where(*where)).one()
-    of_scan = select(header_dictionary.c.document).where(header_dictionary.c.scan_id == row.scan_id)
+    _keep(connection, row.scan_id, row.id, document)
+
+
+def drop(connection: Connection, scan_id: int, gone: Select[tuple[int]]) -> None:
+    """Forget the headers of instances (`gone`: their ids), also where one of them was what the others lean on."""
+    packed = connection.scalar(select(header_dictionary.c.document).where(header_dictionary.c.scan_id == scan_id))
+    if packed is None:
+        return
+    first = dicomjson.unpack(packed)
+    of_scan = select(instance.c.id).where(instance.c.scan_id == scan_id)
+    leaving = connection.execute(select(header.c.document).where(header.c.instance_id.in_(gone))).scalars()
+    leans = any(dicomjson.unpack(document, first) == first for document in leaving)
+    connection.execute(delete(header).where(header.c.instance_id.in_(gone)))
+    if leans:
+        rest = connection.scalars(select(header.c.instance_id).where(header.c.instance_id.in_(of_scan))).all()
+        texts = list(read(connection, scan_id, rest))
+        connection.execute(delete(header).where(header.c.instance_id.in_(rest)))
+        connection.execute(delete(header_dictionary).where(header_dictionary.c.scan_id == scan_id))
+        for instance_id, text in zip(rest, texts, strict=True):
+            _keep(connection, scan_id, instance_id, json.loads(text))
+
+
+def _keep(connection: Connection, scan_id: int, instance_id: int, document: dicomjson.Document) -> None:
+    of_scan = select(header_dictionary.c.document).where(header_dictionary.c.scan_id == scan_id)
     first = connection.scalar(of_scan)
     if first is None:
-        insert_once(connection, header_dictionary, {"scan_id": row.scan_id, "document": dicomjson.pack(document)})
+        insert_once(connection, header_dictionary, {"scan_id": scan_id, "document": dicomjson.pack(document)})
         first = connection.scalar(of_scan)
     packed = dicomjson.pack(document, dicomjson.unpack(first or b""))
-    insert_once(connection, header, {"instance_id": row.id, "document": packed})
+    insert_once(connection, header, {"instance_id": instance_id, "document": packed})
 
 
 def read(connection: Connection, scan_id: int, instances: Sequence[int]) -> Iterator[bytes]:

@@ -100,6 +100,10 @@ class Objects:
                 return
             start = stop
 
+    def place(self, key: int | None, name: str) -> str:
+        """Where the bytes of that `Address.name` are in storage."""
+        return f"{name[:2]}/{name}" if key is None else self.keys[key].place(name)
+
     def holds(self, at: Address) -> bool:
         """Whether the bytes are there and whole."""
         try:
@@ -140,7 +144,7 @@ class Objects:
         """What an earlier release stored."""
         digest = _checked(at).digest
         try:
-            content = bytes(self.storage.read(f"{digest[:2]}/{digest}"))
+            content = bytes(self.storage.read(self.place(None, digest)))
         except FileNotFoundError:
             raise Corrupt(f"object {digest[:12]} is missing; restore it from a backup") from None
         if sha256(content).hexdigest() != digest:

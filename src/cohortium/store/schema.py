@@ -252,7 +252,7 @@ earlier_version = Table(
     Column("pack_offset", BigInteger),
     Column("replaced", String(32), nullable=False),  # when another version came
     UniqueConstraint("instance_id", "digest"),
-    Index(None, "project_id", "digest"),
+    Index(None, "digest"),
 )
 
 pack = Table(
@@ -270,8 +270,9 @@ pack = Table(
 garbage = Table(
     "garbage",
     metadata,
-    Column("key_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("name", String(64), primary_key=True),  # Address.name of what may go; empty: all under the key
+    Column("id", Id, primary_key=True),
+    Column("key_id", BigInteger),  # NULL: an object that an earlier release stored unsealed
+    Column("name", String(64), nullable=False),  # Address.name of what may go; empty: all under the key
     Column("since", String(32), nullable=False),
 )
 

@@ -13,10 +13,11 @@ ID = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 
 def upgrade() -> None:
     op.create_table('garbage',
-    sa.Column('key_id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', ID, nullable=False),
+    sa.Column('key_id', sa.BigInteger(), nullable=True),
     sa.Column('name', sa.String(length=64), nullable=False),
     sa.Column('since', sa.String(length=32), nullable=False),
-    sa.PrimaryKeyConstraint('key_id', 'name', name=op.f('pk_garbage'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_garbage'))
     )
     op.create_table('data_key',
     sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -86,7 +87,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('instance_id', 'digest', name=op.f('uq_earlier_version_instance_id_digest'))
     )
     with op.batch_alter_table('earlier_version', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_earlier_version_project_id_digest'), ['project_id', 'digest'], unique=False)
+        batch_op.create_index(batch_op.f('ix_earlier_version_digest'), ['digest'], unique=False)
 
     with op.batch_alter_table('instance', schema=None) as batch_op:
         batch_op.add_column(sa.Column('key_id', sa.BigInteger(), nullable=True))

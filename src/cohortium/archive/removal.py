@@ -1,0 +1,150 @@
+"""Taking out of the archive: a subject, session, scan or instance goes with all below it, and tombstones stay.
+
+Rows go in the caller's transaction, which also writes down what is garbage from then on; bytes go after it
+(`collection`). So a crash leaves at most bytes that nobody can reach, and that the next collection finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, insert, select
+
+from cohortium.archive import headers
+from cohortium.archive.collection import discard
+from cohortium.archive.objects import Address
+from cohortium.archive.tombstones import LEVELS, Removable
+from cohortium.errors import Refused
+from cohortium.store import now
+from cohortium.store.schema import (
+    earlier_version,
+    finding,
+    instance,
+    pack,
+    resource,
+    resource_file,
+    scan,
+    session,
+    subject,
+    tombstone,
+)
+
+__all__ = ["Removed", "remove", "remove_files"]
+
+AT_ONCE = 1000  # rows a statement
+Said = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How much went."""
+
+    instances: int
+    scans: int
+    files: int
+
+
+def remove(connection: Connection, project_id: int, level: Removable, name: str, *, who: str, reason: str) -> Removed:
+    """Let what the project holds under that name go; a scan or session that is empty then goes too."""
+    table, keyword = LEVELS[level]
+    key = connection.scalar(select(table.c.id).where(table.c.project_id == project_id, table.c[keyword] == name))
+    if key is None:
+        raise Refused(f"the project holds no such {level}")
+    said: Said = {"project_id": project_id, "reason": reason, "who": who, "time": now()}
+    scans = connection.scalars(_scans(level, key)).all()
+    sessions = set(connection.scalars(select(scan.c.session_id).where(scan.c.id.in_(scans))))
+    if level is Removable.INSTANCE:
+        count, files = _instances(connection, instance.c.id == key, scans, said), 0
+    else:
+        count = _instances(connection, instance.c.scan_id.in_(scans), scans, said)
+        files = _files(connection, resource.c[f"{level}_id"] == key, said)
+        connection.execute(insert(tombstone).values(level=level.value, name=name, digest="", **said))
+    _delete_scans(
+        connection, [each for each in scans if level is not Removable.INSTANCE or _is_empty(connection, each)]
+    )
+    _delete_sessions(connection, level, key, sessions)
+    if level is Removable.SUBJECT:
+        connection.execute(delete(subject).where(subject.c.id == key))
+    return Removed(count, len(scans), files)
+
+
+def remove_files(connection: Connection, resource_id: int, name: str | None, *, who: str, reason: str) -> int:
+    """Let a resource go, or of its files the one of that name, in all versions; returns how many went."""
+    project_id = connection.scalar(select(resource.c.project_id).where(resource.c.id == resource_id))
+    if project_id is None:
+        raise Refused("there is no such resource")
+    said: Said = {"project_id": project_id, "reason": reason, "who": who, "time": now()}
+    chosen = resource.c.id == resource_id
+    if name is None:
+        return _files(connection, chosen, said)
+    chosen &= resource_file.c.name == name
+    return _discard_files(connection, chosen, said)
+
+
+def _scans(level: Removable, key: int) -> Select[int]:
+    """Ids of the scans that lose something."""
+    if level is Removable.INSTANCE:
+        return select(instance.c.scan_id).where(instance.c.id == key)
+    query = select(scan.c.id)
+    if level is Removable.SUBJECT:
+        return query.join(session, session.c.id == scan.c.session_id).where(session.c.subject_id == key)
+    return query.where((scan.c.id if level is Removable.SCAN else scan.c.session_id) == key)
+
+
+def _instances(connection: Connection, chosen: ColumnElement[bool], scans: Sequence[int], said: Said) -> int:
+    named = select(instance.c.SOPInstanceUID)
+    versions = named.join(earlier_version, earlier_version.c.instance_id == instance.c.id)
+    for query, table in ((named, instance), (versions, earlier_version)):
+        rows = connection.execute(query.add_columns(*Address.columns(table)).where(chosen)).all()
+        _bury(connection, Removable.INSTANCE, [(uid, Address(*at)) for uid, *at in rows], said)
+    for scan_id in scans:
+        headers.drop(connection, scan_id, select(instance.c.id).where(instance.c.scan_id == scan_id, chosen))
+    return connection.execute(delete(instance).where(chosen)).rowcount
+
+
+def _files(connection: Connection, chosen: ColumnElement[bool], said: Said) -> int:
+    count = _discard_files(connection, chosen, said)
+    connection.execute(delete(resource).where(chosen))
+    return count
+
+
+def _discard_files(connection: Connection, chosen: ColumnElement[bool], said: Said) -> int:
+    query = select(resource.c.label, resource_file).join_from(resource_file, resource)
+    rows = connection.execute(query.where(chosen)).all()
+    places = [(f"{row.label}/{row.name}"[:255], Address(row.key_id, row.digest, row.size)) for row in rows]
+    _bury(connection, "resource", places, said)
+    for at in range(0, len(rows), AT_ONCE):
+        some = [row.id for row in rows[at : at + AT_ONCE]]
+        connection.execute(delete(resource_file).where(resource_file.c.id.in_(some)))
+    return len(rows)
+
+
+def _bury(connection: Connection, level: str, things: Sequence[tuple[str, Address]], said: Said) -> None:
+    stones = [{"level": str(level), "name": name, "digest": at.digest, **said} for name, at in things]
+    if stones:
+        connection.execute(insert(tombstone), stones)
+        discard(connection, (at for _, at in things))
+
+
+def _is_empty(connection: Connection, scan_id: int) -> bool:
+    within = exists().where(instance.c.scan_id == scan_id) | exists().where(resource.c.scan_id == scan_id)
+    return not connection.scalar(select(within))
+
+
+def _delete_scans(connection: Connection, scans: Sequence[int]) -> None:
+    for row in connection.execute(select(scan).where(scan.c.id.in_(scans))).all():
+        of_scan = finding.c.project_id == row.project_id, finding.c.SeriesInstanceUID == row.SeriesInstanceUID
+        connection.execute(delete(finding).where(*of_scan))
+    connection.execute(delete(pack).where(pack.c.scan_id.in_(scans)))
+    connection.execute(delete(scan).where(scan.c.id.in_(scans)))
+
+
+def _delete_sessions(connection: Connection, level: Removable, key: int, touched: set[int]) -> None:
+    if level is Removable.SUBJECT:
+        connection.execute(delete(session).where(session.c.subject_id == key))
+    elif level is Removable.SESSION:
+        connection.execute(delete(session).where(session.c.id == key))
+    else:
+        empty = [~exists().where(table.c.session_id == session.c.id) for table in (scan, resource)]
+        connection.execute(delete(session).where(session.c.id.in_(touched), *empty))
