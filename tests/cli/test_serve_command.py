@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from sqlalchemy import select
 import databases
 import portal_site
 from cohortium.prove import audit
-from cohortium.store import open_store, schema
+from cohortium.store import jobs, open_store, schema
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SERVE = [sys.executable, "-c", "from cohortium.cli import main; main()", "serve", "--port", "0"]
@@ -67,8 +68,9 @@ def address(server: subprocess.Popen[str]) -> str:
 
 
 def workers(pid: int) -> list[Path]:
-    """The processes that the server started to answer."""
-    children = [Path("/proc") / each for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """The processes that the server started to answer and to work."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [Path("/proc") / each for task in tasks for each in task.read_text().split()]
     return [child for child in children if b"spawn_main" in (child / "cmdline").read_bytes()]
 
 
@@ -93,7 +95,7 @@ def test_several_workers_answer_at_one_address_and_ctrl_c_ends_them_all(site: Pa
         os.killpg(server.pid, signal.SIGINT)
         output, errors = server.communicate(timeout=60)
     assert (server.returncode, output, errors) == (0, "", "")
-    assert len(started) == 2
+    assert len(started) in (2, 3), "two that answer, and perhaps the worker already"
     assert not any(process.exists() for process in started)
 
 
@@ -121,6 +123,67 @@ def test_two_servers_at_once_share_logins_and_audit(cohortium: Run, site: Path, 
             assert audit.verify_chain(connection) == len(entries)
         assert [what for what, _ in entries].count("logout") == 8
         assert len({segment for _, segment in entries}) >= 2
+
+
+def waited(site: Path, count: int) -> list[int]:
+    """How many signed heads the audit has, and how many jobs are due, once there are `count` heads."""
+    for _ in range(300):
+        with open_store(site / "data").begin() as connection:
+            heads = len(connection.execute(select(schema.audit_head)).all())
+            if heads >= count:
+                return [heads, int(jobs.is_waiting(connection, [audit.SIGN]))]
+        time.sleep(0.1)
+    raise TimeoutError("nobody did the job")
+
+
+def ask_for_a_signature(site: Path) -> int:
+    """Put the job, over a row that is to be signed; returns the number of heads before."""
+    with open_store(site / "data").begin() as connection:
+        audit.record(connection, "anna", "admit", "study/1")
+        jobs.put(connection, audit.SIGN)
+        return len(connection.execute(select(schema.audit_head)).all())
+
+
+def test_it_does_the_jobs_that_are_due_and_leaves_no_process_behind(site: Path) -> None:
+    with serving(site) as server:
+        httpx.get(f"{address(server)}health/ready", timeout=60)
+        before = ask_for_a_signature(site)
+        assert waited(site, before + 1) == [before + 1, 0]
+        (worker,) = workers(server.pid)
+        server.kill()  # in mid-work: nobody is left to end the worker
+        server.wait()
+        for _ in range(100):
+            if not worker.exists():
+                break
+            time.sleep(0.1)
+        assert not worker.exists()
+
+
+def test_a_worker_that_died_is_replaced(site: Path) -> None:
+    with serving(site) as server:
+        address(server)
+        first = one_worker(server.pid)
+        os.kill(int(first.name), signal.SIGKILL)
+        for _ in range(300):
+            if one_worker(server.pid) != first:
+                break
+            time.sleep(0.1)
+        assert one_worker(server.pid) != first
+
+
+def one_worker(pid: int) -> Path:
+    for _ in range(300):
+        if found := workers(pid):
+            return found[0]
+        time.sleep(0.1)
+    raise TimeoutError("no worker was started")
+
+
+def test_the_worker_as_a_process_of_its_own(cohortium: Run, site: Path) -> None:
+    before = ask_for_a_signature(site)
+    result = cohortium("worker", "--once", cwd=site)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert waited(site, before + 1) == [before + 1, 0]
 
 
 def test_a_port_that_is_taken(cohortium: Run, site: Path) -> None:

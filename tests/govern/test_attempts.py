@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from cohortium.govern import attempts
+from cohortium.govern.sweep import sweep
 from cohortium.store import open_store
 from cohortium.store.schema import attempt
 
@@ -92,7 +93,8 @@ def test_the_store_holds_no_name_and_no_address_and_forgets_after_a_day(
         rows = connection.execute(select(attempt)).all()
     assert len(rows) == 3
     assert not any("password" in str(row) or "1.1.1.1" in str(row) for row in rows)
-    clock.now += timedelta(days=2)
-    begin("bert", "2.2.2.2")
-    with engine.connect() as connection:
+    with engine.begin() as connection:
+        sweep(connection, clock.now + timedelta(hours=23))
         assert connection.scalar(select(func.count()).select_from(attempt)) == 3
+        sweep(connection, clock.now + timedelta(hours=25))
+        assert connection.scalar(select(func.count()).select_from(attempt)) == 0

@@ -30,6 +30,7 @@ from cohortium.cli import (
     site,
     subject,
     verify,
+    worker,
 )
 from cohortium.cli.options import FAILED, FOUND
 from cohortium.errors import CohortiumError, Unavailable
@@ -121,6 +122,7 @@ app.command()(verify.verify)
 app.add_typer(gateway_commands, name="gateway")
 gateway_commands.command("run")(gateway.run)
 app.command()(serve.serve)
+app.command()(worker.worker)
 app.add_typer(archive_commands, name="archive")
 archive_commands.command("reindex")(archive.reindex)
 app.add_typer(protocol_commands, name="protocol")

@@ -15,6 +15,7 @@ import typer
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, ConfigFile
+from cohortium.cli.worker import beside, deaf
 from cohortium.errors import ConfigError, Refused, Unavailable
 
 __all__ = ["serve"]
@@ -62,9 +63,10 @@ def serve(
             server_header=False,
             proxy_headers=False,  # as `serve.proxies` says, in `web.app`
         )
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), beside(settings):
             if plan.workers > 1:
-                Multiprocess(plan, sockets=[listener]).run()
+                with deaf():  # the thread of `beside` hears it for this one
+                    Multiprocess(plan, sockets=[listener]).run()
             else:
                 uvicorn.Server(plan).run(sockets=[listener])
 

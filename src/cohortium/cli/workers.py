@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from cohortium import __version__
 from cohortium.errors import ConfigError, Refused, Unavailable
 
-__all__ = ["workers"]
+__all__ = ["leave_with", "workers"]
 
 PARENT_LOOKED_FOR = 1.0  # seconds
 LOST = "workers were lost, perhaps for want of memory; run again: what is done stays done"
@@ -34,7 +34,7 @@ def workers(jobs: int, cluster: str, source: Path, destination: Path) -> Iterato
             with _dask(cluster, (source, destination)) as executor:
                 yield executor
         elif jobs > 1:
-            with ProcessPoolExecutor(jobs, initializer=_leave_with, initargs=(os.getpid(),)) as pool:
+            with ProcessPoolExecutor(jobs, initializer=leave_with, initargs=(os.getpid(),)) as pool:
                 yield pool
         else:
             yield None
@@ -42,7 +42,7 @@ def workers(jobs: int, cluster: str, source: Path, destination: Path) -> Iterato
         raise Unavailable(LOST) from None
 
 
-def _leave_with(parent: int) -> None:
+def leave_with(parent: int) -> None:
     """Runs in a worker: end it when its parent was killed, for it knows the key."""
 
     def watch() -> None:

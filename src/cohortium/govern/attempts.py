@@ -20,7 +20,6 @@ from cohortium.store.schema import attempt
 
 __all__ = ["begin", "succeed"]
 
-REMEMBERED = timedelta(days=1)
 Clock = Callable[[], datetime]
 
 
@@ -42,7 +41,6 @@ PAIR, ADDRESS, NAME = Limit("pair", 5, 300.0), Limit("address", 50, 300.0), Limi
 def begin(connection: Connection, name: str, address: str, clock: Clock = lambda: datetime.now(UTC)) -> float:
     """Seconds to wait before another try; 0 when it may be made now; it counts as failed until `succeed`."""
     moment, marks = clock(), _marks(name, address)
-    connection.execute(delete(attempt).where(attempt.c.until < _text(moment - REMEMBERED)))
     for mark in sorted(marks):  # in one order, so that two of these cannot wait for each other
         insert_once(connection, attempt, {"mark": mark, "failed": 0, "until": _text(moment)})
     rows = connection.execute(

@@ -58,7 +58,6 @@ def make(connection: Connection, by: User, email: str, project_id: int | None = 
         raise Refused("that is no e-mail address")
     same = invitation.c.email == email, invitation.c.project_id.is_not_distinct_from(project_id)
     connection.execute(delete(invitation).where(*same))
-    connection.execute(delete(invitation).where(invitation.c.expires < now()))
     token = secrets.token_urlsafe(32)
     expires = (datetime.now(UTC) + LIFE).isoformat(timespec="microseconds")
     values = {"email": email, "project_id": project_id, "role": role.value if role else "", "by": by.name}

@@ -16,10 +16,9 @@ __all__ = ["close", "open_login", "whose"]
 
 
 def open_login(connection: Connection, who: User, hours: int) -> str:
-    """A new login's token; logins that have ended are swept away."""
+    """A new login's token."""
     token = secrets.token_urlsafe(32)
     expires = (datetime.now(UTC) + timedelta(hours=hours)).isoformat(timespec="microseconds")
-    connection.execute(delete(login).where(login.c.expires < now()))
     connection.execute(
         insert(login).values(token_digest=_digest(token), user_id=who.id, created=now(), expires=expires)
     )

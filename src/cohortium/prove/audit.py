@@ -22,15 +22,17 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from cohortium.errors import Corrupt
 from cohortium.prove.canonical import canonical
-from cohortium.store import insert_once, now
+from cohortium.store import insert_once, jobs, now
 from cohortium.store.schema import audit, audit_head, audit_segment
 
-__all__ = ["Segment", "count", "head", "heads", "record", "records", "says", "sign", "verify", "verify_chain"]
+__all__ = ["SIGN", "Segment", "count", "head", "heads", "record", "records", "says", "sign", "verify", "verify_chain"]
 
 FIRST = ("time", "who", "what", "object", "previous")  # what rows had before there were segments
 FIELDS = (*FIRST, "segment", "address", "basis")
 SIGNED = ("time", "segments", "previous")
 START = "0" * 64
+SIGN = "sign audit"  # the job that signs; who holds the key does it
+UNSIGNED = 1000  # rows of a segment after which it is asked for
 LABEL = b"cohortium audit head 1\n"
 
 
@@ -130,11 +132,14 @@ def verify(exported: Iterable[Mapping[str, Any]], public_key: str | None) -> int
 def _extend(connection: Connection, segment: str) -> str:
     """Count one more row, which locks the segment; returns the digest of its newest so far."""
     longer = update(audit_segment).where(audit_segment.c.segment == segment).values(rows=audit_segment.c.rows + 1)
-    newest = connection.execute(longer.returning(audit_segment.c.digest)).scalar_one_or_none()
+    longer = longer.returning(audit_segment.c.digest, audit_segment.c.rows)
+    newest = connection.execute(longer).one_or_none()
     if newest is None:
         insert_once(connection, audit_segment, {"segment": segment, "rows": 0, "digest": START, "began": now()})
-        newest = connection.execute(longer.returning(audit_segment.c.digest)).scalar_one()
-    return str(newest)
+        newest = connection.execute(longer).one()
+    if newest.rows % UNSIGNED == 0:
+        jobs.put(connection, SIGN)
+    return str(newest.digest)
 
 
 def _follow(chain: list[str], row: Mapping[str, Any]) -> None:

@@ -521,6 +521,23 @@ audit_head = Table(
     Column("signature", String(128), nullable=False),  # Ed25519, hex, by the site's key
 )
 
+# --- jobs: what must happen later, or again ------------------------------------------------------------------------
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),  # SHA-256 of kind and arguments: one job of a sort
+    Column("kind", String(64), nullable=False),
+    Column("arguments", JSON, nullable=False),
+    Column("due", String(32), index=True),  # not before; NULL: given up until somebody asks again
+    Column("again", String(32)),  # asked for once more while it was being done
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("holder", String(32), nullable=False, server_default=""),  # the lease: empty while nobody does it
+    Column("until", String(32), nullable=False, server_default=""),  # when the lease ends unless it is renewed
+    Column("why", String(255), nullable=False, server_default=""),  # what went wrong last; no value of any data
+)
+
 # --- spool: what is on its way through this site ------------------------------------------------------------------
 
 item = Table(

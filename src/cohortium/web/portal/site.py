@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from cohortium import config
 from cohortium.prove import audit
+from cohortium.store import jobs
 from cohortium.web.auth import reading
 from cohortium.web.portal.templating import render
 
@@ -22,7 +23,7 @@ def state(request: Request) -> Response:
     """Health, configuration and heads of the audit."""
     settings: config.Config = request.app.state.config
     with reading(request).connect() as connection:
-        heads = audit.heads(connection)
+        heads, troubles = audit.heads(connection), jobs.troubles(connection)
     free = shutil.disk_usage(settings.site.data).free
     rows = [row for row in config.in_force(settings) if not row[0].startswith(("project[", "pipeline["))]
-    return render(request, "site.html", heads=heads, free=free, settings=rows)
+    return render(request, "site.html", heads=heads, troubles=troubles, free=free, settings=rows)

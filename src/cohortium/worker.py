@@ -1,0 +1,142 @@
+"""Does the jobs that stand in the store: one literal table says what each kind is, and how often it comes by itself.
+
+A kind may be begun twice, where a worker died over it, and must bear that. What goes wrong is logged by type and place,
+or in the words of an error of our own; never the message of another, which may quote data.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine
+
+from cohortium import keys
+from cohortium.config import Config
+from cohortium.errors import CohortiumError, Unavailable
+from cohortium.govern.sweep import sweep
+from cohortium.keys import SiteKey
+from cohortium.prove import audit
+from cohortium.store import jobs, open_store
+from cohortium.store.jobs import Job
+
+__all__ = ["KINDS", "Kind", "Site", "work"]
+
+LEASE = timedelta(seconds=60)  # after which the job of a worker that died is another's
+PAUSE = 1.0  # seconds between two looks where nothing is due
+MOST = 10  # tries of a job that does not come by itself: about four hours
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a kind may need; it opens for itself what it needs beyond."""
+
+    config: Config
+    engine: Engine
+    key: SiteKey
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a job does with its arguments; `every` so often it comes by itself, else when something puts it."""
+
+    run: Callable[[Site, Mapping[str, Any]], None]
+    every: timedelta | None = None
+
+
+def _sign_audit(site: Site, _: Mapping[str, Any]) -> None:
+    with site.engine.begin() as connection:
+        audit.sign(connection, site.key.signer())
+
+
+def _sweep(site: Site, _: Mapping[str, Any]) -> None:
+    with site.engine.begin() as connection:
+        sweep(connection, datetime.now(UTC))
+
+
+KINDS: Mapping[str, Kind] = {
+    audit.SIGN: Kind(_sign_audit, every=timedelta(hours=1)),
+    "sweep": Kind(_sweep, every=timedelta(hours=1)),
+}
+
+
+def work(config: Config, *, once: bool = False, elected: bool = False, kinds: Mapping[str, Kind] = KINDS) -> None:
+    """Do jobs for ever, or `once` until none is due; where `elected`, only while no other such worker is at it."""
+    site = Site(config, open_store(config), keys.load(config.site.key, config.site.data))
+    with site.engine.begin() as connection:
+        for name, kind in kinds.items():
+            if kind.every:
+                jobs.put(connection, name, after=datetime.now(UTC) + kind.every)
+    me = secrets.token_hex(16)
+    while True:
+        try:
+            found = _next(site, kinds, me if elected else "")
+        except Unavailable as error:
+            log.error("%s", error)
+            found = None
+        if found is not None:
+            _do(site, found, kinds[found.kind])
+        elif once:
+            return
+        else:
+            time.sleep(PAUSE)
+
+
+def _next(site: Site, kinds: Mapping[str, Kind], candidate: str) -> Job | None:
+    with site.engine.execution_options(reading=True).connect() as connection:
+        if not jobs.is_waiting(connection, kinds):
+            return None
+    with site.engine.begin() as connection:
+        if candidate and not jobs.elect(connection, candidate, LEASE):
+            return None
+        return jobs.lease(connection, kinds, LEASE)
+
+
+def _do(site: Site, job: Job, kind: Kind) -> None:
+    why, retry = "", True
+    with _kept(site.engine, job):
+        try:
+            kind.run(site, job.arguments)
+        except CohortiumError as error:
+            why, retry = str(error) or type(error).__name__, isinstance(error, Unavailable)
+        except Exception as error:  # noqa: BLE001  the last line: the message may quote data, so only its type is kept
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            why = f"{type(error).__name__} in {place.name}, line {place.lineno}"
+    with site.engine.begin() as connection:
+        if not why:
+            jobs.done(connection, job, datetime.now(UTC) + kind.every if kind.every else None)
+            return
+        jobs.failed(connection, job, why, retry=kind.every is not None or (retry and job.tries < MOST))
+    log.error("%s failed (try %d): %s", job.kind, job.tries, why)
+
+
+@contextmanager
+def _kept(engine: Engine, job: Job) -> Iterator[None]:
+    """While the block runs, the job's lease does not end."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(LEASE.total_seconds() / 4):
+            try:
+                with engine.begin() as connection:
+                    jobs.renew(connection, job, LEASE)
+            except Unavailable as error:
+                log.error("%s", error)
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

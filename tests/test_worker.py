@@ -1,0 +1,162 @@
+"""The worker: what it does with jobs that succeed, fail, take long or come by themselves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+import portal_site
+from cohortium import worker
+from cohortium.config import Config
+from cohortium.errors import Refused, Unavailable
+from cohortium.govern import logins, users
+from cohortium.prove import audit
+from cohortium.store import jobs, open_store
+from cohortium.store.schema import audit_head, job, login
+from cohortium.worker import KINDS, Kind, Site, work
+
+PATIENT = "MUELLER^HANS"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return portal_site.configuration(tmp_path)
+
+
+def put(config: Config, kind: str, **arguments: Any) -> None:
+    with open_store(config).begin() as connection:
+        jobs.put(connection, kind, arguments)
+
+
+def troubles(config: Config) -> list[jobs.Trouble]:
+    with open_store(config).begin() as connection:
+        return jobs.troubles(connection)
+
+
+def raising(error: Exception) -> Kind:
+    def fail(_site: Site, _arguments: Mapping[str, Any]) -> None:
+        raise error
+
+    return Kind(fail)
+
+
+def test_it_does_what_is_due_with_its_arguments_and_ends(config: Config) -> None:
+    seen: list[Any] = []
+    put(config, "note", scan=7)
+    work(config, once=True, kinds={"note": Kind(lambda _, arguments: seen.append(arguments["scan"]))})
+    work(config, once=True, kinds={"note": Kind(lambda _, arguments: seen.append(arguments["scan"]))})
+    assert seen == [7]
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "tried_again"),
+    [
+        (Unavailable("the disk is full"), "the disk is full", True),
+        (Refused("no such series"), "no such series", False),
+        (ValueError(PATIENT), "ValueError in fail", True),
+        (KeyError(PATIENT), "KeyError in fail", True),
+    ],
+)
+def test_a_failure_is_told_without_what_it_may_quote(
+    config: Config, caplog: pytest.LogCaptureFixture, error: Exception, said: str, tried_again: bool
+) -> None:
+    put(config, "note")
+    work(config, once=True, kinds={"note": raising(error)})
+    (trouble,) = troubles(config)
+    assert trouble.why.startswith(said)
+    assert (trouble.due is not None) is tried_again
+    assert said in caplog.text
+    assert PATIENT not in caplog.text + trouble.why
+
+
+def test_what_never_succeeds_is_given_up_unless_it_comes_by_itself(config: Config) -> None:
+    kinds = {"once": raising(OSError()), "hourly": Kind(raising(OSError()).run, every=timedelta(hours=1))}
+    for kind in kinds:
+        put(config, kind)
+    for _ in range(worker.MOST + 2):
+        with open_store(config).begin() as connection:
+            connection.execute(update(job).where(job.c.due.is_not(None)).values(due="2020"))
+        work(config, once=True, kinds=kinds)
+    assert [(each.kind, each.due is None) for each in troubles(config)] == [("once", True), ("hourly", False)]
+
+
+def test_what_comes_by_itself_comes_again(config: Config) -> None:
+    seen: list[int] = []
+    kinds = {"tick": Kind(lambda _site, _: seen.append(1), every=timedelta(hours=1))}
+    work(config, once=True, kinds=kinds)
+    assert seen == []  # an hour from the first start, not at each start
+    with open_store(config).begin() as connection:
+        connection.execute(update(job).values(due="2020"))
+    work(config, once=True, kinds=kinds)
+    assert seen == [1]
+    with open_store(config).begin() as connection:
+        due = datetime.fromisoformat(connection.execute(select(job.c.due)).scalar_one())
+    assert timedelta(minutes=59) < due - datetime.now(UTC) < timedelta(minutes=61)
+
+
+def test_a_job_that_takes_longer_than_its_lease_stays_with_its_worker(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LEASE", timedelta(seconds=0.4))
+    begun, ended = threading.Event(), threading.Event()
+
+    def slow(_site: Site, _arguments: Mapping[str, Any]) -> None:
+        begun.set()
+        assert ended.wait(30)
+
+    put(config, "slow")
+    thread = threading.Thread(target=work, args=(config,), kwargs={"once": True, "kinds": {"slow": Kind(slow)}})
+    thread.start()
+    assert begun.wait(30)
+    for _ in range(10):
+        time.sleep(0.1)
+        with open_store(config).begin() as connection:
+            assert jobs.lease(connection, ["slow"], timedelta(seconds=1)) is None
+    ended.set()
+    thread.join()
+    with open_store(config).begin() as connection:
+        assert connection.execute(select(job)).all() == []
+
+
+def test_only_the_elected_one_works_beside_servers(config: Config) -> None:
+    seen: list[int] = []
+    put(config, "note")
+    with open_store(config).begin() as connection:
+        assert jobs.elect(connection, "another", timedelta(minutes=1))
+    work(config, once=True, elected=True, kinds={"note": Kind(lambda _site, _: seen.append(1))})
+    assert seen == []
+    work(config, once=True, kinds={"note": Kind(lambda _site, _: seen.append(1))})
+    assert seen == [1]
+
+
+def test_the_audit_is_signed_when_enough_was_added(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "UNSIGNED", 3)
+    for number in range(7):
+        with open_store(config).begin() as connection:
+            audit.record(connection, "anna", "admit", f"study/{number}")
+        work(config, once=True)
+    with open_store(config).begin() as connection:
+        assert len(connection.execute(select(audit_head)).all()) == 2
+        assert audit.verify_chain(connection) == 7
+
+
+def test_what_has_ended_is_swept_away(config: Config) -> None:
+    with open_store(config).begin() as connection:
+        users.create(connection, "anna")
+        for hours in (-1, 1):
+            logins.open_login(connection, users.named(connection, "anna"), hours)
+    put(config, "sweep")
+    work(config, once=True)
+    with open_store(config).begin() as connection:
+        assert len(connection.execute(select(login)).all()) == 1
+
+
+def test_every_kind_is_a_function_of_its_own() -> None:
+    assert len({kind.run for kind in KINDS.values()}) == len(KINDS)
