@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Select, delete, select
 
+from cohortium.dicom import meta
 from cohortium.errors import Unavailable
 from cohortium.store import insert_once
 from cohortium.store.schema import header, header_dictionary, instance
 from cohortium.wire import dicomjson
 
-__all__ = ["drop", "keep", "read"]
+__all__ = ["attributes", "drop", "keep", "read"]
 
 AT_ONCE = 500  # headers a query
 
@@ -69,3 +71,21 @@ def read(connection: Connection, scan_id: int, instances: Sequence[int]) -> Iter
             raise Unavailable("headers of these instances were not read yet; run `cohortium archive reindex`")
         for each in some:
             yield dicomjson.unpack(found[each], first)
+
+
+def attributes(text: bytes) -> dict[str, Any]:
+    """The attributes that `dicom.meta` lists, by keyword, as a header says them."""
+    document = json.loads(text)
+    places = [document, *(item for tag in meta.GROUPS for item in dicomjson.items(document, dicomjson.tag_of(tag))[:1])]
+    found = {each.keyword: _said(each, places) for each in meta.attributes() if each.keyword not in meta.FIELDS}
+    return {keyword: value for keyword, value in found.items() if value is not None}
+
+
+def _said(attribute: meta.Attribute, places: Sequence[dicomjson.Document]) -> Any:
+    """Its value where it stands, else in the first item of its sequence, here or in the functional groups."""
+    sequence, tag = dicomjson.tag_of(attribute.sequence or 0), dicomjson.tag_of(attribute.tag)
+    for place in (places[0], *(item for each in places for item in dicomjson.items(each, sequence)[:1])):
+        values = dicomjson.values(place, tag)
+        if any(value is not None for value in values):
+            return values[0] if len(values) == 1 else values
+    return None

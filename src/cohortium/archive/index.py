@@ -41,6 +41,7 @@ FROM_HEADER = {  # columns, and where in the header their values stand
     },
 }
 
+GEOMETRY = ("ImageOrientationPatient", "SliceLocationVector")  # all else an instance says stands in its header
 MOST_FRAMES = 2**31 - 1  # what the column holds on PostgreSQL; a header may claim any number
 
 
@@ -91,7 +92,7 @@ def add(connection: Connection, project_id: int, instance: Instance, header: Doc
         "NumberOfFrames": min(meta.frames(instance), MOST_FRAMES),
         **{keyword: _whole(instance, keyword, 31) for keyword in ("Rows", "Columns", "BitsAllocated")},
         "position": geometry.position(instance),
-        "attributes": dict(instance.attributes),
+        "attributes": {key: instance.attributes[key] for key in GEOMETRY if key in instance.attributes},
         "key_id": at.key,
     }
     if insert_once(connection, schema.instance, row):

@@ -31,7 +31,7 @@ from cohortium.dicom import geometry
 from cohortium.errors import Malformed
 from cohortium.values import Instance
 
-__all__ = ["FIELDS", "Attribute", "attributes", "describe", "frames"]
+__all__ = ["FIELDS", "GROUPS", "Attribute", "attributes", "describe", "frames"]
 
 FIELDS = frozenset(each.name for each in fields(Instance)) - {"digest", "size", "attributes"}
 PIXELS = frozenset(

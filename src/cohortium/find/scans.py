@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from cohortium.archive import Address
+from cohortium.archive import Address, headers
 from cohortium.archive.flags import Flag, of_scan
+from cohortium.errors import Unavailable
 from cohortium.govern.grants import visible_projects
 from cohortium.govern.users import User
 from cohortium.store.schema import finding, project, session, subject
@@ -94,7 +95,7 @@ def scan(connection: Connection, who: User, scan_id: int) -> ScanPage | None:
         .mappings()
         .all()
     )
-    middle = ordered[len(ordered) // 2] if ordered else {}
+    middle = ordered[len(ordered) // 2] if ordered else None
     taken = set(ScanPage.__dataclass_fields__) & set(row.keys())
     return ScanPage(
         **{key: row[key] for key in taken},
@@ -102,7 +103,7 @@ def scan(connection: Connection, who: User, scan_id: int) -> ScanPage | None:
         frames=tuple(frame for each in ordered for frame in _frames(each)),
         findings=tuple(_findings(connection, row["project_id"], row["SeriesInstanceUID"])),
         flags=tuple(of_scan(connection, row["project_id"], row["SeriesInstanceUID"])),
-        attributes=middle.get("attributes", {}),
+        attributes=_attributes(connection, middle) if middle else {},
     )
 
 
@@ -119,6 +120,15 @@ def instance(connection: Connection, who: User, instance_id: int) -> Place | Non
         return None
     id, of, project_id, name, uid, *at = row
     return Place(id, of, project_id, name, uid, Address(*at))
+
+
+def _attributes(connection: Connection, row: RowMapping) -> Mapping[str, Any]:
+    """What an instance says of itself; where its header was not read yet, what the release that took it wrote down."""
+    try:
+        (text,) = headers.read(connection, row["scan_id"], [row["id"]])
+    except Unavailable:
+        return dict(row["attributes"])
+    return headers.attributes(text)
 
 
 def _ordered(rows: Sequence[RowMapping]) -> list[RowMapping]:

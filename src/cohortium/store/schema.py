@@ -231,7 +231,7 @@ instance = Table(
     Column("Columns", Integer),
     Column("BitsAllocated", Integer),
     Column("position", Float),  # mm along the normal of the slice (PS3.3 C.7.6.2.1.1); NULL without geometry
-    Column("attributes", JSON, nullable=False),  # values.Instance.attributes
+    Column("attributes", JSON, nullable=False),  # how its planes lie; of values.Instance.attributes
     Column("key_id", BigInteger),  # data_key.id; NULL: of an earlier release, not sealed yet
     Column("pack_id", BigInteger),  # pack.id; NULL: an object of its own
     Column("pack_offset", BigInteger),  # of its sealed bytes in the pack

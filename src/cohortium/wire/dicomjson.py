@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
-__all__ = ["BULK_PATH", "bulk", "document", "pack", "placed", "tag_of", "texts", "unpack"]
+__all__ = ["BULK_PATH", "bulk", "document", "items", "pack", "placed", "tag_of", "texts", "unpack", "values"]
 
 Document = dict[str, Any]
 
@@ -57,10 +57,18 @@ def placed(text: bytes, instance: str) -> bytes:
 
 
 def texts(whole: Document, tag: str) -> list[str]:
-    """An attribute's values as texts; of a person name its alphabetic form."""
-    values = (whole.get(tag) or {}).get("Value") or []
-    plain = (value.get("Alphabetic", "") if isinstance(value, dict) else value for value in values)
-    return ["" if value is None else str(value) for value in plain]
+    """An attribute's values as texts."""
+    return ["" if value is None else str(value) for value in values(whole, tag)]
+
+
+def values(whole: Document, tag: str) -> list[Any]:
+    """An attribute's values; of a person name its alphabetic form."""
+    return [value.get("Alphabetic", "") if isinstance(value, dict) else value for value in items(whole, tag)]
+
+
+def items(whole: Document, tag: str) -> list[Any]:
+    """An attribute's values, or its items, as they stand."""
+    return (whole.get(tag) or {}).get("Value") or []
 
 
 def tag_of(tag: int) -> str:
