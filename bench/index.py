@@ -63,7 +63,7 @@ header_dictionary: scan_id, document
 """
 SPELLINGS = {
     "sqlite": {
-        "numbers": "(WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < :count) SELECT i FROM n)",
+        "numbers": "(WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT :count) SELECT i FROM n)",
         "digest": "lower(hex(randomblob(32)))",
         "blob": "CAST('{}' AS BLOB)",
     },

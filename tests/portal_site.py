@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 
 from cohortium import config, keys
 from cohortium.archive import Archive, index
-from cohortium.dicom import codecs, meta
+from cohortium.dicom import elements, meta
 from cohortium.errors import Malformed
 from cohortium.values import Finding, Protocol, Severity, SubjectRule
 from cohortium.web.app import create
@@ -66,7 +66,7 @@ def fill(engine: Engine, data: Path, project: str, title: str, contents: Iterabl
         with contextlib.suppress(Malformed):
             instance = meta.describe(content, sha256(content).hexdigest())
             at = archive.objects.put(archive.objects.keys.of(project_id, instance.PatientID), content)
-            stored.append((instance, dicomjson.document(codecs.read(content)), at))
+            stored.append((instance, dicomjson.document(elements.read(content).elements), at))
     series: dict[str, None] = {}
     with engine.begin() as connection:
         for instance, header, at in stored:

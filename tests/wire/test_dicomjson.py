@@ -11,6 +11,8 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
+import portal_site
+from cohortium.dicom import elements
 from cohortium.wire import dicomjson
 
 FILES = ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm", "reportsi.dcm", "liver_1frame.dcm")
@@ -19,7 +21,7 @@ FILES = ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm", "reportsi.dcm", "liver_1f
 @pytest.mark.parametrize("name", FILES)
 def test_it_says_what_pydicom_says(name: str) -> None:
     path = str(get_testdata_file(name, download=False))
-    ours = dicomjson.document(pydicom.dcmread(path))
+    ours = dicomjson.document(elements.read(Path(path).read_bytes()).elements)
     theirs = pydicom.dcmread(path).to_json_dict(dicomjson.INLINE + 1, lambda element: "bulkdata/")
     theirs.pop("00080005", None)
     ours.pop("00080005", None)
@@ -41,9 +43,14 @@ def plain(value: Any) -> Any:
         return value
 
 
+def document_of(dataset: Dataset) -> dicomjson.Document:
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "2.25.1"
+    return dicomjson.document(elements.read(portal_site.encode(dataset)).elements)
+
+
 def made() -> Dataset:
     dataset = Dataset()
-    dataset.SpecificCharacterSet = "ISO_IR 100"
+    dataset.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
     dataset.PatientName = "Yamada^Tarou=山田^太郎=やまだ^たろう"
     dataset.SliceThickness = "0.10"
     dataset.ImagePositionPatient = ["1", "-2.5", ""]
@@ -59,7 +66,7 @@ def made() -> Dataset:
 
 
 def test_f_2_2_value_representations() -> None:
-    found = dicomjson.document(made())
+    found = document_of(made())
     assert found["00080005"] == {"vr": "CS", "Value": ["ISO_IR 192"]}
     assert found["00100010"]["Value"] == [
         {"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎", "Phonetic": "やまだ^たろう"}
@@ -70,7 +77,7 @@ def test_f_2_2_value_representations() -> None:
 
 
 def test_f_2_6_bulk_data_is_referred_to_by_where_it_stands() -> None:
-    found = dicomjson.document(made())
+    found = document_of(made())
     assert found["00282000"] == {"vr": "OB", "BulkDataURI": "bulkdata/00282000"}
     assert found["7FE00010"] == {"vr": "OW", "BulkDataURI": "bulkdata/7FE00010"}
     nested = found["00400275"]["Value"][1]["00282000"]["BulkDataURI"]
@@ -90,14 +97,14 @@ def test_a_path_is_tags_and_item_numbers(path: str) -> None:
 
 
 def test_references_become_absolute_without_parsing_and_texts_stay() -> None:
-    text = dicomjson.unpack(dicomjson.pack(dicomjson.document(made())))
+    text = dicomjson.unpack(dicomjson.pack(document_of(made())))
     placed = json.loads(dicomjson.placed(text, "http://here/instances/1"))
     assert placed["7FE00010"]["BulkDataURI"] == "http://here/instances/1/bulkdata/7FE00010"
     assert placed["00400275"]["Value"][1]["00401001"]["Value"] == ['x","BulkDataURI":"no']
 
 
 def test_against_a_sibling_a_header_packs_to_their_difference(tmp_path: Path) -> None:
-    first, second = dicomjson.document(made()), dicomjson.document(made())
+    first, second = document_of(made()), document_of(made())
     second["00280010"] = {"vr": "US", "Value": [4]}
     dictionary = dicomjson.unpack(dicomjson.pack(first))
     packed = dicomjson.pack(second, dictionary)

@@ -17,14 +17,14 @@ from sqlalchemy import Connection, Engine, RowMapping
 
 from cohortium.archive import attaching, collection, incoming, index, projects, removal, resources
 from cohortium.archive.datakeys import DataKeys
-from cohortium.archive.inspection import inspect, read
+from cohortium.archive.inspection import inspect
 from cohortium.archive.objects import Address, Objects
 from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, ResourceFile
 from cohortium.archive.storage import Folder
 from cohortium.archive.tombstones import Removable, objection, reason_of
 from cohortium.config import Project
-from cohortium.dicom import codecs, meta
+from cohortium.dicom import elements, meta
 from cohortium.errors import Malformed, Refused
 from cohortium.keys import SiteKey
 from cohortium.prove import audit, receipts
@@ -154,28 +154,28 @@ class Archive:
                 rows = index.without_header(connection, AT_ONCE)
             if not rows:
                 return done
-            read = [(row, dicomjson.document(codecs.read(self.objects.get(Address.of(row))))) for row in rows]
+            files = [elements.read(self.objects.get(Address.of(row))) for row in rows]
             with self.engine.begin() as connection:
-                for row, document in read:
-                    index.refresh(connection, row, document)
-            done += len(read)
+                for row, file in zip(rows, files, strict=True):
+                    index.refresh(connection, row, dicomjson.document(file.elements))
+            done += len(rows)
 
     def _store(self, connection: Connection, project: RowMapping, offer: Offer) -> Stored | Refused:
         digest = sha256(offer.content).hexdigest()
         try:
             _check_receipt(connection, project, digest, offer.receipt)
             if project["admit"] == "trusted":
-                dataset = read(offer.content)
+                file = elements.read(offer.content)
             else:
-                dataset = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
-            instance = meta.describe(offer.content, digest)
+                file = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
+            instance = meta.described(file, digest)
             _is_new(connection, project, instance)
             key = self.objects.keys.of(project["id"], instance.PatientID)
         except Malformed as error:
             return Refused(f"not admitted: {error}")
         except Refused as refusal:
             return refusal
-        return Stored(instance, dicomjson.document(dataset), self.objects.put(key, offer.content))
+        return Stored(instance, dicomjson.document(file.elements), self.objects.put(key, offer.content))
 
 
 def _indexed(connection: Connection, project: RowMapping, stored: Stored | Refused, who: str) -> Instance | Refused:

@@ -17,7 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 
-from pydicom.charset import decode_bytes
+from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
@@ -28,16 +28,18 @@ from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from cohortium.dicom import geometry
+from cohortium.dicom.elements import Elements, File
 from cohortium.errors import Malformed
 from cohortium.values import Instance
 
-__all__ = ["FIELDS", "GROUPS", "Attribute", "attributes", "describe", "frames"]
+__all__ = ["FIELDS", "GROUPS", "Attribute", "attributes", "describe", "described", "frames"]
 
 FIELDS = frozenset(each.name for each in fields(Instance)) - {"digest", "size", "attributes"}
 PIXELS = frozenset(
     tag for tag in map(tag_for_keyword, ("FloatPixelData", "DoubleFloatPixelData", "PixelData")) if tag is not None
 )
 GROUPS = (0x52009229, 0x52009230)  # Shared, then Per-frame Functional Groups Sequence
+SPECIFIC_CHARACTER_SET = 0x00080005
 LONGEST = 4096  # bytes of a value; none of the attributes needs more
 UNDEFINED = 0xFFFFFFFF
 
@@ -102,9 +104,21 @@ def describe(content: bytes | memoryview, digest: str) -> Instance:
     """
     size = content.nbytes if isinstance(content, memoryview) else len(content)
     dataset, has_pixels = _read(_Window(content), size)
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
+    return _instance(dataset, syntax, digest, size, has_pixels=has_pixels)
+
+
+def described(file: File, digest: str) -> Instance:
+    """The same of a file that was read already."""
+    syntax = bytes(file.meta[0x00020010][1]).decode("latin-1").rstrip("\0 ")  # type: ignore[arg-type]
+    has_pixels = any(tag in file.elements and len(file.elements[tag][1]) for tag in PIXELS)
+    return _instance(_dataset(file.elements), syntax, digest, file.size, has_pixels=has_pixels)
+
+
+def _instance(dataset: Dataset, syntax: str, digest: str, size: int, *, has_pixels: bool) -> Instance:
     found = _found(dataset)
     taken = {name: found.pop(name, "") for name in FIELDS}
-    taken["TransferSyntaxUID"] = str(dataset.file_meta.get("TransferSyntaxUID") or "")
+    taken["TransferSyntaxUID"] = syntax
     _demand(taken)
     found["NumberOfFrames"] = _frames(found.get("NumberOfFrames")) if has_pixels else 0
     if found["NumberOfFrames"] > 1:
@@ -137,6 +151,26 @@ def _read(stream: _Window, size: int) -> tuple[FileDataset, bool]:
     if at and not deflated and at[0] not in PIXELS and at[2] != UNDEFINED and at[1] + at[2] > size:
         raise Malformed(f"cut within {_name(at[0])}", at[1])
     return dataset, has_pixels
+
+
+def _dataset(elements: Elements) -> Dataset:
+    """The wanted elements, undecoded, as `_read` has them."""
+    found: dict[BaseTag, RawDataElement | DataElement] = {}
+    for number in _wanted():
+        if number not in elements:
+            continue
+        vr, value = elements[number]
+        tag = BaseTag(number)
+        if isinstance(value, list):
+            found[tag] = DataElement(tag, vr, Sequence(_dataset(item) for item in value), already_converted=True)
+        elif len(value) <= LONGEST:
+            found[tag] = RawDataElement(tag, vr, len(value), bytes(value), 0, False, True)
+    dataset = Dataset(found)
+    if SPECIFIC_CHARACTER_SET in elements:
+        named = bytes(elements[SPECIFIC_CHARACTER_SET][1]).decode("latin-1")  # type: ignore[arg-type]
+        encodings = convert_encodings([term.strip() for term in named.split("\\")])
+        dataset.set_original_encoding(False, True, encodings)
+    return dataset
 
 
 @cache
