@@ -38,7 +38,7 @@ def objection(said: Said, known: Collection[str]) -> str:
     if not text or text in known or text.casefold() in said.own:
         return ""
     if said.kind:
-        return f"{said.place}: its heading promises a {said.kind}, and not every value is one of this project's own"
+        return f"{said.place}: its heading says {said.kind}, and it holds more than this project's own identifiers"
     if NUMBER.fullmatch(text) and not (len(text) > 1 and text.lstrip("+-").startswith("0") and text.isdigit()):
         return ""
     text = "".join(piece for piece in PIECES.split(text) if piece not in known)
