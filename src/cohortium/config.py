@@ -105,6 +105,10 @@ class Project:
         "receipt",
         "`receipt`: only what an enrolled site signed for; `check`: the archive's own check; `trusted`: unchecked",
     )
+    same_uid: str = _setting("refuse", "other bytes under a UID that is there: `refuse` them, or keep a `version`")
+    readmit: bool = _setting(False, "take in again what was removed; never who was withdrawn")
+    pack_hours: int = _setting(24, "hours without a new instance after which a series becomes one pack; 0: never")
+    cold_days: int = _setting(0, "days after which a pack goes to cold storage; 0: never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +361,10 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"project.name: {project.name!r} is a word of DICOMweb's addresses; choose another"
         if project.admit not in ("receipt", "check", "trusted"):
             yield f"project {project.name}: admit is `receipt`, `check` or `trusted`"
+        if project.same_uid not in ("refuse", "version"):
+            yield f"project {project.name}: same_uid is `refuse` or `version`"
+        if project.pack_hours < 0 or project.cold_days < 0:
+            yield f"project {project.name}: pack_hours and cold_days are 0 or more"
     for pipeline in config.pipelines:
         if pipeline.project not in projects:
             yield f"pipeline {pipeline.name}: no project {pipeline.project!r} is configured"

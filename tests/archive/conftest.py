@@ -12,7 +12,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from cohortium.archive import Archive
 from cohortium.config import Project
-from cohortium.keys import ephemeral
+from cohortium.keys import SiteKey
 from cohortium.store import open_store
 from cohortium.values import Protocol, SubjectRule
 
@@ -56,7 +56,7 @@ def make() -> Callable[..., bytes]:
 @pytest.fixture
 def archive(tmp_path: Path, place: Path | str) -> Iterator[Archive]:
     """With a project `open`, that goes by its own check, and `sealed`, that wants receipts."""
-    archive = Archive(open_store(place), tmp_path, ephemeral())
+    archive = Archive(open_store(place), tmp_path, SiteKey(bytes(32)))
     archive.open_project(Project("open", "Open", "check"), PROTOCOL)
     archive.open_project(Project("sealed", "Sealed", "receipt"), PROTOCOL)
     yield archive

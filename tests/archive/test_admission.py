@@ -18,7 +18,8 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
-from cohortium.archive import Address, Archive, Offer
+from cohortium.archive import Address, Archive, Offer, Removable
+from cohortium.archive.objects import find
 from cohortium.config import Project
 from cohortium.errors import Refused
 from cohortium.prove import audit, receipts
@@ -27,6 +28,7 @@ from cohortium.values import CtpRule, Finding, Protocol, Receipt, Severity
 
 Make = Callable[..., bytes]
 Change = Callable[[Dataset], None]
+PROTOCOL = Protocol("basic", "1", "", "", (), None, {}, "ab" * 32)
 
 
 def rows(archive: Archive, table: Any) -> list[dict[str, Any]]:
@@ -67,10 +69,35 @@ def test_the_same_bytes_again_change_nothing(archive: Archive, make: Make) -> No
 
 def test_other_bytes_under_the_same_uid_are_refused_and_not_stored(archive: Archive, make: Make) -> None:
     archive.admit(make(), "open", None, who="anna")
-    other = make(change=lambda dataset: setattr(dataset, "PixelData", bytes(31) + b"\1"))
+    other = make(change=with_value("PixelData", bytes(31) + b"\1"))
     with pytest.raises(Refused, match="other bytes"):
         archive.admit(other, "open", None, who="anna")
     assert len(list(archive.objects.storage.names())) == 1
+
+
+def test_other_bytes_become_a_version_where_the_project_says_so(archive: Archive, make: Make) -> None:
+    archive.open_project(Project("open", "Open", "check", same_uid="version"), PROTOCOL)
+    contents = [make(change=with_value("PixelData", bytes(31) + bytes([n]))) for n in range(3)]
+    for content in (*contents, contents[0], contents[2]):  # what was there before changes nothing
+        archive.admit(content, "open", None, who="anna")
+    (row,) = rows(archive, schema.instance)
+    assert row["digest"] == sha256(contents[2]).hexdigest()
+    for content in contents:  # each can be read by its digest
+        with archive.engine.begin() as connection:
+            at = find(connection, row["project_id"], sha256(content).hexdigest())
+        assert at is not None
+        assert archive.objects.get(at) == content
+    assert [each["what"] for each in rows(archive, schema.audit)] == ["admit", "admit version", "admit version"]
+    archive.remove("open", Removable.INSTANCE, "2.25.4.1", who="anna", reason="x")
+    assert list(archive.objects.storage.names()) == []
+    assert len(rows(archive, schema.tombstone)) == 3
+
+
+def test_a_version_belongs_where_the_first_one_did(archive: Archive, make: Make) -> None:
+    archive.open_project(Project("open", "Open", "check", same_uid="version"), PROTOCOL)
+    archive.admit(make(), "open", None, who="anna")
+    with pytest.raises(Refused, match="another series"):
+        archive.admit(make(change=with_value("SeriesInstanceUID", "2.25.9")), "open", None, who="anna")
 
 
 def test_another_project_may_hold_the_same_instance(archive: Archive, make: Make) -> None:
@@ -318,17 +345,3 @@ def test_what_only_some_protocols_leave_is_held_to_the_project_s(
     archive.open_project(Project("own", "", "check"), replace(protocol, **rules))
     with pytest.raises(Refused, match=refused) if refused else contextlib.nullcontext():
         archive.admit(make(change=change), "own", None, who="north")
-
-
-def test_what_an_earlier_release_indexed_gets_its_headers_and_columns(archive: Archive, make: Make) -> None:
-    for number in (1, 2):
-        archive.admit(make(number, lambda dataset: setattr(dataset, "AccessionNumber", "A1")), "open", None, who="anna")
-    kept = {table: rows(archive, table) for table in (schema.header, schema.session, schema.scan, schema.instance)}
-    assert kept[schema.session][0]["AccessionNumber"] == "A1"
-    with archive.engine.begin() as connection:
-        for table in (schema.header, schema.header_dictionary):
-            connection.execute(table.delete())
-        connection.execute(schema.session.update().values(AccessionNumber=""))
-        connection.execute(schema.instance.update().values(Rows=None))
-    assert (archive.reindex(), archive.reindex()) == (2, 0)
-    assert kept == {table: rows(archive, table) for table in kept}

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Engine, RowMapping
 
-from cohortium.archive import attaching, collection, incoming, index, projects, removal, resources
+from cohortium.archive import attaching, collection, incoming, index, projects, removal, resources, withdrawal
 from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.inspection import inspect
 from cohortium.archive.objects import Address, Objects
@@ -23,18 +24,20 @@ from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, ResourceFile
 from cohortium.archive.storage import Folder
 from cohortium.archive.tombstones import Removable, objection, reason_of
+from cohortium.archive.withdrawal import Withdrawal
 from cohortium.config import Project
 from cohortium.dicom import elements, meta
 from cohortium.errors import Malformed, Refused
 from cohortium.keys import SiteKey
 from cohortium.prove import audit, receipts
+from cohortium.store import now, scrub
+from cohortium.store.schema import data_key
 from cohortium.values import Finding, Instance, Protocol, Receipt
 from cohortium.wire import dicomjson
 
 __all__ = ["Archive", "Offer"]
 
 LARGEST = 2_048_000_000  # bytes of a file, unless the caller says otherwise
-AT_ONCE = 200  # instances that are indexed anew in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,14 @@ class Stored:
     instance: Instance
     header: dicomjson.Document
     at: Address
+    is_new: bool  # its bytes were not there before
+
+
+class News(StrEnum):
+    """What an instance is to its project when it comes in; what the audit calls that."""
+
+    FIRST = "admit"
+    VERSION = "admit version"
 
 
 class Archive:
@@ -81,7 +92,10 @@ class Archive:
             row = projects.project_named(connection, project)
             stored = [self._store(connection, row, offer) for offer in offers]
         with self.engine.begin() as connection:
-            return [_indexed(connection, row, each, who) for each in stored]
+            answers = [self._indexed(connection, row, each, who) for each in stored]
+            series = {each.SeriesInstanceUID for each in answers if isinstance(each, Instance)}
+            index.touch(connection, row["id"], series)
+            return answers
 
     def admit(self, content: bytes | memoryview, project: str, receipt: Receipt | None, who: str) -> Instance:
         """`admit_all` for a single file; a refusal is raised."""
@@ -137,6 +151,18 @@ class Archive:
         self.collect()
         return count
 
+    def withdraw(self, project: str, PatientID: str, *, who: str, reason: str) -> None:
+        """Destroy the subject's key, for ever; see `withdrawal`. `Refused` where the project knows no such subject."""
+        entry = Withdrawal(project, PatientID, reason_of(reason), who, now())
+        with self.engine.begin() as connection:
+            withdrawal.demand_known(connection, projects.project_named(connection, project)["id"], PatientID)
+            key = withdrawal.withdraw(connection, entry)
+            audit.record(connection, who, "withdraw subject", f"{project}/{PatientID}")
+        if key is not None:
+            self.objects.keys.forget(key)
+        self.collect()
+        scrub(self.engine, data_key)
+
     def collect(self) -> int:
         """Remove bytes that nothing refers to any more, as far as they were noted; returns how many."""
         return collection.collect(self.engine, self.objects)
@@ -145,20 +171,6 @@ class Archive:
         """Let these be the findings of the series, in place of earlier ones."""
         with self.engine.begin() as connection:
             index.replace_findings(connection, project_id, SeriesInstanceUID, findings)
-
-    def reindex(self) -> int:
-        """Keep the headers of instances that an earlier release indexed without; returns how many there were."""
-        done = 0
-        while True:
-            with self.engine.execution_options(reading=True).connect() as connection:
-                rows = index.without_header(connection, AT_ONCE)
-            if not rows:
-                return done
-            files = [elements.read(self.objects.get(Address.of(row))) for row in rows]
-            with self.engine.begin() as connection:
-                for row, file in zip(rows, files, strict=True):
-                    index.refresh(connection, row, dicomjson.document(file.elements))
-            done += len(rows)
 
     def _store(self, connection: Connection, project: RowMapping, offer: Offer) -> Stored | Refused:
         digest = sha256(offer.content).hexdigest()
@@ -169,27 +181,33 @@ class Archive:
             else:
                 file = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
             instance = meta.described(file, digest)
-            _is_new(connection, project, instance)
+            _news(connection, project, instance)
             key = self.objects.keys.of(project["id"], instance.PatientID)
         except Malformed as error:
             return Refused(f"not admitted: {error}")
         except Refused as refusal:
             return refusal
-        return Stored(instance, dicomjson.document(file.elements), self.objects.put(key, offer.content))
+        return Stored(instance, dicomjson.document(file.elements), *self.objects.keep(key, offer.content))
 
-
-def _indexed(connection: Connection, project: RowMapping, stored: Stored | Refused, who: str) -> Instance | Refused:
-    if isinstance(stored, Refused):
-        return stored
-    instance = stored.instance
-    try:
-        with connection.begin_nested():  # what is refused here leaves no row, and the others their rows
-            if _is_new(connection, project, instance):
-                index.add(connection, project["id"], instance, stored.header, stored.at)
-                audit.record(connection, who, "admit", f"{project['name']}/{instance.digest}")
-    except Refused as refusal:
-        return refusal
-    return instance
+    def _indexed(
+        self, connection: Connection, project: RowMapping, stored: Stored | Refused, who: str
+    ) -> Instance | Refused:
+        if isinstance(stored, Refused):
+            return stored
+        instance = stored.instance
+        try:
+            with connection.begin_nested():  # what is refused here leaves no row, and the others their rows
+                news = _news(connection, project, instance)
+                if news is None:
+                    return instance
+                if not stored.is_new:
+                    self.objects.demand(stored.at)
+                enter = index.add if news is News.FIRST else index.replace
+                enter(connection, project["id"], instance, stored.header, stored.at)
+                audit.record(connection, who, news.value, f"{project['name']}/{instance.digest}")
+        except Refused as refusal:
+            return refusal
+        return instance
 
 
 def _check_receipt(connection: Connection, project: RowMapping, digest: str, receipt: Receipt | None) -> None:
@@ -206,10 +224,16 @@ def _check_receipt(connection: Connection, project: RowMapping, digest: str, rec
         raise Refused("the receipt is for another protocol than the project's")
 
 
-def _is_new(connection: Connection, project: RowMapping, instance: Instance) -> bool:
+def _news(connection: Connection, project: RowMapping, instance: Instance) -> News | None:
+    """What an instance would be to the project, None where it is known; `Refused` where it may not come in."""
     held = index.find_instance(connection, project["id"], instance.SOPInstanceUID)
-    if held is None and (reason := objection(connection, project, instance)):
-        raise Refused(f"not admitted: {reason}")
-    if held not in (None, instance.digest):
+    if held is None:
+        if reason := objection(connection, project, instance):
+            raise Refused(f"not admitted: {reason}")
+        return News.FIRST
+    if held == instance.digest:
+        return None
+    if project["same_uid"] == "refuse":
         raise Refused("not admitted: the project holds other bytes under the same SOPInstanceUID")
-    return held is None
+    known = index.has_version(connection, project["id"], instance)
+    return None if known else News.VERSION

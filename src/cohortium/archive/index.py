@@ -6,7 +6,7 @@ series to one study within a project; whoever says otherwise is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row, RowMapping, String, Table, delete, exists, insert, select, update
@@ -15,12 +15,21 @@ from cohortium.archive import headers
 from cohortium.archive.objects import Address
 from cohortium.dicom import geometry, meta
 from cohortium.errors import Refused
-from cohortium.store import insert_once, schema
+from cohortium.store import insert_once, now, schema
 from cohortium.values import Finding, Instance
 from cohortium.wire import dicomjson
 from cohortium.wire.dicomjson import Document
 
-__all__ = ["add", "find_instance", "refresh", "replace_findings", "without_header"]
+__all__ = [
+    "add",
+    "find_instance",
+    "has_version",
+    "refresh",
+    "replace",
+    "replace_findings",
+    "touch",
+    "without_header",
+]
 
 FROM_HEADER = {  # columns, and where in the header their values stand
     "session": {
@@ -80,10 +89,47 @@ def add(connection: Connection, project_id: int, instance: Instance, header: Doc
             **_columns(schema.scan, header),
         },
     )
-    row = {
-        **project,
-        "scan_id": scan,
-        "SOPInstanceUID": instance.SOPInstanceUID,
+    row = {**project, "scan_id": scan, "SOPInstanceUID": instance.SOPInstanceUID, **_described(instance, at)}
+    if insert_once(connection, schema.instance, row):
+        headers.keep(connection, project_id, instance.SOPInstanceUID, header)
+
+
+def replace(connection: Connection, project_id: int, instance: Instance, header: Document, at: Address) -> None:
+    """Let these be the bytes of an instance that is there; the earlier ones stay known by their digest."""
+    table, earlier = schema.instance, schema.earlier_version
+    where = table.c.project_id == project_id, table.c.SOPInstanceUID == instance.SOPInstanceUID
+    names = schema.subject.c.PatientID, schema.session.c.StudyInstanceUID, schema.scan.c.SeriesInstanceUID
+    query = select(table, *names).join(schema.scan, schema.scan.c.id == table.c.scan_id)
+    query = query.join(schema.session, schema.session.c.id == schema.scan.c.session_id)
+    query = query.join(schema.subject, schema.subject.c.id == schema.session.c.subject_id)
+    row = connection.execute(query.where(*where)).mappings().one()
+    if [row[name.name] for name in names] != [getattr(instance, name.name) for name in names]:
+        raise Refused("not admitted: the project holds this instance under another series, study or subject")
+    was = dict(zip(("key_id", "digest", "size", "pack_id", "pack_offset"), Address.of(row), strict=True))
+    insert_once(connection, earlier, {"project_id": project_id, "instance_id": row["id"], "replaced": now(), **was})
+    values = {**_described(instance, at), "pack_id": None, "pack_offset": None}
+    connection.execute(update(table).where(table.c.id == row["id"]).values(**values))
+    connection.execute(delete(schema.header).where(schema.header.c.instance_id == row["id"]))
+    headers.keep(connection, project_id, instance.SOPInstanceUID, header)
+
+
+def has_version(connection: Connection, project_id: int, instance: Instance) -> bool:
+    """Whether these bytes were the instance's before others came."""
+    table, earlier = schema.instance.c, schema.earlier_version.c
+    same = table.id == earlier.instance_id, table.SOPInstanceUID == instance.SOPInstanceUID
+    where = earlier.digest == instance.digest, earlier.project_id == project_id
+    return bool(connection.scalar(select(exists().where(*same, *where))))
+
+
+def touch(connection: Connection, project_id: int, series: Collection[str]) -> None:
+    """Note that something came into these scans just now: they are not quiet."""
+    where = schema.scan.c.project_id == project_id, schema.scan.c.SeriesInstanceUID.in_(series)
+    connection.execute(update(schema.scan).where(*where).values(loose_since=now()))
+
+
+def _described(instance: Instance, at: Address) -> dict[str, Any]:
+    """The columns that the instance's own bytes fill."""
+    return {
         "SOPClassUID": instance.SOPClassUID,
         "TransferSyntaxUID": instance.TransferSyntaxUID,
         "digest": instance.digest,
@@ -95,8 +141,6 @@ def add(connection: Connection, project_id: int, instance: Instance, header: Doc
         "attributes": {key: instance.attributes[key] for key in GEOMETRY if key in instance.attributes},
         "key_id": at.key,
     }
-    if insert_once(connection, schema.instance, row):
-        headers.keep(connection, project_id, instance.SOPInstanceUID, header)
 
 
 def without_header(connection: Connection, most: int) -> Sequence[RowMapping]:

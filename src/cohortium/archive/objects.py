@@ -17,7 +17,7 @@ from sqlalchemy import Column, Connection, RowMapping, Table, select
 from cohortium import sealed
 from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.storage import Folder
-from cohortium.errors import Corrupt, Malformed
+from cohortium.errors import Corrupt, Malformed, Unavailable
 from cohortium.store.schema import earlier_version, instance
 
 __all__ = ["Address", "Objects", "find"]
@@ -70,12 +70,22 @@ class Objects:
 
     def put(self, key: int, content: bytes | memoryview) -> Address:
         """Keep the bytes under the data key of that id, once; durable when this returns."""
+        return self.keep(key, content)[0]
+
+    def keep(self, key: int, content: bytes | memoryview) -> tuple[Address, bool]:
+        """The same, and whether they were not there before: else somebody may be about to let go of them."""
         at = Address(key, sha256(content).hexdigest(), len(content))
         secret = self.keys[key]
         place = secret.place(at.name)
-        if not self.storage.write(place, sealed.sealed(secret.seals(at.digest), content)) and not self.holds(at):
+        is_new = self.storage.write(place, sealed.sealed(secret.seals(at.digest), content))
+        if not is_new and not self.holds(at):
             self.storage.replace(place, sealed.sealed(secret.seals(at.digest), content))
-        return at
+        return at, is_new
+
+    def demand(self, at: Address) -> None:
+        """Raise `Unavailable` where the bytes are not there any more; in the transaction that is to name them."""
+        if not self.storage.has(self.place(at.key, at.name)):
+            raise Unavailable("these bytes were removed just now; send them again")
 
     def get(self, at: Address) -> bytes:
         """The bytes there; `Corrupt` where they are gone, or not what was put."""

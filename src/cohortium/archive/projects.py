@@ -25,6 +25,10 @@ def open_project(connection: Connection, settings: Project, protocol: Protocol) 
     values = {
         "title": settings.title or name,
         "admit": settings.admit,
+        "same_uid": settings.same_uid,
+        "readmit": settings.readmit,
+        "pack_hours": settings.pack_hours,
+        "cold_days": settings.cold_days,
         "protocol": protocol.label,
         "protocol_digest": digest,
         "allows": list(_allowed(protocol)),

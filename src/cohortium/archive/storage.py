@@ -52,6 +52,10 @@ class Folder:
             raise _full(error) from None
         self._make_durable(name)
 
+    def has(self, name: str) -> bool:
+        """Whether there are bytes of that name."""
+        return (self.path / name).is_file()
+
     def read(self, name: str) -> memoryview:
         """All the bytes of that name."""
         return memoryview(obstore.get(self._store, name).bytes())

@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from getpass import getuser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from cohortium import config
-from cohortium.cli.options import DEFAULT, ConfigFile
+from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 
-__all__ = ["reindex"]
+if TYPE_CHECKING:  # help is instant without it
+    from cohortium.archive import Archive
+
+__all__ = ["reindex", "withdraw"]
+
+Project = Annotated[str, typer.Argument(metavar="PROJECT", help="The project, by its short name.")]
 
 
-def reindex(file: ConfigFile = DEFAULT) -> None:
-    """Read the headers that an earlier release did not keep, so that DICOMweb can search and show them."""
+def reindex(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
+    """Bring what an earlier release wrote up to date: read headers that it did not keep, seal objects in the clear."""
+    from cohortium.archive.renewal import renew
+    from cohortium.cli import terminal
+    from cohortium.errors import Corrupt
+
+    archive = _open(file)
+    with terminal.progress() as progress:
+        done = renew(archive.engine, archive.objects, progress)
+    text = f"{done.headers} headers read, {done.sealed} objects sealed"
+    typer.echo(json.dumps(asdict(done)) if as_json else text)
+    if done.damaged:
+        raise Corrupt(f"{done.damaged} objects are damaged or missing and stay as they are; see `archive fsck`")
+
+
+def withdraw(
+    project: Project,
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="The subject's pseudonym in that project.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept for ever, so name nobody in it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    file: ConfigFile = DEFAULT,
+) -> None:
+    """Destroy a subject's key, and so all that the archive, its backups and cold copies hold of it; for ever."""
+    archive = _open(file)
+    if not yes:
+        typer.confirm("This cannot be undone by anybody. Go on?", abort=True, err=True)
+    archive.withdraw(project, subject, who=getuser(), reason=reason)
+    typer.echo("Withdrawn. Run `cohortium backup` now: older copies of the keys go with it.")
+
+
+def _open(file: Path) -> Archive:
     settings = config.load(file)
 
     from cohortium import keys
     from cohortium.archive import Archive
     from cohortium.store import open_store
 
-    key = keys.load(settings.site.key, settings.site.data)
-    number = Archive(open_store(settings), settings.site.data, key).reindex()
-    typer.echo(f"{number} headers read")
+    return Archive(open_store(settings), settings.site.data, keys.load(settings.site.key, settings.site.data))

@@ -19,7 +19,7 @@ from cohortium.store import on_postgres, on_sqlite
 from cohortium.store.migrate import is_current, migrate
 from cohortium.store.room import room
 
-__all__ = ["insert_once", "is_ready", "now", "open_store", "total"]
+__all__ = ["insert_once", "is_ready", "now", "open_store", "scrub", "total"]
 
 
 def open_store(where: Config | Path | str) -> Engine:
@@ -58,6 +58,19 @@ def insert_once(connection: Connection, table: Table, row: Mapping[str, Any]) ->
 def total(column: ColumnElement[int]) -> ColumnElement[int]:
     """The sum of a column of whole numbers as a whole number; 0 of no rows. (PostgreSQL's own is a decimal.)"""
     return cast(func.coalesce(func.sum(column), 0), BigInteger)
+
+
+def scrub(engine: Engine, table: Table) -> None:
+    """Overwrite what deleted rows of the table left behind, as far as the database can by itself."""
+    statement = "PRAGMA wal_checkpoint(TRUNCATE)" if engine.dialect.name == "sqlite" else f"VACUUM {table.name}"
+    raw = engine.raw_connection()  # outside of a transaction, which the events of `engine` would begin
+    try:
+        driver: Any = raw.driver_connection
+        if engine.dialect.name == "postgresql":
+            driver.autocommit = True
+        driver.execute(statement)
+    finally:
+        raw.invalidate()  # its settings are not the pool's
 
 
 def now() -> str:

@@ -1,0 +1,89 @@
+"""Withdrawal: a subject's key is destroyed, and with it all that was sealed under it, here, in backups, on cold copies.
+
+Nothing brings a subject back. The journal of withdrawals outlives the rows, so that a restored backup is made to forget
+again (`replay`), and so that no data of the subject is admitted any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, exists, select
+
+from cohortium.archive.collection import discard_all
+from cohortium.archive.projects import project_named
+from cohortium.archive.removal import remove
+from cohortium.archive.tombstones import Removable
+from cohortium.errors import Refused
+from cohortium.store import insert_once, now
+from cohortium.store.schema import data_key, flag, prearchive, project, scan, session, subject, withdrawal
+
+__all__ = ["Withdrawal", "journal", "replay", "withdraw"]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """An entry of the journal: plain values, so that it can be kept beside backups."""
+
+    project: str
+    PatientID: str
+    reason: str
+    who: str
+    time: str
+
+
+def journal(connection: Connection) -> list[Withdrawal]:
+    """Every withdrawal, oldest first."""
+    columns = (project.c.name, *(withdrawal.c[name] for name in ("PatientID", "reason", "who", "time")))
+    query = select(*columns).join(project, project.c.id == withdrawal.c.project_id).order_by(withdrawal.c.id)
+    return [Withdrawal(*row) for row in connection.execute(query)]
+
+
+def replay(connection: Connection, entries: Iterable[Withdrawal]) -> list[int]:
+    """Withdraw again who withdrew after a backup was made; returns the keys that were destroyed.
+
+    Projects that the store does not hold are passed over. The caller commits, then collects.
+    """
+    names = set(connection.scalars(select(project.c.name)))
+    found = [withdraw(connection, entry) for entry in entries if entry.project in names]
+    return [key for key in found if key is not None]
+
+
+def withdraw(connection: Connection, entry: Withdrawal) -> int | None:
+    """Destroy the subject's key and every row about the subject; returns the key's id, if there was one."""
+    project_id = project_named(connection, entry.project)["id"]
+    here = data_key.c.project_id == project_id, data_key.c.PatientID == entry.PatientID
+    key = connection.scalar(select(data_key.c.id).where(*here))
+    is_held = subject.c.project_id == project_id, subject.c.PatientID == entry.PatientID
+    if connection.scalar(select(exists().where(*is_held))):
+        _forget_flags(connection, project_id, entry.PatientID)
+        said = {"who": entry.who, "reason": entry.reason}
+        remove(connection, project_id, Removable.SUBJECT, entry.PatientID, **said)
+    if key is not None:
+        connection.execute(delete(prearchive).where(prearchive.c.key_id == key))
+        connection.execute(delete(data_key).where(data_key.c.id == key))
+        discard_all(connection, key)
+    row = {"project_id": project_id, "PatientID": entry.PatientID, "key_id": key}
+    insert_once(connection, withdrawal, {**row, "reason": entry.reason, "who": entry.who, "time": entry.time or now()})
+    return key
+
+
+def demand_known(connection: Connection, project_id: int, PatientID: str) -> None:
+    """Raise `Refused` unless the project has heard of the subject; a mistyped one would withdraw nobody."""
+    for table in (subject, data_key):
+        if PatientID and connection.scalar(
+            select(exists().where(table.c.project_id == project_id, table.c.PatientID == PatientID))
+        ):
+            return
+    raise Refused("the project holds no such subject")
+
+
+def _forget_flags(connection: Connection, project_id: int, PatientID: str) -> None:
+    series = (
+        select(scan.c.SeriesInstanceUID)
+        .join(session, session.c.id == scan.c.session_id)
+        .join(subject, subject.c.id == session.c.subject_id)
+        .where(subject.c.project_id == project_id, subject.c.PatientID == PatientID)
+    )
+    connection.execute(delete(flag).where(flag.c.project_id == project_id, flag.c.SeriesInstanceUID.in_(series)))
