@@ -19,12 +19,14 @@ import uvicorn
 from fastapi import FastAPI
 from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from cohortium import config, keys
-from cohortium.archive import Archive, index
+from cohortium.archive import Archive, datasets, flags, index, lists
+from cohortium.archive.flags import Verdict
 from cohortium.dicom import elements, meta
 from cohortium.errors import Malformed
+from cohortium.store.schema import instance, scan
 from cohortium.values import Finding, Protocol, Severity, SubjectRule
 from cohortium.web.app import create
 from cohortium.wire import dicomjson
@@ -64,20 +66,43 @@ def fill(engine: Engine, data: Path, project: str, title: str, contents: Iterabl
     stored = []
     for content in contents:
         with contextlib.suppress(Malformed):
-            instance = meta.describe(content, sha256(content).hexdigest())
-            at = archive.objects.put(archive.objects.keys.of(project_id, instance.PatientID), content)
-            stored.append((instance, dicomjson.document(elements.read(content).elements), at))
+            made = meta.describe(content, sha256(content).hexdigest())
+            at = archive.objects.put(archive.objects.keys.of(project_id, made.PatientID), content)
+            stored.append((made, dicomjson.document(elements.read(content).elements), at))
     series: dict[str, None] = {}
     with engine.begin() as connection:
-        for instance, header, at in stored:
-            if index.find_instance(connection, project_id, instance.SOPInstanceUID) is None:
-                index.add(connection, project_id, instance, header, at)
-                series[instance.SeriesInstanceUID] = None
+        for made, header, at in stored:
+            if index.find_instance(connection, project_id, made.SOPInstanceUID) is None:
+                index.add(connection, project_id, made, header, at)
+                series[made.SeriesInstanceUID] = None
         for number, uid in enumerate(series):
             if number % 3 == 1:
                 gap = Finding("geometry.gap", Severity.WARNING, "One slice is missing at 12.5 mm.", uid)
                 index.replace_findings(connection, project_id, uid, [gap])
     return list(series)
+
+
+def furnish(engine: Engine) -> dict[str, str]:
+    """A list, a dataset version and a flag in the first project; what stands for them in the addresses of routes."""
+    with engine.begin() as connection:
+        series = connection.scalars(select(scan.c.SeriesInstanceUID)).all()
+        saved = lists.save(connection, 1, "some", series, "ada")
+        datasets.freeze(connection, 1, "first", "ada", source=saved)
+        flag_id = flags.put(connection, 1, 1, "", Verdict.QUESTIONABLE, "noise", "ada")
+        digest = connection.scalars(select(instance.c.digest)).first() or ""
+    of_version = {"dataset": "first", "other": "first", "digest": digest}
+    return {
+        "saved": "some",
+        "flag_id": str(flag_id),
+        "session_id": "1",
+        "person": "owner",
+        "subject": "S-0001",
+        **of_version,
+    }
+
+
+NOT_THERE = {"saved": "none", "flag_id": "999", "person": "nobody-of-that-name", "token_id": "999"}
+NOT_THERE |= {"invitation_id": "999"}  # for routes that change what they name
 
 
 def slices(count: int, *, subject: str = "S-0001", series: str | None = None, shuffle: bool = True) -> list[bytes]:

@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import delete, select, update
 
-from cohortium.archive import Archive, comparison, datasets, flags, lists
+from cohortium.archive import Archive, Removable, comparison, datasets, flags, lists
 from cohortium.archive.comparison import Difference, Part
 from cohortium.archive.flags import Verdict
 from cohortium.archive.objects import find
@@ -150,9 +150,13 @@ def test_what_was_removed_since_is_told(archive: Archive, make: Callable[..., by
     version = freeze(archive, "first")
     with archive.engine.begin() as connection:
         assert list(comparison.gone(connection, version)) == []
-        connection.execute(delete(instance).where(instance.c.SOPInstanceUID == "2.25.4.1"))
+    archive.remove("open", Removable.INSTANCE, "2.25.4.1", who="ada", reason="sent by mistake")
+    with archive.engine.begin() as connection:
         (gone,) = comparison.gone(connection, version)
+        connection.execute(delete(instance))
+        assert [each.how for each in comparison.gone(connection, version)] == ["removed", "missing"]
     assert gone.path.endswith("/2.25.4.1.dcm")
+    assert (gone.how, gone.reason, bool(gone.time)) == ("removed", "sent by mistake", True)
     assert manifest(archive, version)
 
 

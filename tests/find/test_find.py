@@ -12,7 +12,7 @@ from pydicom.uid import generate_uid
 from sqlalchemy import Engine, update
 
 import portal_site
-from cohortium import find
+from cohortium import find, keys
 from cohortium.archive import flags
 from cohortium.archive.flags import Verdict
 from cohortium.govern import users
@@ -33,8 +33,10 @@ def engine(tmp_path: Path, place: Path | str) -> Iterator[Engine]:
         users.create(connection, "root", Standing.ADMINISTRATOR)
         users.create(connection, "guest")
         connection.execute(update(user).values(one_time=False))
-    portal_site.fill(engine, tmp_path, "lung", "Lung", portal_site.slices(7))
-    portal_site.fill(engine, tmp_path, "other", "Other", portal_site.slices(2, subject="S-0002"))
+    data = tmp_path / "data"
+    keys.create(tmp_path / "keys" / "site.key")
+    portal_site.fill(engine, data, "lung", "Lung", portal_site.slices(7))
+    portal_site.fill(engine, data, "other", "Other", portal_site.slices(2, subject="S-0002"))
     yield engine
     engine.dispose()
 
@@ -78,7 +80,7 @@ def test_ties_and_instances_without_a_place_go_by_their_numbers(engine: Engine, 
         dataset.InstanceNumber = number
         del dataset.ImagePositionPatient
         contents.append(portal_site.encode(dataset))
-    portal_site.fill(engine, tmp_path, "unplaced", "Unplaced", contents)
+    portal_site.fill(engine, tmp_path / "data", "unplaced", "Unplaced", contents)
     with engine.connect() as connection:
         found = find.scan(connection, ROOT, 3)
     assert found is not None
@@ -89,7 +91,7 @@ def test_every_frame_of_a_multi_frame_object_is_one_to_look_at(engine: Engine, t
     dataset = portal_site.ct_slice(0, "S-0003", generate_uid(), generate_uid())
     dataset.NumberOfFrames = 3
     dataset.PixelData = dataset.PixelData * 3
-    portal_site.fill(engine, tmp_path, "multi", "Multi", [portal_site.encode(dataset)])
+    portal_site.fill(engine, tmp_path / "data", "multi", "Multi", [portal_site.encode(dataset)])
     with engine.connect() as connection:
         found = find.scan(connection, ROOT, 3)
     assert found is not None
@@ -98,7 +100,7 @@ def test_every_frame_of_a_multi_frame_object_is_one_to_look_at(engine: Engine, t
 
 def test_pages_meet_without_a_gap_and_words_narrow(engine: Engine, tmp_path: Path) -> None:
     for n in range(5):
-        portal_site.fill(engine, tmp_path, "many", "Many", portal_site.slices(1, subject=f"M-{n}"))
+        portal_site.fill(engine, tmp_path / "data", "many", "Many", portal_site.slices(1, subject=f"M-{n}"))
     with engine.connect() as connection:
         first = find.subjects(connection, ROOT, 3, limit=3)
         rest = find.subjects(connection, ROOT, 3, after=first.after or "", limit=3)
@@ -109,7 +111,7 @@ def test_pages_meet_without_a_gap_and_words_narrow(engine: Engine, tmp_path: Pat
 
 
 def test_findings_are_counted_by_severity(engine: Engine, tmp_path: Path) -> None:
-    portal_site.fill(engine, tmp_path, "two", "Two", [*portal_site.slices(1), *portal_site.slices(1)])
+    portal_site.fill(engine, tmp_path / "data", "two", "Two", [*portal_site.slices(1), *portal_site.slices(1)])
     with engine.connect() as connection:
         card = find.project_named(connection, ROOT, "two")
         assert card is not None

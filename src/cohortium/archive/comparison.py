@@ -6,11 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from cohortium.archive.datasets import Version
 from cohortium.store import total
-from cohortium.store.schema import dataset_file, instance
+from cohortium.store.schema import dataset_file, earlier_version, instance, tombstone, withdrawal
 
 __all__ = ["Comparison", "Difference", "Gone", "Part", "compare", "differences", "gone"]
 
@@ -46,10 +59,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A file of a version that the archive no longer gives."""
+    """A file of a version that the archive no longer gives: `how` it went, why, and when."""
 
     path: str
     digest: str
+    how: str  # removed | withdrawn | missing
+    reason: str
+    time: str
 
 
 def compare(connection: Connection, first: Version, second: Version) -> Comparison:
@@ -83,15 +99,31 @@ def differences(
 
 
 def gone(connection: Connection, version: Version) -> Iterator[Gone]:
-    """Files of the version that were removed or withdrawn since it was frozen, by path."""
-    query = select(dataset_file.c.path, dataset_file.c.digest).where(
-        dataset_file.c.dataset_id == version.id, ~_held(version.project_id)
+    """Files of the version that were removed, or whose subject was withdrawn, since it was frozen, by path."""
+    here = version.project_id
+    stones = tombstone.alias("stones")
+    of_file = stones.c.project_id == here, stones.c.digest == dataset_file.c.digest
+    newest = select(func.max(stones.c.id)).where(*of_file).correlate(dataset_file)
+    left = and_(withdrawal.c.project_id == here, withdrawal.c.PatientID == dataset_file.c.PatientID)
+    how = case((withdrawal.c.id.is_not(None), "withdrawn"), (tombstone.c.id.is_not(None), "removed"), else_="missing")
+    said = (func.coalesce(withdrawal.c[key], tombstone.c[key], "") for key in ("reason", "time"))
+    query = (
+        select(dataset_file.c.path, dataset_file.c.digest, how, *said)
+        .outerjoin(withdrawal, left)
+        .outerjoin(tombstone, tombstone.c.id == newest.scalar_subquery())
+        .where(dataset_file.c.dataset_id == version.id, ~_held(here))
+        .order_by(dataset_file.c.path)
     )
-    return (Gone(*row) for row in connection.execute(query.order_by(dataset_file.c.path)))
+    return (Gone(*row) for row in connection.execute(query))
 
 
 def _held(project_id: int) -> ColumnElement[bool]:
-    return exists().where(instance.c.digest == dataset_file.c.digest, instance.c.project_id == project_id)
+    """Whether the project has the bytes of a file, as an instance or as an earlier version of one."""
+    tables = (instance, earlier_version)
+    here = (
+        exists().where(table.c.digest == dataset_file.c.digest, table.c.project_id == project_id) for table in tables
+    )
+    return or_(*here)
 
 
 def _alone(version: Version, other: Version) -> Select[Any]:

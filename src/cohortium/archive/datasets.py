@@ -1,8 +1,8 @@
 """Dataset versions: what a project held at one moment, frozen into a manifest whose SHA-256 names it for ever.
 
 The manifest is JSON Lines: a line that says what it is, then a line for each file, by path. Its rows are only ever
-added and its digest is computed again whenever it is read, so that what was cited cannot change unseen. Objects named
-in it are kept, whatever is deposited, flagged or replaced later; what the owner removed is told as `gone`.
+added and its digest is computed again whenever it is read, so that what was cited cannot change unseen. Its files can
+be read whatever is deposited, flagged or replaced later; those that the owner removed are told (`comparison.gone`).
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def freeze(
 ) -> Version:
     """Freeze the project, or a saved list of its scans, without what is flagged unusable.
 
-    The same files again are the same version, under its first name.
+    The same files again are the same version, under its first name. What is refused is to be rolled back.
     """
     if not lists.NAME.fullmatch(name) or DIGEST.fullmatch(name):
         raise Refused("a version's name has 1 to 64 letters, digits and . _ -, and does not look like a digest")
@@ -85,12 +85,16 @@ def freeze(
     values = {"project_id": project_id, "name": name, "description": description.strip(), "by": by, "created": now()}
     values |= {"digest": secrets.token_hex(32), "source": source.name if source else ""}  # until it is computed
     values |= dict.fromkeys(("files", "size", "subjects", "series"), 0)
-    if find(connection, project_id, name) is not None:
-        raise Refused("the project has a dataset version of that name; a version never changes, so choose another")
+    taken = find(connection, project_id, name)
+    if taken is not None:  # the name is given back where what was frozen turns out to be the same
+        values["name"] = f".{secrets.token_hex(16)}"
     key = connection.execute(insert(dataset).values(**values).returning(dataset.c.id)).scalar_one()
     for rows in connection.execute(_chosen(project_id, source, with_unusable)).partitions():
         connection.execute(insert(dataset_file), [_entry(key, row) for row in rows])
-    return _sealed(connection, key)
+    version = _sealed(connection, key)
+    if taken is not None and version != taken:
+        raise Refused("another dataset version has that name, and a version never changes; choose another name")
+    return version
 
 
 def versions(connection: Connection, project_id: int) -> list[Version]:

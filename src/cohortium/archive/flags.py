@@ -49,7 +49,7 @@ COLUMNS = tuple(flag.c[field] for field in Flag.__dataclass_fields__)
 def put(
     connection: Connection, project_id: int, scan_id: int, SOPInstanceUID: str, verdict: Verdict, reason: str, by: str
 ) -> int:
-    """Flag a scan, or one instance of it; an earlier flag of the same person on the same thing ends. Its id."""
+    """Flag a scan, or one instance of it; an earlier flag of the same person on it ends, unless it says the same."""
     reason = reason.strip()
     if not 1 <= len(reason) <= LONGEST or not reason.isprintable():
         raise Refused(f"say why, in 1 to {LONGEST} characters on one line")
@@ -59,10 +59,13 @@ def put(
     if series is None or (SOPInstanceUID and not _holds(connection, scan_id, SOPInstanceUID)):
         raise Refused("the project holds no such scan or instance")
     about = {"project_id": project_id, "SeriesInstanceUID": series, "SOPInstanceUID": SOPInstanceUID}
-    same = [flag.c[key] == value for key, value in about.items()]
+    mine = [*(flag.c[key] == value for key, value in about.items()), flag.c.by == by, flag.c.ended == ""]
+    again = [*mine, flag.c.verdict == verdict.value, flag.c.reason == reason]
+    held = connection.scalar(select(flag.c.id).where(*again))
+    if held is not None:
+        return int(held)
     moment = now()
-    ended = update(flag).where(*same, flag.c.by == by, flag.c.ended == "").values(ended=moment, ended_by=by)
-    connection.execute(ended)
+    connection.execute(update(flag).where(*mine).values(ended=moment, ended_by=by))
     values = {"verdict": verdict.value, "reason": reason, "by": by, "created": moment, "ended": "", "ended_by": ""}
     return int(connection.execute(insert(flag).values(**about, **values).returning(flag.c.id)).scalar_one())
 

@@ -1,18 +1,22 @@
 """What is in the archive, as far as the person who asks may see it: every query carries `visible_projects`."""
 
+from cohortium.find.members import SCAN, SESSION, Member, members
 from cohortium.find.outlines import Outline, outlines
 from cohortium.find.projects import Bar, ProjectCard, project_named, projects
 from cohortium.find.resources import FileRow, ResourceRow, resource_file_of, resource_versions, resources
 from cohortium.find.scans import FrameAt, Place, ScanPage, instance, scan
-from cohortium.find.studies import Found, Held, Search, further, header_texts, held, search
+from cohortium.find.studies import Found, Held, Search, further, header_of, header_texts, held, search
 from cohortium.find.subjects import Page, ScanRow, SessionRow, SubjectRow, siblings, subjects
 
 __all__ = [
+    "SCAN",
+    "SESSION",
     "Bar",
     "FileRow",
     "Found",
     "FrameAt",
     "Held",
+    "Member",
     "Outline",
     "Page",
     "Place",
@@ -24,9 +28,11 @@ __all__ = [
     "SessionRow",
     "SubjectRow",
     "further",
+    "header_of",
     "header_texts",
     "held",
     "instance",
+    "members",
     "outlines",
     "project_named",
     "projects",

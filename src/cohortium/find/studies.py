@@ -15,13 +15,14 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, exists, func, select, tuple_
 
 from cohortium.archive import Address, headers
+from cohortium.errors import Malformed
 from cohortium.find.attributes import ATTRIBUTES, MODALITIES, SERIES, Level, level_of
 from cohortium.find.matching import condition, is_range
 from cohortium.govern.grants import visible_projects
 from cohortium.govern.users import User
 from cohortium.store.schema import instance, project, scan, session, subject
 
-__all__ = ["Found", "Held", "Search", "further", "header_texts", "held", "search"]
+__all__ = ["Found", "Held", "Search", "further", "header_of", "header_texts", "held", "search"]
 
 Key = tuple[Any, ...]
 IDS = (session.c.id, scan.c.id, instance.c.id)
@@ -85,6 +86,7 @@ def search(
     order = _order(wanted, top)
     query = _joined(select(IDS[wanted.level], *order), top, wanted.level).where(*conditions)
     if after is not None:
+        _demand_key(after, order)
         query = query.where(tuple_(*order) > tuple_(*after))
     rows = connection.execute(query.order_by(*order).limit(limit + 1).offset(offset)).all()
     page = rows[:limit]
@@ -112,6 +114,12 @@ def header_texts(connection: Connection, instances: Sequence[Held]) -> Iterator[
     for scan_id, some in groupby(instances, key=lambda each: each.scan_id):
         group = list(some)
         yield from zip(group, headers.read(connection, scan_id, [each.id for each in group]), strict=True)
+
+
+def header_of(connection: Connection, instance_id: int) -> bytes:
+    """The DICOM JSON of an instance that may be read."""
+    of = connection.execute(select(instance.c.scan_id).where(instance.c.id == instance_id)).scalar_one()
+    return next(headers.read(connection, of, [instance_id]))
 
 
 def further(connection: Connection, found: Found, level: Level, fields: frozenset[str]) -> list[dict[str, Any]]:
@@ -185,6 +193,13 @@ def _order(wanted: Search, top: Level) -> list[Column[Any]]:
     return [*(each.column for each in spans if each.level is top), *IDS[top : wanted.level + 1]]
 
 
+def _demand_key(after: Key, order: Sequence[Column[Any]]) -> None:
+    """Raise `Malformed` where a key, which may come from outside, cannot be one of this search."""
+    kinds = [column.type.python_type for column in order]
+    if [type(each) for each in after] != kinds or any(isinstance(each, int) and abs(each) >> 63 for each in after):
+        raise Malformed("the key of a page is of another search")
+
+
 def _joined(query: Select[Any], top: Level, bottom: Level) -> Select[Any]:
     tables = (session, scan, instance)
     query = query.select_from(tables[top])
@@ -198,6 +213,8 @@ def _joined(query: Select[Any], top: Level, bottom: Level) -> Select[Any]:
 
 def _described(connection: Connection, level: Level, ids: Sequence[int]) -> list[dict[str, Any]]:
     columns = [each.column for each in ATTRIBUTES.values() if each.level <= level]
+    if level is Level.INSTANCE:
+        columns += [instance.c.TransferSyntaxUID, instance.c.digest, instance.c.size]
     keys = (each.label(f"{each.table.name}_id") for each in IDS[: level + 1])
     query = _joined(select(project.c.name.label("project"), *keys, *columns), Level.STUDY, level)
     query = query.join(project, project.c.id == session.c.project_id).where(IDS[level].in_(ids))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from cohortium.archive import flags
 from cohortium.govern.grants import visible_projects
@@ -25,6 +25,7 @@ class ScanRow:
     """`frames` is 0 where nothing has pixels; `findings` counts by severity, `flags` those that stand by verdict."""
 
     id: int
+    SeriesInstanceUID: str
     Modality: str
     SeriesNumber: int | None
     SeriesDescription: str
@@ -37,6 +38,7 @@ class ScanRow:
 @dataclass(frozen=True, slots=True)
 class SessionRow:
     id: int
+    StudyInstanceUID: str
     StudyDate: str
     StudyDescription: str
     scans: tuple[ScanRow, ...]
@@ -109,9 +111,11 @@ def _sessions(connection: Connection, *where: ColumnElement[bool]) -> dict[int, 
         select(
             session.c.subject_id,
             session.c.id.label("session_id"),
+            session.c.StudyInstanceUID,
             session.c.StudyDate,
             session.c.StudyDescription,
             scan.c.id,
+            scan.c.SeriesInstanceUID,
             scan.c.Modality,
             scan.c.SeriesNumber,
             scan.c.SeriesDescription,
@@ -132,14 +136,15 @@ def _sessions(connection: Connection, *where: ColumnElement[bool]) -> dict[int, 
         first = of_session[0]
         scans = tuple(_scan(row, findings, flagged) for row in of_session)
         found.setdefault(first.subject_id, []).append(
-            SessionRow(first.session_id, first.StudyDate, first.StudyDescription, scans)
+            SessionRow(first.session_id, first.StudyInstanceUID, first.StudyDate, first.StudyDescription, scans)
         )
     return found
 
 
-def _scan(row: Row[Any], findings: _Counts, flagged: _Counts) -> ScanRow:
+def _scan(row: Any, findings: _Counts, flagged: _Counts) -> ScanRow:
     return ScanRow(
         id=row.id,
+        SeriesInstanceUID=row.SeriesInstanceUID,
         Modality=row.Modality,
         SeriesNumber=row.SeriesNumber,
         SeriesDescription=row.SeriesDescription,

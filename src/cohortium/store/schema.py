@@ -391,7 +391,7 @@ dataset_file = Table(
     Column("path", String(1024), primary_key=True),  # of pseudonyms and UIDs, ASCII
     Column("PatientID", String(64), nullable=False),  # empty where it belongs to no subject
     Column("SeriesInstanceUID", String(64), nullable=False),  # empty where it belongs to no scan
-    Column("digest", String(64), nullable=False, index=True),  # these objects are kept as long as the row is there
+    Column("digest", String(64), nullable=False, index=True),
     Column("size", BigInteger, nullable=False),
 )
 

@@ -11,13 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from cohortium.errors import Corrupt, Malformed, Unavailable
+from cohortium.errors import Corrupt, Malformed, Refused, Unavailable
 from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale, TermsNeeded
 from cohortium.web.credentials import TooManyTries
-from cohortium.web.portal.pages import error_page
+from cohortium.web.portal.templating import error_page
 from cohortium.wire.multipart import TooLarge
 
-__all__ = ["BadRequest", "answer", "install", "problem"]
+__all__ = ["BadRequest", "answer", "install", "is_program", "problem"]
 
 TITLES: Mapping[int, str] = {
     400: "That request cannot be understood",
@@ -26,21 +26,23 @@ TITLES: Mapping[int, str] = {
     404: "There is nothing here",
     405: "This address does not take that",
     406: "It is not held in, and cannot be turned into, what was asked for",
-    409: "This form is out of date",
+    409: "This is refused as things are",
+    410: "It was removed",
     413: "That is too much",
     415: "That kind of content is not taken here",
     416: "It has no such bytes",
     421: "This is another site",
-    422: "This image cannot be shown",
+    422: "This cannot be taken or shown",
     429: "Too many tries",
     500: "Something went wrong here",
     503: "Just now this is not possible",
 }
 ADVICE: Mapping[int, str] = {
     404: "The address may be mistyped, or it belongs to a project that you have no role in. Ask its owner for one.",
-    409: "Go back, load the page again and send it once more.",
+    410: "The owner removed it, or its subject was withdrawn; the version's list of what is gone says more.",
     500: "Nothing was changed. The administrator finds the time of this in the log.",
 }
+STALE = "This form is out of date. Go back, load the page again and send it once more."
 CHALLENGE = 'Basic realm="Cohortium", charset="UTF-8", Bearer realm="Cohortium"'
 
 PROGRAMS = ("/api/", "/dicomweb/")  # who calls these reads JSON
@@ -58,9 +60,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PasswordNeeded, _password)
     app.add_exception_handler(TermsNeeded, _terms)
     app.add_exception_handler(TooManyTries, _guessing)
-    app.add_exception_handler(Stale, lambda request, _: answer(request, 409))
+    app.add_exception_handler(Stale, lambda request, _: answer(request, 409, STALE))
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, lambda request, _: answer(request, 404))
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Refused, lambda request, error: answer(request, 409, str(error)))
     app.add_exception_handler(BadRequest, lambda request, error: answer(request, 400, str(error)))
     app.add_exception_handler(TooLarge, lambda request, error: answer(request, 413, str(error)))
     app.add_exception_handler(Malformed, lambda request, error: answer(request, 422, str(error)))
@@ -71,7 +74,7 @@ def install(app: FastAPI) -> None:
 def answer(request: Request, status: int, detail: str = "") -> Response:
     """The answer for `status`, as the caller reads it."""
     title, detail = _title(status), detail or ADVICE.get(status, "")
-    if _is_program(request):
+    if is_program(request):
         return problem(status, detail, _challenge(request, status))
     return error_page(request, status, title, detail)
 
@@ -86,7 +89,8 @@ def _title(status: int) -> str:
     return TITLES.get(status, "This did not work")
 
 
-def _is_program(request: Request) -> bool:
+def is_program(request: Request) -> bool:
+    """Whether the caller reads JSON rather than pages."""
     return request.url.path.startswith(PROGRAMS) or "authorization" in request.headers
 
 
@@ -104,21 +108,29 @@ def _guessing(request: Request, error: Exception) -> Response:
 
 
 def _login(request: Request, _error: Exception) -> Response:
-    return answer(request, 401) if _is_program(request) else RedirectResponse("/login", 303)
+    return answer(request, 401) if is_program(request) else RedirectResponse("/login", 303)
 
 
 def _password(request: Request, _error: Exception) -> Response:
-    return answer(request, 403) if _is_program(request) else RedirectResponse("/password", 303)
+    return answer(request, 403) if is_program(request) else RedirectResponse("/password", 303)
 
 
 def _terms(request: Request, _error: Exception) -> Response:
-    if _is_program(request):
+    if is_program(request):
         return answer(request, 403, "The terms of use have changed. Log in to the portal and accept them.")
     return RedirectResponse("/terms", 303)
 
 
 def _http(request: Request, error: Exception) -> Response:
     return answer(request, error.status_code if isinstance(error, HTTPException) else 500)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    """A page is not there; a program hears which part is wrong, and never what it sent."""
+    wrong = error.errors() if isinstance(error, RequestValidationError) else []
+    if not request.url.path.startswith("/api/") or any(each["loc"][0] == "path" for each in wrong):
+        return answer(request, 404)
+    return problem(422, "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in wrong))
 
 
 def _corrupt(request: Request, error: Exception) -> Response:

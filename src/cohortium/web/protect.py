@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cohortium.web.errors import answer, problem
+from cohortium.web.errors import answer, is_program, problem
 from cohortium.web.public import Public
 
 __all__ = ["Protect"]
@@ -31,6 +31,7 @@ BROKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cohortiu
 <h1>Something went wrong here</h1><p class="lead">Nothing was changed. The server's log names the place.</p>
 </div></main></body></html>"""  # of no template: that may be what is broken
 LARGEST_BODY = 1 << 16  # bytes of a form
+LARGEST_LIST = 1 << 22  # bytes of what a program says
 WATCHED = ("/health/",)
 STREAMED = ("/dicomweb/",)  # what is sent there is read piece by piece, under limits of its own
 
@@ -70,7 +71,8 @@ class Protect:
         except Exception as error:  # noqa: BLE001  the last line: the message may quote data, so only its type is kept
             log.error("%s in %s", type(error).__name__, _where(error))
             if not started:
-                await HTMLResponse(BROKEN, 500)(scope, receive, guarded)
+                sorry = problem(500, "") if is_program(request) else HTMLResponse(BROKEN, 500)
+                await sorry(scope, receive, guarded)
 
     def _is_meant(self, request: Request) -> bool:
         """Whether the request names this site; what watches over the machine knows it by other names."""
@@ -89,8 +91,11 @@ def _is_small(request: Request) -> bool:
     """Whether the body is bounded by its own word; one of unknown length is not taken."""
     if request.method in ("GET", "HEAD") or request.url.path.startswith(STREAMED):
         return True
+    if "content-length" not in request.headers and "transfer-encoding" not in request.headers:
+        return True  # it has no body (RFC 9112 6.3)
     length = request.headers.get("content-length", "")
-    return length.isascii() and length.isdigit() and int(length) <= LARGEST_BODY
+    largest = LARGEST_LIST if request.url.path.startswith("/api/") else LARGEST_BODY
+    return length.isascii() and length.isdigit() and int(length) <= largest
 
 
 def _where(error: BaseException) -> str:

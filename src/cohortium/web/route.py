@@ -14,7 +14,11 @@ __all__ = ["Route"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """`status` and `media_type` are those of its answer when all is well; the endpoint's types say the rest."""
+
     method: str
     path: str
     endpoint: Callable[..., Any]
     access: Access | May
+    status: int = 200
+    media_type: str = "application/json"

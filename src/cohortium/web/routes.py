@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import Depends, FastAPI
 
 from cohortium.govern.roles import May
-from cohortium.web import dicomweb, health
-from cohortium.web.api import scans
+from cohortium.web import api, dicomweb, health
+from cohortium.web.api import openapi
 from cohortium.web.auth import Access, guard
 from cohortium.web.portal import account, accounts, login, openid, pages, people, register, site
 from cohortium.web.route import Route
@@ -45,11 +47,7 @@ ROUTES = (
     Route("POST", "/people/invitations/{invitation_id}/withdraw", accounts.withdraw_invitation, May.ADMINISTER),
     Route("GET", "/site", site.state, May.MAINTAIN),
     Route("GET", "/scans/{scan_id}", pages.scan, May.READ),
-    Route("GET", "/api/v1/projects", scans.list_projects, Access.LOGGED_IN),
-    Route("GET", "/api/v1/projects/{name}", scans.project, May.READ),
-    Route("GET", "/api/v1/scans/{scan_id}", scans.scan, May.READ),
-    Route("GET", "/api/v1/scans/{scan_id}/thumbnail.png", scans.thumbnail, May.READ),
-    Route("GET", "/api/v1/instances/{instance_id}/frames/{number}", scans.frame, May.READ),
+    *api.ROUTES,
     *dicomweb.ROUTES,
 )
 
@@ -57,11 +55,9 @@ ROUTES = (
 def install(app: FastAPI) -> None:
     """Give the application its routes, each behind its guard."""
     for route in ROUTES:
-        app.add_api_route(
-            route.path,
-            route.endpoint,
-            methods=[route.method],
-            dependencies=[Depends(guard(route.access))],
-            include_in_schema=route.path.startswith("/api/"),
-            response_model=None,
-        )
+        dependencies = [Depends(guard(route.access))]
+        if route.path.startswith(openapi.PREFIX):
+            openapi.add(app, route, dependencies=dependencies)
+        else:
+            options: dict[str, Any] = {"include_in_schema": False, "response_model": None}
+            app.add_api_route(route.path, route.endpoint, methods=[route.method], dependencies=dependencies, **options)

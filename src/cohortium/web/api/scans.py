@@ -1,8 +1,9 @@
-"""Projects and scans for programs, and the frames that the viewer draws."""
+"""A scan and its instances: what they are, their pictures, their bytes."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import Request
@@ -11,58 +12,32 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cohortium import find
+from cohortium.archive import Archive
 from cohortium.dicom import render
-from cohortium.web.auth import RowId, reading, record, searched, user
+from cohortium.web.api import content
+from cohortium.web.auth import RowId, reading, record, user
 from cohortium.web.pictures import Pictures
 from cohortium.web.watch import note_read
+from cohortium.wire import api
+from cohortium.wire.names import instance_path, safe
+from cohortium.wire.zipped import Member
 
-__all__ = ["described", "frame", "list_projects", "project", "scan", "thumbnail"]
+__all__ = ["described", "file", "frame", "header", "scan", "scan_zip", "session_zip", "thumbnail"]
 
 
-def list_projects(request: Request) -> list[dict[str, Any]]:
-    """The projects that the caller may see."""
+def scan(request: Request, scan_id: RowId) -> api.Scan:
+    """A scan: its frames in order, its findings and flags, and the windows in which such scans are read."""
     with reading(request).connect() as connection:
-        return [asdict(card) for card in find.projects(connection, user(request))]
-
-
-def project(request: Request, name: str, after: str = "", words: str = "") -> dict[str, Any]:
-    """A project and one page of its subjects; the next page begins `after` what is returned as such."""
-    with reading(request).connect() as connection:
-        card = find.project_named(connection, user(request), name)
-        if card is None:
-            raise HTTPException(404)
-        page = find.subjects(connection, user(request), card.id, after=after, words=words)
+        found = _scan(connection, request, scan_id)
     with request.app.state.engine.begin() as connection:
-        what = f"{name}?{searched(request, words=words)}" if words else name
-        record(request, connection, "search" if words else "list subjects", what, card.id)
-    return {"project": asdict(card), **asdict(page)}
+        record(request, connection, "open scan", f"{found.project}/{found.SeriesInstanceUID}", found.project_id)
+    return described(found)
 
 
-def scan(request: Request, scan_id: RowId) -> dict[str, Any]:
-    """A scan: its frames in order, its findings, and the windows in which such scans are read."""
-    with reading(request).connect() as connection:
-        return described(_scan(connection, request, scan_id))
-
-
-def described(found: find.ScanPage) -> dict[str, Any]:
-    """The scan as JSON has it."""
-    frames = [
-        {"instance": at.instance, "frame": at.frame, "number": at.number, "position": at.position}
-        for at in found.frames
-    ]
+def described(found: find.ScanPage) -> api.Scan:
+    """The scan as programs and the viewer read it."""
     presets = [asdict(window) for window in render.presets(found.Modality)]
-    return {**asdict(replace(found, frames=())), "frames": frames, "presets": presets}
-
-
-def frame(request: Request, instance_id: RowId, number: RowId) -> Response:
-    """Raw samples of one frame, little-endian; the header `Cohortium-Frame` tells size, type, window and geometry."""
-    with reading(request).connect() as connection:
-        place = find.instance(connection, user(request), instance_id)
-    if place is None or not 0 <= number < place.NumberOfFrames:
-        raise HTTPException(404)
-    note_read(request, place.project_id, place.project, place.SeriesInstanceUID)
-    shown = _pictures(request).frame(place.at, number, place.NumberOfFrames)
-    return Response(shown.samples, media_type="application/octet-stream", headers={"Cohortium-Frame": shown.about})
+    return api.Scan.model_validate({**asdict(found), "presets": presets})
 
 
 def thumbnail(request: Request, scan_id: RowId) -> Response:
@@ -77,11 +52,79 @@ def thumbnail(request: Request, scan_id: RowId) -> Response:
     return Response(_pictures(request).thumbnail(middle.at, middle.frame, middle.of), media_type="image/png")
 
 
+def frame(request: Request, instance_id: RowId, number: RowId) -> Response:
+    """Raw samples of one frame, little-endian; the header `Cohortium-Frame` tells size, type, window and geometry."""
+    place = _instance(request, instance_id)
+    if not 0 <= number < place.NumberOfFrames:
+        raise HTTPException(404)
+    note_read(request, place.project_id, place.project, place.SeriesInstanceUID)
+    shown = _pictures(request).frame(place.at, number, place.NumberOfFrames)
+    return Response(shown.samples, media_type=content.OBJECT, headers={"Cohortium-Frame": shown.about})
+
+
+def file(request: Request, instance_id: RowId) -> Response:
+    """The instance as a DICOM file, as it is stored; takes `Range`."""
+    place = _instance(request, instance_id)
+    note_read(request, place.project_id, place.project, place.SeriesInstanceUID)
+    return content.send(request, place.at, content.DICOM)
+
+
+def header(request: Request, instance_id: RowId) -> Response:
+    """The instance's header as DICOM JSON (PS3.18 F.2)."""
+    place = _instance(request, instance_id)
+    with reading(request).connect() as connection:
+        text = find.header_of(connection, place.id)
+    with request.app.state.engine.begin() as connection:
+        about = f"{place.project}/{place.SeriesInstanceUID}"
+        record(request, connection, "retrieve metadata", about, place.project_id)
+    return Response(text, media_type="application/dicom+json")
+
+
+def scan_zip(request: Request, scan_id: RowId) -> Response:
+    """The scan's files in one zip, written as it is sent."""
+    return _zip(request, find.SCAN, scan_id)
+
+
+def session_zip(request: Request, session_id: RowId) -> Response:
+    """The session's files in one zip, written as it is sent."""
+    return _zip(request, find.SESSION, session_id)
+
+
+def _zip(request: Request, of: Any, number: int) -> Response:
+    found = find.members(reading(request), user(request), of, number)
+    first = next(found, None)
+    if first is None:
+        raise HTTPException(404)
+    uid = first.SeriesInstanceUID if of is find.SCAN else first.StudyInstanceUID
+    with request.app.state.engine.begin() as connection:
+        record(request, connection, "retrieve", f"{first.project}/{uid}", first.project_id)
+    return content.send_zip(safe(uid), (_member(request, each) for each in _all(first, found)))
+
+
+def _all(first: find.Member, rest: Iterator[find.Member]) -> Iterator[find.Member]:
+    yield first
+    yield from rest
+
+
+def _member(request: Request, each: find.Member) -> Member:
+    archive: Archive = request.app.state.archive
+    path = instance_path(each.PatientID, each.StudyInstanceUID, each.SeriesInstanceUID, each.SOPInstanceUID)
+    return Member(path, each.at.size, lambda: archive.objects.stream(each.at))
+
+
 def _scan(connection: Connection, request: Request, scan_id: int) -> find.ScanPage:
     found = find.scan(connection, user(request), scan_id)
     if found is None:
         raise HTTPException(404)
     return found
+
+
+def _instance(request: Request, instance_id: int) -> find.Place:
+    with reading(request).connect() as connection:
+        place = find.instance(connection, user(request), instance_id)
+    if place is None:
+        raise HTTPException(404)
+    return place
 
 
 def _pictures(request: Request) -> Pictures:

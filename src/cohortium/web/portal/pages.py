@@ -14,7 +14,7 @@ from cohortium.web.auth import RowId, reading, record, searched, user
 from cohortium.web.portal.charts import parts
 from cohortium.web.portal.templating import render
 
-__all__ = ["error_page", "home", "project", "scan"]
+__all__ = ["home", "project", "scan"]
 
 LONGEST = 200  # characters of a search
 
@@ -63,9 +63,4 @@ def scan(request: Request, scan_id: RowId) -> Response:
         session = find.siblings(connection, user(request), found.session_id)
     with request.app.state.engine.begin() as connection:
         record(request, connection, "open scan", f"{found.project}/{found.SeriesInstanceUID}", found.project_id)
-    return render(request, "scan.html", scan=found, session=session, described=described(found))
-
-
-def error_page(request: Request, status: int, title: str, detail: str) -> Response:
-    """A page that says what is wrong and where to go."""
-    return render(request, "error.html", status, status=status, title=title, detail=detail)
+    return render(request, "scan.html", scan=found, session=session, described=described(found).model_dump())

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from cohortium import __version__
 from cohortium.web.auth import form_token
 
-__all__ = ["render"]
+__all__ = ["error_page", "render"]
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -24,6 +24,11 @@ def render(request: Request, template: str, code: int = 200, **values: Any) -> R
         who=getattr(request.state, "user", None), form=form_token(request), version=__version__, **values
     )
     return HTMLResponse(page, code)
+
+
+def error_page(request: Request, status: int, title: str, detail: str) -> Response:
+    """A page that says what is wrong and where to go."""
+    return render(request, "error.html", status, status=status, title=title, detail=detail)
 
 
 def date(value: str) -> str:

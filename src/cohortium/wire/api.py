@@ -1,0 +1,519 @@
+"""What the API at `/api/v1` says and hears: one set of types for the server, its OpenAPI document and the client.
+
+Answers may gain fields from release to release, so readers pass over what they do not know; a request with a field that
+is not here is refused. Attributes of DICOM carry their keywords, times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Account",
+    "AuditRow",
+    "Citation",
+    "Comparison",
+    "Counts",
+    "DatasetFile",
+    "Difference",
+    "Finding",
+    "Flag",
+    "FlagWish",
+    "FrameAt",
+    "FreezeWish",
+    "Gone",
+    "InstanceFound",
+    "InstanceSearch",
+    "Invitation",
+    "InvitationWish",
+    "Invited",
+    "Me",
+    "Modality",
+    "Part",
+    "Person",
+    "Problem",
+    "Project",
+    "Reason",
+    "Removed",
+    "RoleWish",
+    "Scan",
+    "ScanFound",
+    "ScanInList",
+    "ScanList",
+    "ScanListWish",
+    "ScanSearch",
+    "Session",
+    "SessionFound",
+    "SessionSearch",
+    "Site",
+    "StandingWish",
+    "Subject",
+    "Terms",
+    "TermsWish",
+    "Token",
+    "TokenMade",
+    "TokenWish",
+    "Version",
+    "VisibilityWish",
+]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hexadecimal.")]
+Count = dict[str, int]
+Matched = Annotated[
+    str, Field(max_length=1000, description="As DICOM matches (PS3.4 C.2.2.2): a value, a list, a range, or * and ?.")
+]
+RoleName = Literal["owner", "member", "collaborator"]
+StandingName = Literal["administrator", "committee", "maintainer", "person"]
+VisibilityName = Literal["public", "protected", "private"]
+VerdictName = Literal["questionable", "unusable"]
+ScopeName = Literal["read", "write"]
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Wish(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Problem(Answer):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+# --- projects and what they hold ------------------------------------------------------------------------------------
+
+
+class Modality(Answer):
+    modality: str
+    scans: int
+    instances: int
+
+
+class Counts(Answer):
+    """What a project holds; `findings` by severity."""
+
+    subjects: int
+    sessions: int
+    scans: int
+    instances: int
+    size: int
+    modalities: list[Modality]
+    findings: Count
+
+
+class Project(Answer):
+    """`counts` is absent where the caller may know of the project and may not read its data."""
+
+    name: str
+    title: str
+    visibility: VisibilityName
+    protocol: str
+    protocol_digest: str
+    manageable: bool
+    counts: Counts | None = None
+
+
+class ScanInList(Answer):
+    """`frames` is 0 where nothing has pixels; `findings` counts by severity, `flags` those that stand by verdict."""
+
+    id: int
+    SeriesInstanceUID: str
+    Modality: str
+    SeriesNumber: int | None
+    SeriesDescription: str
+    instances: int
+    frames: int
+    findings: Count
+    flags: Count
+
+
+class Session(Answer):
+    id: int
+    StudyInstanceUID: str
+    StudyDate: str
+    StudyDescription: str
+    scans: list[ScanInList]
+
+
+class Subject(Answer):
+    id: int
+    PatientID: str
+    sessions: list[Session]
+
+
+class Finding(Answer):
+    rule: str
+    severity: str
+    message: str
+    SOPInstanceUID: str
+
+
+class Flag(Answer):
+    """`SOPInstanceUID` is empty where the whole scan is meant, `ended` while the flag stands."""
+
+    id: int
+    SeriesInstanceUID: str
+    SOPInstanceUID: str
+    verdict: VerdictName
+    reason: str
+    by: str
+    created: str
+    ended: str
+    ended_by: str
+
+
+class FrameAt(Answer):
+    """A frame, from 0, of an instance; its position in mm along the normal."""
+
+    instance: int
+    frame: int
+    number: int | None
+    position: float | None
+
+
+class Scan(Answer):
+    """A scan, its frames in the order in which they lie in the patient."""
+
+    id: int
+    project: str
+    project_title: str
+    PatientID: str
+    session_id: int
+    StudyDate: str
+    StudyDescription: str
+    Modality: str
+    SeriesNumber: int | None
+    SeriesDescription: str
+    SeriesInstanceUID: str
+    instances: int
+    frames: list[FrameAt]
+    findings: list[Finding]
+    flags: list[Flag]
+    attributes: dict[str, Any]
+    presets: list[dict[str, Any]]
+
+
+# --- searches -------------------------------------------------------------------------------------------------------
+
+
+class SessionSearch(Wish):
+    project: Annotated[str, Field(description="Of this project alone.")] = ""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    after: Annotated[str, Field(max_length=500, description="Where the page begins, as the `Link` before had it.")] = ""
+    StudyInstanceUID: Matched = ""
+    StudyDate: Matched = ""
+    StudyTime: Matched = ""
+    AccessionNumber: Matched = ""
+    ModalitiesInStudy: Matched = ""
+    ReferringPhysicianName: Matched = ""
+    StudyID: Matched = ""
+    StudyDescription: Matched = ""
+    PatientID: Matched = ""
+    PatientName: Matched = ""
+    PatientBirthDate: Matched = ""
+    PatientSex: Matched = ""
+
+
+class ScanSearch(SessionSearch):
+    SeriesInstanceUID: Matched = ""
+    Modality: Matched = ""
+    SeriesNumber: Matched = ""
+    SeriesDescription: Matched = ""
+    BodyPartExamined: Matched = ""
+    PerformedProcedureStepStartDate: Matched = ""
+    PerformedProcedureStepStartTime: Matched = ""
+    ScheduledProcedureStepID: Matched = ""
+    RequestedProcedureID: Matched = ""
+
+
+class InstanceSearch(ScanSearch):
+    SOPInstanceUID: Matched = ""
+    SOPClassUID: Matched = ""
+    InstanceNumber: Matched = ""
+    NumberOfFrames: Matched = ""
+    Rows: Matched = ""
+    Columns: Matched = ""
+    BitsAllocated: Matched = ""
+
+
+class SessionFound(Answer):
+    session_id: int
+    project: str
+    PatientID: str
+    PatientSex: str
+    StudyInstanceUID: str
+    StudyDate: str
+    StudyTime: str
+    StudyDescription: str
+    AccessionNumber: str
+    StudyID: str
+    ModalitiesInStudy: list[str]
+    NumberOfStudyRelatedSeries: int
+    NumberOfStudyRelatedInstances: int
+
+
+class ScanFound(SessionFound):
+    """`flags` counts those that stand, on the scan and its instances, by verdict."""
+
+    scan_id: int
+    SeriesInstanceUID: str
+    Modality: str
+    SeriesNumber: int | None
+    SeriesDescription: str
+    BodyPartExamined: str
+    NumberOfSeriesRelatedInstances: int
+    flags: Count = {}
+
+
+class InstanceFound(ScanFound):
+    instance_id: int
+    SOPInstanceUID: str
+    SOPClassUID: str
+    TransferSyntaxUID: str
+    InstanceNumber: int | None
+    NumberOfFrames: int
+    Rows: int | None
+    Columns: int | None
+    BitsAllocated: int | None
+    digest: Digest
+    size: int
+
+
+# --- dataset versions, lists, flags ---------------------------------------------------------------------------------
+
+
+class FreezeWish(Wish):
+    """`list`: freeze these scans alone; `with_unusable`: what is flagged unusable too."""
+
+    name: Name
+    description: Annotated[str, Field(max_length=2000)] = ""
+    list: Name | None = None
+    with_unusable: bool = False
+
+
+class Version(Answer):
+    """A dataset version; its digest names it for ever. `source`: the list that was frozen, empty for all."""
+
+    name: str
+    description: str
+    digest: Digest
+    source: str
+    files: int
+    size: int
+    subjects: int
+    series: int
+    by: str
+    created: str
+
+
+class DatasetFile(Answer):
+    path: str
+    digest: Digest
+    size: int
+    PatientID: str
+    SeriesInstanceUID: str
+
+
+class Gone(Answer):
+    """A file that is in the manifest and no longer given: how it went, why and when, where that is known."""
+
+    path: str
+    digest: Digest
+    how: Literal["removed", "withdrawn", "missing"]
+    reason: str
+    time: str
+
+
+class Part(Answer):
+    subjects: int
+    series: int
+    files: int
+    size: int
+
+
+class Comparison(Answer):
+    """`removed` is in the first version alone, `added` in the second; `changed` has one path and other bytes."""
+
+    same: Part
+    removed: Part
+    added: Part
+    changed: Part
+
+
+class Difference(Answer):
+    path: str
+    first: str
+    second: str
+
+
+class Citation(Answer):
+    """A sentence to print, and what DataCite's schema 4.6 calls the same."""
+
+    text: str
+    datacite: dict[str, Any]
+
+
+class ScanListWish(Wish):
+    series: Annotated[list[Uid], Field(min_length=1, max_length=50_000)]
+
+
+class ScanList(Answer):
+    name: str
+    by: str
+    created: str
+    scans: int
+    series: list[str] | None = None
+
+
+class FlagWish(Wish):
+    """Say why in words that name nobody."""
+
+    verdict: VerdictName
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    SOPInstanceUID: Uid | Literal[""] = ""
+
+
+class Reason(Wish):
+    """Why something is removed, in words that name nobody."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class Removed(Answer):
+    """How much went."""
+
+    instances: int
+    scans: int
+    files: int
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+class Person(Answer):
+    name: str
+    role: RoleName
+    by: str
+    since: str
+
+
+class RoleWish(Wish):
+    role: RoleName
+
+
+class VisibilityWish(Wish):
+    visibility: VisibilityName
+
+
+class InvitationWish(Wish):
+    email: Annotated[str, Field(max_length=254)]
+    role: RoleName | None = None
+
+
+class Invitation(Answer):
+    id: int
+    email: str
+    role: str
+    by: str
+    expires: str
+
+
+class Invited(Answer):
+    """`link` is there where the site did not mail it, to be handed over: it makes one account, once."""
+
+    email: str
+    sent: bool
+    link: str = ""
+
+
+class Account(Answer):
+    name: str
+    standing: StandingName
+    email: str
+    vouched: str
+
+
+class StandingWish(Wish):
+    standing: StandingName
+
+
+class Me(Answer):
+    """Who is asking, and what they may do with the whole site."""
+
+    name: str
+    standing: str
+    in_person: bool
+    may: list[str]
+
+
+class TokenWish(Wish):
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    scope: ScopeName = "read"
+    project: str = ""
+    days: Annotated[int, Field(ge=1, le=366)] = 30
+
+
+class Token(Answer):
+    id: int
+    name: str
+    scope: ScopeName
+    project: str
+    created: str
+    expires: str
+
+
+class TokenMade(Answer):
+    """Shown this once."""
+
+    token: str
+
+
+class Terms(Answer):
+    text: str
+    digest: str
+    accepted: bool
+
+
+class TermsWish(Wish):
+    digest: Digest
+
+
+# --- site -------------------------------------------------------------------------------------------------------------
+
+
+class AuditRow(Answer):
+    id: int
+    time: str
+    who: str
+    what: str
+    object: str
+    address: str
+    basis: str
+    segment: str
+    digest: str
+
+
+class Segment(Answer):
+    segment: str
+    rows: int
+    digest: str
+
+
+class Site(Answer):
+    """What a maintainer sees: no name of a project or a person, nothing of any data."""
+
+    version: str
+    ready: bool
+    free: int
+    heads: list[Segment]
+    settings: dict[str, str]
