@@ -109,6 +109,7 @@ class Project:
     readmit: bool = _setting(False, "take in again what was removed; never who was withdrawn")
     pack_hours: int = _setting(24, "hours without a new instance after which a series becomes one pack; 0: never")
     cold_days: int = _setting(0, "days after which a pack goes to cold storage; 0: never")
+    prearchive_days: int = _setting(30, "days for which what the check refuses can be mended; 0: it is not kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +366,8 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"project {project.name}: same_uid is `refuse` or `version`"
         if project.pack_hours < 0 or project.cold_days < 0:
             yield f"project {project.name}: pack_hours and cold_days are 0 or more"
+        if not 0 <= project.prearchive_days <= 3650:
+            yield f"project {project.name}: prearchive_days is 0 to 3650"
     for pipeline in config.pipelines:
         if pipeline.project not in projects:
             yield f"pipeline {pipeline.name}: no project {pipeline.project!r} is configured"

@@ -11,13 +11,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Engine, RowMapping
 
-from cohortium.archive import attaching, collection, incoming, index, projects, removal, resources, withdrawal
+from cohortium.archive import (
+    attaching,
+    collection,
+    consents,
+    incoming,
+    index,
+    prearchive,
+    projects,
+    removal,
+    resources,
+    withdrawal,
+)
 from cohortium.archive.datakeys import DataKeys
+from cohortium.archive.incoming import Unfit
 from cohortium.archive.inspection import inspect
 from cohortium.archive.objects import Address, Objects
 from cohortium.archive.removal import Removed
@@ -46,6 +59,15 @@ class Offer:
 
     content: bytes | memoryview
     receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What was refused and is durable in the prearchive, without its row yet."""
+
+    refusal: Unfit
+    at: Address
+    offered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +104,17 @@ class Archive:
         with self.engine.begin() as connection:
             return projects.open_project(connection, project, protocol)
 
-    def admit_all(self, offers: Iterable[Offer], project: str, who: str) -> list[Instance | Refused]:
+    def admit_all(
+        self, offers: Iterable[Offer], project: str, who: str, *, aside: bool = False
+    ) -> list[Instance | Refused]:
         """Store and index what is offered to the project, on the word of `who`; the same bytes again: no change.
 
         One answer each, in order: `Refused` where the receipt, the inspection or the index says no. Takes one offer
-        after the other, and writes the index once.
+        after the other, and writes the index once. `aside`: what the check refuses waits in the project's prearchive.
         """
         with self.engine.execution_options(reading=True).begin() as connection:
             row = projects.project_named(connection, project)
-            stored = [self._store(connection, row, offer) for offer in offers]
+            stored = [self._store(connection, row, offer, aside) for offer in offers]
         with self.engine.begin() as connection:
             answers = [self._indexed(connection, row, each, who) for each in stored]
             series = {each.SeriesInstanceUID for each in answers if isinstance(each, Instance)}
@@ -112,10 +136,13 @@ class Archive:
         who: str,
         receipt: Receipt | None = None,
         limit: int = LARGEST,
+        *,
+        aside: bool = False,
     ) -> ResourceFile:
         """Store a file beside the images; `Refused`, or `TooLarge` over `limit` bytes, where it may not come in.
 
         The same name with other bytes is a new version; with the newest version's bytes it changes nothing.
+        `aside`: what the check refuses waits in the project's prearchive.
         """
         found = incoming.read(content, limit)
         digest = sha256(found).hexdigest()
@@ -123,8 +150,15 @@ class Archive:
             row = projects.project_named(connection, project)
             _check_receipt(connection, row, digest, receipt)
             vouched = "trusted" if row["admit"] == "trusted" else "check" if receipt is None else "receipt"
-            checked = attaching.check(connection, row, to, found, vouched)
-        at = self.objects.put(self.objects.keys.of(row["id"], checked.PatientID), found)
+            try:
+                checked: attaching.Checked | Aside | Unfit = attaching.check(connection, row, to, found, vouched)
+            except Unfit as refusal:
+                checked = self._aside(row, found, to, refusal) if aside else refusal
+        if not isinstance(checked, attaching.Checked):
+            with self.engine.begin() as connection:
+                told = _refusal(connection, row, checked, prearchive.FILE, who)
+            raise told
+        at = self.objects.put(self.objects.keys.of(row["id"], checked.key_of), found)
         file: dict[str, Any] = {"key_id": at.key, "admitted": vouched, "site": receipt.site if receipt else ""}
         file |= {"digest": digest, "size": len(found), "media_type": checked.media_type, "by": who}
         with self.engine.begin() as connection:
@@ -153,11 +187,21 @@ class Archive:
 
     def withdraw(self, project: str, PatientID: str, *, who: str, reason: str) -> None:
         """Destroy the subject's key, for ever; see `withdrawal`. `Refused` where the project knows no such subject."""
-        entry = Withdrawal(project, PatientID, reason_of(reason), who, now())
-        with self.engine.begin() as connection:
+        with self.engine.execution_options(reading=True).begin() as connection:
             withdrawal.demand_known(connection, projects.project_named(connection, project)["id"], PatientID)
+        self._withdraw(Withdrawal(project, PatientID, reason_of(reason), who, now()), "withdraw subject")
+
+    def withdraw_consent(self, project: str, reference: str, *, who: str, reason: str) -> None:
+        """End a consent record and destroy the key of its videos; `Refused` where the project has no such record."""
+        with self.engine.execution_options(reading=True).begin() as connection:
+            consents.demand(connection, projects.project_named(connection, project)["id"], reference)
+        entry = Withdrawal(project, consents.key_name(reference), reason_of(reason), who, now())
+        self._withdraw(entry, "withdraw consent")
+
+    def _withdraw(self, entry: Withdrawal, what: str) -> None:
+        with self.engine.begin() as connection:
             key = withdrawal.withdraw(connection, entry)
-            audit.record(connection, who, "withdraw subject", f"{project}/{PatientID}")
+            audit.record(connection, entry.who, what, f"{entry.project}/{entry.PatientID}")
         if key is not None:
             self.objects.keys.forget(key)
         self.collect()
@@ -172,7 +216,47 @@ class Archive:
         with self.engine.begin() as connection:
             index.replace_findings(connection, project_id, SeriesInstanceUID, findings)
 
-    def _store(self, connection: Connection, project: RowMapping, offer: Offer) -> Stored | Refused:
+    def reoffer(self, entry: int, who: str, to: Destination | None = None) -> Instance | ResourceFile:
+        """Offer what waits in the prearchive again, a file perhaps elsewhere; `Refused` as before, or it is in."""
+        with self.engine.execution_options(reading=True).begin() as connection:
+            held = prearchive.held(connection, entry)
+            project = projects.name_of(connection, held.project_id)
+        before, content = prearchive.opened(self.objects, held.address)
+        done: Instance | ResourceFile
+        if before is None:
+            done = self.admit(content, project, None, who)
+        else:
+            done = self.attach(BytesIO(content), to or before, project, who)
+        self.drop(entry, who)
+        return done
+
+    def drop(self, entry: int, who: str) -> None:
+        """Let an entry of the prearchive go, with its bytes."""
+        with self.engine.begin() as connection:
+            held = prearchive.held(connection, entry)
+            prearchive.drop(connection, [held])
+            about = f"{projects.name_of(connection, held.project_id)}/{entry}"
+            audit.record(connection, who, "drop from prearchive", about)
+        self.collect()
+
+    def expire(self) -> int:
+        """Let go of what has waited in the prearchive for its time; returns how much that was."""
+        with self.engine.begin() as connection:
+            count = prearchive.drop(connection, prearchive.expired(connection))
+        self.collect()
+        return count
+
+    def _aside(
+        self, project: RowMapping, content: bytes | memoryview, to: Destination | None, refusal: Unfit
+    ) -> Aside | Unfit:
+        """The refusal, with the bytes in the prearchive where the project has one."""
+        if not project["prearchive_days"]:
+            return refusal
+        return Aside(refusal, prearchive.sealed(self.objects, project["id"], content, to), len(content))
+
+    def _store(
+        self, connection: Connection, project: RowMapping, offer: Offer, aside: bool
+    ) -> Stored | Aside | Refused:
         digest = sha256(offer.content).hexdigest()
         try:
             _check_receipt(connection, project, digest, offer.receipt)
@@ -185,15 +269,17 @@ class Archive:
             key = self.objects.keys.of(project["id"], instance.PatientID)
         except Malformed as error:
             return Refused(f"not admitted: {error}")
+        except Unfit as refusal:
+            return self._aside(project, offer.content, None, refusal) if aside else refusal
         except Refused as refusal:
             return refusal
         return Stored(instance, dicomjson.document(file.elements), *self.objects.keep(key, offer.content))
 
     def _indexed(
-        self, connection: Connection, project: RowMapping, stored: Stored | Refused, who: str
+        self, connection: Connection, project: RowMapping, stored: Stored | Aside | Refused, who: str
     ) -> Instance | Refused:
-        if isinstance(stored, Refused):
-            return stored
+        if not isinstance(stored, Stored):
+            return _refusal(connection, project, stored, prearchive.DICOM, who)
         instance = stored.instance
         try:
             with connection.begin_nested():  # what is refused here leaves no row, and the others their rows
@@ -208,6 +294,15 @@ class Archive:
         except Refused as refusal:
             return refusal
         return instance
+
+
+def _refusal(connection: Connection, project: RowMapping, outcome: Aside | Refused, kind: str, who: str) -> Refused:
+    """What the sender hears; the row of what was put aside is written."""
+    if isinstance(outcome, Refused):
+        return outcome
+    entry = prearchive.add(connection, project, outcome.at, kind, str(outcome.refusal), who, outcome.offered)
+    audit.record(connection, who, "put in prearchive", f"{project['name']}/{entry}")
+    return Unfit(f"{outcome.refusal}. It waits in the prearchive for {project['prearchive_days']} days.")
 
 
 def _check_receipt(connection: Connection, project: RowMapping, digest: str, receipt: Receipt | None) -> None:

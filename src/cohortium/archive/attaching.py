@@ -12,11 +12,11 @@ from itertools import chain
 
 from sqlalchemy import Connection, RowMapping, select
 
-from cohortium.archive import files, resources
+from cohortium.archive import consents, files, resources
 from cohortium.archive.files.said import Said
 from cohortium.archive.files.wording import candidates, objection
+from cohortium.archive.incoming import Unfit
 from cohortium.archive.resources import Destination, Kind, Level
-from cohortium.errors import Refused
 from cohortium.store import schema
 from cohortium.store.schema import consent
 
@@ -29,40 +29,42 @@ OWN = (schema.subject.c.PatientID, schema.session.c.StudyInstanceUID, schema.sca
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is known of a file that may come in: its type by its bytes, whose it is, the row of its consent record."""
+    """What is known of a file that may come in: its type by its bytes, whose key seals it, its consent record's row."""
 
     media_type: str
-    PatientID: str
+    key_of: str
     consent: int | None
 
 
 def check(connection: Connection, project: RowMapping, to: Destination, content: bytes, vouched: str) -> Checked:
-    """`Checked` where the file may come in; `Refused` where it may not, with places and never a value."""
+    """`Checked` where the file may come in; `Unfit` where it may not, with places and never a value."""
     resources.demand_names(to)
-    subject = resources.subject_of(connection, project["id"], to)
+    key_of = resources.subject_of(connection, project["id"], to)
     looked = files.look(content)
-    record = _consent(connection, project["id"], to, looked.media_type)
+    consent_id = _consent(connection, project["id"], to, looked.media_type)
+    if consent_id is not None:
+        key_of = consents.key_name(to.consent)
     said = [Said("its name", to.name), Said("its label", to.label)]
     if vouched == "check":
         said += looked.said
     if vouched != "trusted":
         objections = _objections(said, _known(connection, project["id"], said))
         if objections:
-            raise Refused(f"not admitted: {'; '.join(objections)}")
-    return Checked(looked.media_type, subject, record)
+            raise Unfit(f"not admitted: {'; '.join(objections)}")
+    return Checked(looked.media_type, key_of, consent_id)
 
 
 def _consent(connection: Connection, project_id: int, to: Destination, media_type: str) -> int | None:
     if (to.kind is Kind.VIDEO) is not media_type.startswith("video/"):
-        raise Refused("not admitted: videos, and nothing else, are resources of the kind video")
+        raise Unfit("not admitted: videos, and nothing else, are resources of the kind video")
     if to.kind is not Kind.VIDEO:
         return None
     if to.level is not Level.PROJECT:
-        raise Refused("not admitted: a video is identifiable and kept apart from subjects; attach it to the project")
+        raise Unfit("not admitted: a video is identifiable and kept apart from subjects; attach it to the project")
     where = consent.c.project_id == project_id, consent.c.reference == to.consent, consent.c.withdrawn == ""
     found = connection.scalar(select(consent.c.id).where(*where))
     if found is None:
-        raise Refused("not admitted: a video needs a consent record that holds; make the record first")
+        raise Unfit("not admitted: a video needs a consent record that holds; make the record first")
     return int(found)
 
 

@@ -10,9 +10,13 @@ from typing import BinaryIO
 from cohortium.errors import Refused
 from cohortium.wire.multipart import TooLarge
 
-__all__ = ["read"]
+__all__ = ["Unfit", "read"]
 
 PIECE = 1 << 20
+
+
+class Unfit(Refused):
+    """The archive's check says no, and the sender may mend what was offered."""
 
 
 def read(source: BinaryIO | Path, limit: int) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from pydicom.uid import UID
 
+from cohortium.archive.incoming import Unfit
 from cohortium.dicom import elements
 from cohortium.dicom.elements import Elements, File
 from cohortium.errors import Malformed, Refused
@@ -35,7 +36,7 @@ META = frozenset(
 
 
 def inspect(content: bytes | memoryview, protocol_digest: str, allows: Collection[str] = ()) -> File:
-    """The file, read; raise `Refused`, with the first thing that is wrong, unless it may come in.
+    """The file, read; raise `Refused`, or `Unfit` with the first thing that is wrong, unless it may come in.
 
     The project's protocol may allow `private` attributes, and `names` that differ from the pseudonym.
     """
@@ -45,7 +46,7 @@ def inspect(content: bytes | memoryview, protocol_digest: str, allows: Collectio
         raise Refused(f"not admitted: {error}") from None
     wrong = next(_objections(content, file, protocol_digest, allows), None)
     if wrong:
-        raise Refused(f"not admitted: {wrong}")
+        raise Unfit(f"not admitted: {wrong}")
     return file
 
 

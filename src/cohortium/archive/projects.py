@@ -16,7 +16,7 @@ from cohortium.store import insert_once, now
 from cohortium.store.schema import instance, project, site
 from cohortium.values import Protocol
 
-__all__ = ["enrol", "open_project", "project_named", "public_key"]
+__all__ = ["enrol", "name_of", "open_project", "project_named", "public_key"]
 
 
 def open_project(connection: Connection, settings: Project, protocol: Protocol) -> int:
@@ -29,6 +29,7 @@ def open_project(connection: Connection, settings: Project, protocol: Protocol) 
         "readmit": settings.readmit,
         "pack_hours": settings.pack_hours,
         "cold_days": settings.cold_days,
+        "prearchive_days": settings.prearchive_days,
         "protocol": protocol.label,
         "protocol_digest": digest,
         "allows": list(_allowed(protocol)),
@@ -60,6 +61,11 @@ def project_named(connection: Connection, name: str) -> RowMapping:
     if row is None:
         raise Refused(f"there is no project {name!r} in this archive")
     return row
+
+
+def name_of(connection: Connection, project_id: int) -> str:
+    """The name of a project that is there."""
+    return str(connection.execute(select(project.c.name).where(project.c.id == project_id)).scalar_one())
 
 
 def enrol(connection: Connection, name: str, key: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select
 
+from cohortium.archive.incoming import Unfit
 from cohortium.errors import Refused
 from cohortium.store import now, schema
 from cohortium.store.schema import resource, resource_file
@@ -79,12 +80,12 @@ COLUMNS = [resource_file.c[name] for name in ResourceFile.__dataclass_fields__]
 
 
 def demand_names(to: Destination) -> None:
-    """Raise `Refused` unless label and name are of letters, digits and `._-`, the name perhaps in folders."""
+    """Raise `Unfit` unless label and name are of letters, digits and `._-`, the name perhaps in folders."""
     parts = to.name.split("/")
     if not PART.fullmatch(to.label):
-        raise Refused("not admitted: a label has letters, digits and ._-, begins with no mark, and has at most 64")
+        raise Unfit("not admitted: a label has letters, digits and ._-, begins with no mark, and has at most 64")
     if len(to.name) > LONGEST_NAME or len(parts) > DEEPEST or not all(map(PART.fullmatch, parts)):
-        raise Refused("not admitted: a file name has letters, digits and ._-, in folders that / parts; rename it")
+        raise Unfit("not admitted: a file name has letters, digits and ._-, in folders that / parts; rename it")
 
 
 def subject_of(connection: Connection, project_id: int, to: Destination) -> str:
@@ -98,7 +99,7 @@ def add(
     connection: Connection, project_id: int, to: Destination, file: dict[str, Any], consent: int | None
 ) -> ResourceFile:
     """The file's row, and its resource's where that is missing; the same bytes again add nothing."""
-    of = _resource(connection, project_id, to)
+    of = _resource(connection, project_id, to, consent)
     if of is None:
         row = {"project_id": project_id, "level": to.level, "kind": to.kind, "label": to.label, "consent_id": consent}
         row |= _ancestors(connection, project_id, to) | {"by": file["by"], "created": now()}
@@ -112,15 +113,17 @@ def add(
     return ResourceFile(*made)
 
 
-def _resource(connection: Connection, project_id: int, to: Destination) -> int | None:
+def _resource(connection: Connection, project_id: int, to: Destination, consent: int | None) -> int | None:
     """The resource of that label there; `Refused` where it is of another kind, or there is no such place."""
     place = _ancestors(connection, project_id, to)
-    columns = resource.c.id, resource.c.kind
+    columns = resource.c.id, resource.c.kind, resource.c.consent_id
     where = [resource.c.project_id == project_id, resource.c.level == to.level, resource.c.label == to.label]
     where += [resource.c[name] == value for name, value in place.items()]
     row = connection.execute(select(*columns).where(*where)).one_or_none()
     if row is not None and row.kind != to.kind:
         raise Refused(f"not admitted: the {to.level} has a resource of that label already, of kind {row.kind}")
+    if row is not None and row.consent_id != consent:
+        raise Refused("not admitted: the resource of that label refers to another consent record")
     return None if row is None else int(row.id)
 
 

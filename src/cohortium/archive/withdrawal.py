@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, exists, select
 
 from cohortium.archive.collection import discard_all
+from cohortium.archive.consents import end, reference_of
 from cohortium.archive.projects import project_named
-from cohortium.archive.removal import remove
+from cohortium.archive.removal import remove, remove_files
 from cohortium.archive.tombstones import Removable
 from cohortium.errors import Refused
 from cohortium.store import insert_once, now
-from cohortium.store.schema import data_key, flag, prearchive, project, scan, session, subject, withdrawal
+from cohortium.store.schema import data_key, flag, prearchive, project, resource, scan, session, subject, withdrawal
 
 __all__ = ["Withdrawal", "journal", "replay", "withdraw"]
 
@@ -60,6 +61,8 @@ def withdraw(connection: Connection, entry: Withdrawal) -> int | None:
         _forget_flags(connection, project_id, entry.PatientID)
         said = {"who": entry.who, "reason": entry.reason}
         remove(connection, project_id, Removable.SUBJECT, entry.PatientID, **said)
+    if (reference := reference_of(entry.PatientID)) is not None:
+        _forget_videos(connection, project_id, reference, entry)
     if key is not None:
         connection.execute(delete(prearchive).where(prearchive.c.key_id == key))
         connection.execute(delete(data_key).where(data_key.c.id == key))
@@ -77,6 +80,13 @@ def demand_known(connection: Connection, project_id: int, PatientID: str) -> Non
         ):
             return
     raise Refused("the project holds no such subject")
+
+
+def _forget_videos(connection: Connection, project_id: int, reference: str, entry: Withdrawal) -> None:
+    """End the consent record, and let the videos that refer to it go."""
+    record = end(connection, project_id, reference)
+    for each in connection.scalars(select(resource.c.id).where(resource.c.consent_id == record)).all():
+        remove_files(connection, each, None, who=entry.who, reason=entry.reason)
 
 
 def _forget_flags(connection: Connection, project_id: int, PatientID: str) -> None:

@@ -1,7 +1,9 @@
 """What is in the archive, as far as the person who asks may see it: every query carries `visible_projects`."""
 
+from cohortium.find.consents import ConsentRow, consents
 from cohortium.find.members import SCAN, SESSION, Member, members
 from cohortium.find.outlines import Outline, outlines
+from cohortium.find.prearchive import waiting, waiting_in
 from cohortium.find.projects import Bar, ProjectCard, project_named, projects
 from cohortium.find.resources import FileRow, ResourceRow, resource_file_of, resource_versions, resources
 from cohortium.find.scans import FrameAt, Place, ScanPage, instance, scan
@@ -12,6 +14,7 @@ __all__ = [
     "SCAN",
     "SESSION",
     "Bar",
+    "ConsentRow",
     "FileRow",
     "Found",
     "FrameAt",
@@ -27,6 +30,7 @@ __all__ = [
     "Search",
     "SessionRow",
     "SubjectRow",
+    "consents",
     "further",
     "header_of",
     "header_texts",
@@ -43,4 +47,6 @@ __all__ = [
     "search",
     "siblings",
     "subjects",
+    "waiting",
+    "waiting_in",
 ]

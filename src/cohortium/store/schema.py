@@ -132,6 +132,7 @@ project = Table(
     Column("title", String(255), nullable=False),
     Column("admit", String(16), nullable=False),  # receipt | check | trusted
     Column("visibility", String(16), nullable=False, server_default="private"),  # govern.roles.Visibility
+    Column("prearchive_days", Integer, nullable=False, server_default="30"),  # 0: what is refused is not kept
     Column("protocol", String(64), nullable=False),  # name of the protocol that its data went through
     Column("protocol_digest", String(64), nullable=False),
     Column("allows", JSON, nullable=False, server_default="[]"),  # what the protocol leaves: private, names
@@ -469,6 +470,7 @@ prearchive = Table(
     Column("digest", String(64), nullable=False),  # of its bytes behind random ones, so that it tells nothing of them
     Column("size", BigInteger, nullable=False),
     Column("key_id", BigInteger),
+    Column("offered", BigInteger, nullable=False, server_default="0"),  # bytes of what was offered
     Column("by", String(64), nullable=False),
     Column("created", String(32), nullable=False),
     Column("expires", String(32), nullable=False, index=True),

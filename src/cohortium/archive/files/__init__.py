@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from cohortium.archive.files import jpeg, mp4, nifti, npy, nrrd, png, tables, tiff
 from cohortium.archive.files.said import Said
 from cohortium.archive.files.wording import objection
+from cohortium.archive.incoming import Unfit
 from cohortium.errors import Refused
 
 __all__ = ["Looked", "look", "objection"]
@@ -83,14 +84,16 @@ ELSEWHERE = (  # what is known by bytes at a place, and still does not come in h
 
 
 def look(content: bytes) -> Looked:
-    """What the file is and says; `Refused`, naming the place, where it is unknown, unsound or may hide something."""
+    """What the file is and says; `Unfit`, naming the place, where it is unknown, unsound or may hide something."""
     for at, magic, reason in ELSEWHERE:
         if content.startswith(magic, at):
-            raise Refused(f"not admitted: {reason}")
+            raise Unfit(f"not admitted: {reason}")
     found = next((each for each in FORMATS if each.claims(content)), None)
     if found is None:
-        raise Refused("not admitted: its bytes are of no type that is known here; the documentation lists them")
+        raise Unfit("not admitted: its bytes are of no type that is known here; the documentation lists them")
     try:
         return Looked(found.media_type, tuple(found.read(content)))
+    except Refused as refusal:
+        raise Unfit(str(refusal)) from None
     except (*UNREADABLE, RecursionError, MemoryError):
-        raise Refused(f"not admitted: it cannot be read as {found.media_type} to its end") from None
+        raise Unfit(f"not admitted: it cannot be read as {found.media_type} to its end") from None

@@ -99,7 +99,8 @@ def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> N
             offers.append((part, Offer(part.content, _receipt(part))))
         except Refused:
             answer.failed.append(_failure(part, NOT_AUTHORIZED))
-    found = scope.archive(request).admit_all((offer for _, offer in offers), answer.project, who=user(request).name)
+    taken = (offer for _, offer in offers)
+    found = scope.archive(request).admit_all(taken, answer.project, who=user(request).name, aside=True)
     for (part, _), one in zip(offers, found, strict=True):
         if isinstance(one, Refused):
             answer.failed.append(_failure(part, NOT_AUTHORIZED))
