@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import databases
+import s3
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -89,6 +90,13 @@ def browser_path() -> str | None:
 def postgres() -> Iterator[databases.Server]:
     """A PostgreSQL server of this session's own."""
     with databases.server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[s3.Server]:
+    """A server of this session's own that speaks S3."""
+    with s3.server() as server:
         yield server
 
 

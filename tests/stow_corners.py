@@ -16,7 +16,7 @@ from pydicom.uid import generate_uid
 
 import portal_site
 
-__all__ = ["Posted", "corners"]
+__all__ = ["Posted", "corners", "harmless"]
 
 PIXEL_DATA_GROUP_AFTER = 0x7FE10010
 
@@ -88,6 +88,11 @@ def _files(name: str, protocol_digest: str) -> Iterator[tuple[str, bytes]]:
     yield "cut", clean[: len(clean) // 2] + name.encode()
     yield "transfer syntax", clean.replace(b"1.2.840.10008.1.2.1\0", name.encode().ljust(20, b"\0")[:20])
     yield "without a head", name.encode() + clean[132:]
+
+
+def harmless(protocol_digest: str = portal_site.PROTOCOL.digest) -> Posted:
+    """A request that is taken: one new object, with nothing planted."""
+    return Posted("none", _body(_file(protocol_digest)), stored=True)
 
 
 def _identified(dataset: Dataset, name: str) -> None:

@@ -36,6 +36,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 RESERVED = ("studies", "series", "instances")
 STORE_URL = re.compile(r"postgresql://[^\s/]*/[^\s/?]+(\?\S*)?$")
 PUBLIC = re.compile(r"(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:\d{1,5})?")
+BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?")
 PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]\w*password=")
 
 
@@ -54,6 +55,10 @@ class Site:
 @dataclass(frozen=True, slots=True)
 class Store:
     url: str = _setting("", "`postgresql://USER@HOST/DATABASE`, without the password; empty: SQLite below site.data")
+    objects: str = _setting("", "`s3://BUCKET/PREFIX` for the archive's sealed bytes; empty: a folder below site.data")
+    endpoint: str = _setting("", "address of the server that speaks S3; empty: Amazon's")
+    region: str = _setting("", "its region; empty: us-east-1")
+    credentials_file: str = _setting("", "file, mode 0600, as AWS's own; empty: AWS_ACCESS_KEY_ID and so on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +354,10 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "store.url: `postgresql://USER@HOST/DATABASE` is expected"
     elif PASSWORD.search(config.store.url):
         yield "store.url: holds a password; leave it out, and name the file that has it with `?passfile=FILE`"
+    if config.store.objects and not BUCKET_URL.fullmatch(config.store.objects):
+        yield "store.objects: `s3://BUCKET` or `s3://BUCKET/PREFIX` is expected"
+    if config.store.endpoint and not PUBLIC.fullmatch(config.store.endpoint):
+        yield "store.endpoint: https is needed (http on this machine alone), and no path"
     for kind, entries in (("project", config.projects), ("pipeline", config.pipelines)):
         names = [entry.name for entry in entries]
         for name in sorted({name for name in names if names.count(name) > 1}):

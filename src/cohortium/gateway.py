@@ -15,7 +15,7 @@ from time import perf_counter
 
 from cohortium import __version__, keys
 from cohortium.acquire import folder
-from cohortium.archive import Archive
+from cohortium.archive import Archive, storage_of
 from cohortium.check import Specification, check
 from cohortium.check import load as load_specification
 from cohortium.config import Config, Pipeline
@@ -49,7 +49,7 @@ def run(config: Config, progress: Progress) -> Summary:
     key = keys.load(config.site.key, config.site.data)
     with room():
         engine = open_store(config)
-        archive = Archive(engine, config.site.data, key)
+        archive = Archive(engine, storage_of(config), key)
         with Spool(engine, config.site.data / "spool", key) as spool:
             gateway = Gateway(config, key, spool, archive, progress)
             with spool.reading() as connection:

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
@@ -21,9 +22,14 @@ from sqlalchemy import select
 
 import databases
 import portal_site
+import s3
+import stow_corners
+from cohortium import config, keys
+from cohortium.archive import Archive, storage_of
 from cohortium.prove import audit
 from cohortium.store import jobs, open_store, schema
 
+LOGIN = ("admin", portal_site.PASSWORD)
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SERVE = [sys.executable, "-c", "from cohortium.cli import main; main()", "serve", "--port", "0"]
 
@@ -123,6 +129,45 @@ def test_two_servers_at_once_share_logins_and_audit(cohortium: Run, site: Path, 
             assert audit.verify_chain(connection) == len(entries)
         assert [what for what, _ in entries].count("logout") == 8
         assert len({segment for _, segment in entries}) >= 2
+
+
+def test_two_servers_at_once_on_postgresql_and_s3_hold_the_same_images(
+    cohortium: Run, site: Path, postgres: databases.Server, s3_server: s3.Server
+) -> None:
+    store = s3_server.settings(site)
+    with postgres.database() as url:
+        environment = {f"COHORTIUM_STORE__{key.upper()}": value for key, value in asdict(store).items() if value}
+        environment["COHORTIUM_STORE__URL"] = url
+        one_time = cohortium("user", "password", "admin", cwd=site, **environment).stdout.strip()
+        settings = config.load(site / "cohortium.toml", environment)
+        archive = Archive(open_store(url), storage_of(settings), keys.load(settings.site.key, settings.site.data))
+        archive.open_project(config.Project("lung", "", "check"), portal_site.PROTOCOL)
+        bodies = [stow_corners.harmless() for _ in range(12)]
+        with serving(site, **environment) as one, serving(site, **environment) as other:
+            servers = [address(one), address(other)]
+            with httpx.Client(base_url=servers[0], timeout=60) as client:
+                portal_site.become(client, "admin", one_time)
+
+            def send(n: int) -> int:
+                """Each object goes to both servers at about the same time."""
+                place, body = f"{servers[n % 2]}dicomweb/lung/studies", bodies[n // 2]
+                return httpx.post(
+                    place, content=body.body, headers=body.all_headers, auth=LOGIN, timeout=60
+                ).status_code
+
+            with ThreadPoolExecutor(4) as pool:
+                assert list(pool.map(send, range(2 * len(bodies)))) == [200] * 2 * len(bodies)
+            studies = httpx.get(f"{servers[0]}dicomweb/lung/studies", auth=LOGIN, timeout=60).json()
+            uids = [study["0020000D"]["Value"][0] for study in studies]
+            places = [f"{server}dicomweb/lung/studies/{uid}" for uid in uids for server in servers]
+            assert {httpx.get(place, auth=LOGIN, timeout=60).status_code for place in places} == {200}
+        with archive.engine.begin() as connection:
+            held = connection.scalars(select(schema.instance.c.digest)).all()
+            assert audit.verify_chain(connection) > 0
+        archive.engine.dispose()
+        assert len(held) == len(set(held)) == len(bodies)
+        assert len(list(archive.objects.storage.names())) == len(bodies)
+        assert not (site / "data" / "objects").exists() or not any((site / "data" / "objects").iterdir())
 
 
 def waited(site: Path, count: int) -> list[int]:

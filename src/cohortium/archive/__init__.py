@@ -4,6 +4,7 @@ from cohortium.archive.admission import Archive, Offer
 from cohortium.archive.objects import Address, Objects
 from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, Kind, Level, ResourceFile
+from cohortium.archive.storage import storage_of
 from cohortium.archive.tombstones import Removable
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "Removable",
     "Removed",
     "ResourceFile",
+    "storage_of",
 ]

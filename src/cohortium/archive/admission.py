@@ -35,7 +35,7 @@ from cohortium.archive.inspection import inspect
 from cohortium.archive.objects import Address, Objects
 from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, ResourceFile
-from cohortium.archive.storage import Folder
+from cohortium.archive.storage import Folder, Storage
 from cohortium.archive.tombstones import Removable, objection, reason_of
 from cohortium.archive.withdrawal import Withdrawal
 from cohortium.config import Project
@@ -88,11 +88,15 @@ class News(StrEnum):
 
 
 class Archive:
-    """The archive below the data root `data`, indexed in the store behind `engine`, sealed under the site's key."""
+    """The archive that is indexed in the store behind `engine`, its objects sealed under the site's key.
 
-    def __init__(self, engine: Engine, data: Path, key: SiteKey) -> None:
+    They are in the storage, or below the data root of that path.
+    """
+
+    def __init__(self, engine: Engine, where: Storage | Path, key: SiteKey) -> None:
         self.engine = engine
-        self.objects = Objects(Folder(data / "objects"), DataKeys(engine, key))
+        storage = Folder(where / "objects") if isinstance(where, Path) else where
+        self.objects = Objects(storage, DataKeys(engine, key))
 
     def enrol(self, site: str, public_key: str) -> None:
         """Accept receipts of this site from now on (`public_key`: Ed25519, hex)."""

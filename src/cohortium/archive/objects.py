@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, RowMapping, Table, select
 
 from cohortium import sealed
 from cohortium.archive.datakeys import DataKeys
-from cohortium.archive.storage import Folder
+from cohortium.archive.storage import Storage
 from cohortium.errors import Corrupt, Malformed, Unavailable
 from cohortium.store.schema import earlier_version, instance
 
@@ -64,7 +64,7 @@ def find(connection: Connection, project_id: int, digest: str) -> Address | None
 class Objects:
     """The objects in one storage."""
 
-    def __init__(self, storage: Folder, keys: DataKeys) -> None:
+    def __init__(self, storage: Storage, keys: DataKeys) -> None:
         self.storage = storage
         self.keys = keys
 

@@ -1,4 +1,4 @@
-"""Where the archive's bytes lie: a local folder. What is kept here is sealed already, under names that tell nothing.
+"""Where the archive's bytes lie: a local folder, or a bucket (`bucket`). All sealed, under names that tell nothing.
 
 `write` returns only after the bytes would survive a power cut. obstore writes under a temporary name and renames, but
 flushes nothing to disk, so a name may outlive its bytes; therefore what is found in place is flushed too, and whoever
@@ -11,20 +11,56 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, GenericError
 from obstore.store import LocalStore
 
+from cohortium.config import Config
 from cohortium.errors import Unavailable
 from cohortium.sealed import sync_folder
 from cohortium.store.room import FULL
 
-__all__ = ["Folder"]
+__all__ = ["Folder", "Storage", "storage_of"]
+
+
+class Storage(Protocol):
+    """Sealed bytes by name. A name that is not there raises `FileNotFoundError`."""
+
+    def write(self, name: str, content: bytes) -> bool:
+        """Keep the bytes unless there are some of that name; returns whether there were none. Durable either way."""
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Keep these bytes in place of what is there."""
+
+    def has(self, name: str) -> bool:
+        """Whether there are bytes of that name."""
+
+    def read(self, name: str) -> memoryview:
+        """All the bytes of that name."""
+
+    def ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
+        """The bytes [start, end) for each span."""
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Let go of these; of what is gone already, nothing is said."""
+
+    def names(self, below: str = "") -> Iterator[tuple[str, int]]:
+        """Every name that begins with `below`, a folder, and how many bytes it has; also what a killed writer left."""
+
+
+def storage_of(config: Config) -> Storage:
+    """Where the configuration says that the objects are."""
+    from cohortium.archive.bucket import Bucket
+
+    if config.store.objects:
+        return Bucket(config.store, config.file.parent)
+    return Folder(config.site.data / "objects")
 
 
 class Folder:
-    """Bytes by name below one local folder. A name that is not there raises `FileNotFoundError`."""
+    """A storage in one local folder."""
 
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -33,7 +69,6 @@ class Folder:
         self._synced: set[Path] = set()
 
     def write(self, name: str, content: bytes) -> bool:
-        """Keep the bytes unless there are some of that name; returns whether there were none. Durable either way."""
         try:
             obstore.put(self._store, name, content, mode="create", use_multipart=False)
         except AlreadyExistsError:
@@ -45,7 +80,6 @@ class Folder:
         return True
 
     def replace(self, name: str, content: bytes) -> None:
-        """Keep these bytes in place of what is there."""
         try:
             obstore.put(self._store, name, content, use_multipart=False)
         except GenericError as error:
@@ -53,20 +87,16 @@ class Folder:
         self._make_durable(name)
 
     def has(self, name: str) -> bool:
-        """Whether there are bytes of that name."""
         return (self.path / name).is_file()
 
     def read(self, name: str) -> memoryview:
-        """All the bytes of that name."""
         return memoryview(obstore.get(self._store, name).bytes())
 
     def ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
-        """The bytes [start, end) for each span."""
         starts, ends = [start for start, _ in spans], [end for _, end in spans]
         return [memoryview(each) for each in obstore.get_ranges(self._store, name, starts=starts, ends=ends)]
 
     def remove(self, names: Iterable[str]) -> None:
-        """Let go of these; of what is gone already, nothing is said."""
         for name in names:
             path = self.path / name
             path.unlink(missing_ok=True)
@@ -75,7 +105,6 @@ class Folder:
                 self._synced.discard(path.parent)
 
     def names(self, below: str = "") -> Iterator[tuple[str, int]]:
-        """Every name that begins with `below`, a folder, and how many bytes it has; also what a killed writer left."""
         for folder, _, files in os.walk(self.path / below):
             for file in files:
                 path = Path(folder, file)

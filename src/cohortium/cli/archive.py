@@ -55,7 +55,7 @@ def _open(file: Path) -> Archive:
     settings = config.load(file)
 
     from cohortium import keys
-    from cohortium.archive import Archive
+    from cohortium.archive import Archive, storage_of
     from cohortium.store import open_store
 
-    return Archive(open_store(settings), settings.site.data, keys.load(settings.site.key, settings.site.data))
+    return Archive(open_store(settings), storage_of(settings), keys.load(settings.site.key, settings.site.data))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, select
 
 from cohortium import config, gateway, keys
 from cohortium.acquire import folder
-from cohortium.archive import Address, Archive
+from cohortium.archive import Address, Archive, storage_of
 from cohortium.demo import hospital
 from cohortium.errors import Refused, Unavailable
 from cohortium.govern import users
@@ -159,7 +159,7 @@ def _searched(settings: config.Config, engine: Engine, planted: tuple[str, ...],
     """Search all that left: every object in the archive, and every row of its index."""
     source = settings.pipelines[0].source
     inputs = [path for path, problem in folder.walk(source) if not problem]
-    objects = Archive(engine, settings.site.data, keys.load(settings.site.key, settings.site.data)).objects
+    objects = Archive(engine, storage_of(settings), keys.load(settings.site.key, settings.site.data)).objects
     with engine.execution_options(reading=True).connect() as connection:
         columns = Address.columns(schema.instance)
         held = [Address(*row) for row in connection.execute(select(*columns).order_by(schema.instance.c.digest))]

@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from cohortium import __version__, keys
-from cohortium.archive import Archive
+from cohortium.archive import Archive, storage_of
 from cohortium.config import Config
 from cohortium.govern import terms
 from cohortium.prove import audit
@@ -48,7 +48,7 @@ def create(config: Config) -> FastAPI:
     app.state.marks = key.derive("audit searches")
     with app.state.engine.begin() as connection:
         audit.sign(connection, key.signer())
-    app.state.archive = Archive(app.state.engine, config.site.data, key)
+    app.state.archive = Archive(app.state.engine, storage_of(config), key)
     app.state.pictures = Pictures(app.state.archive.objects)
     app.state.bookmarks = Bookmarks()
     app.state.remembered = Remembered()

@@ -1,0 +1,121 @@
+"""Where the archive's bytes lie, if not in a folder: a bucket that speaks S3.
+
+What the service or obstore says of an error may hold addresses, keys and signatures, so none of it is passed on.
+"""
+
+from __future__ import annotations
+
+import configparser
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import S3Store
+
+from cohortium.config import Store
+from cohortium.errors import ConfigError, Unavailable
+from cohortium.keys import read_private
+
+if TYPE_CHECKING:  # they are there for type checkers alone
+    from obstore.store import ClientConfig, S3Config
+
+__all__ = ["Bucket"]
+
+PATIENCE: ClientConfig = {"connect_timeout": "10s", "timeout": "15m"}
+UNREACHABLE = "the object storage cannot be reached or refuses; look at [store] objects, its credentials and the server"
+
+
+class Bucket:
+    """A storage below `s3://BUCKET/PREFIX`."""
+
+    def __init__(self, settings: Store, folder: Path) -> None:
+        url = urlsplit(settings.objects)
+        options: S3Config = {"region": settings.region or "us-east-1", "virtual_hosted_style_request": False}
+        if settings.endpoint:
+            options["endpoint"] = settings.endpoint
+        if settings.credentials_file:
+            options |= _credentials(folder / settings.credentials_file)
+        plain = urlsplit(settings.endpoint).scheme == "http"  # config lets that be on this machine alone
+        self._store = S3Store(
+            url.netloc,
+            prefix=url.path.strip("/") or None,
+            config=options,
+            client_options={**PATIENCE, "allow_http": plain},
+            retry_config={"max_retries": 3},
+        )
+
+    def write(self, name: str, content: bytes) -> bool:
+        with _in_words():
+            try:
+                obstore.put(self._store, name, content, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+            except FileNotFoundError:
+                raise Unavailable(UNREACHABLE) from None  # there is no such bucket
+        return True
+
+    def replace(self, name: str, content: bytes) -> None:
+        with _in_words():
+            obstore.put(self._store, name, content, use_multipart=False)
+
+    def has(self, name: str) -> bool:
+        with _in_words():
+            try:
+                obstore.head(self._store, name)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def read(self, name: str) -> memoryview:
+        with _in_words():
+            return memoryview(obstore.get(self._store, name).bytes())
+
+    def ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
+        starts, ends = [start for start, _ in spans], [end for _, end in spans]
+        with _in_words():
+            return [memoryview(each) for each in obstore.get_ranges(self._store, name, starts=starts, ends=ends)]
+
+    def remove(self, names: Iterable[str]) -> None:
+        gone = list(names)
+        if gone:
+            with _in_words():
+                obstore.delete(self._store, gone)
+
+    def names(self, below: str = "") -> Iterator[tuple[str, int]]:
+        with _in_words():
+            for some in obstore.list(self._store, below.rstrip("/") or None):
+                yield from ((each["path"], each["size"]) for each in some)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise FileNotFoundError("no such object") from None
+    except BaseError:
+        raise Unavailable(UNREACHABLE) from None
+
+
+def _credentials(path: Path) -> S3Config:
+    """What a file in the form of AWS's own says under `[default]`."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_file(io.StringIO(read_private(path, "the credentials of the object storage")))
+        section = parser["default"]
+        found: S3Config = {
+            "access_key_id": section["aws_access_key_id"],
+            "secret_access_key": section["aws_secret_access_key"],
+        }
+    except (configparser.Error, KeyError):
+        raise ConfigError(
+            f"{path.name}: [default] with aws_access_key_id and aws_secret_access_key is expected"
+        ) from None
+    if token := section.get("aws_session_token"):
+        found["session_token"] = token
+    return found
