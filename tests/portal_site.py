@@ -6,12 +6,13 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -141,13 +142,13 @@ def encode(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
 
 
 @contextmanager
-def served(settings: config.Config) -> Iterator[Served]:
-    """The application on a free port of the loopback, until the block ends."""
+def served(settings: config.Config, around: Callable[[Any], Any] = lambda app: app) -> Iterator[Served]:
+    """The application on a free port of the loopback, until the block ends; `around` may stand before it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         app = create(replace(settings, serve=replace(settings.serve, port=listener.getsockname()[1])))
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         server = uvicorn.Server(
-            uvicorn.Config(app, access_log=False, log_level="warning", server_header=False, proxy_headers=False)
+            uvicorn.Config(around(app), access_log=False, log_level="warning", server_header=False, proxy_headers=False)
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

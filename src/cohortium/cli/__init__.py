@@ -20,12 +20,14 @@ from cohortium.cli import (
     archive,
     audit,
     ctp,
+    dataset,
     deidentify,
     demo,
     gateway,
     people,
     project,
     protocol,
+    pull,
     serve,
     site,
     subject,
@@ -109,6 +111,7 @@ prove_commands = _group(help="Proof of what was done.")
 audit_commands = _group(help="Who did what: taken out, and checked.")
 project_commands = _group(help="Who may do what in a project.")
 archive_commands = _group(help="The archive, looked after.")
+dataset_commands = _group(help="Dataset versions: frozen, listed, compared, cited.")
 protocol_commands = _group(help="Protocols, looked at.")
 subject_commands = _group(help="From patients to subjects: secrets, lookup lists, and who is in a project.")
 
@@ -126,6 +129,13 @@ app.command()(worker.worker)
 app.add_typer(archive_commands, name="archive")
 archive_commands.command("reindex")(archive.reindex)
 archive_commands.command("withdraw")(archive.withdraw)
+app.command()(pull.pull)
+app.add_typer(dataset_commands, name="dataset")
+dataset_commands.command("freeze")(dataset.freeze)
+dataset_commands.command("list")(dataset.list_versions)
+dataset_commands.command("show")(dataset.show)
+dataset_commands.command("compare")(dataset.compare)
+dataset_commands.command("cite")(dataset.cite)
 app.add_typer(protocol_commands, name="protocol")
 protocol_commands.command("diff")(protocol.diff)
 app.add_typer(subject_commands, name="subject")
