@@ -99,19 +99,21 @@ class Hospital:
         return [{key: value for key, value in row.items() if key not in leave_out} for row in found]
 
     def memory(self) -> dict[str, Any]:
-        """All that the site remembers, but for random salts and the time of day."""
+        """All that the site remembers, but for random salts and keys and the time of day."""
         data = self.root / "data"
+        files = [path for path in (data / "objects").rglob("*") if path.is_file()]
+        objects = [path for path in files if "#" not in path.name]  # else half-written by obstore, for fsck to clear
         with open_store(data).begin() as connection:
             entries = audit.verify_chain(connection)
         return {
             "items": sorted(self.rows(schema.item), key=str),
             "arrivals": sorted(self.rows(schema.arrival, "path"), key=str),
             "subjects": sorted(self.rows(schema.subject, "id"), key=str),
-            "instances": sorted(self.rows(schema.instance, "id"), key=str),
+            "instances": sorted(self.rows(schema.instance, "id", "key_id"), key=str),
             "findings": sorted(self.rows(schema.finding, "id"), key=str),
             "audit entries": entries,
             "provenance": sorted(row["output"] for row in self.rows(schema.provenance)),
-            "objects": sorted(path.name for path in (data / "objects").rglob("*") if path.is_file()),
+            "objects": len(objects),  # their names are keyed
             "spool": sorted(str(path.relative_to(data)) for path in (data / "spool").rglob("*") if path.is_file()),
         }
 

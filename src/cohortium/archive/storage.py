@@ -20,7 +20,7 @@ from obstore.store import LocalStore
 from cohortium.config import Config
 from cohortium.errors import Unavailable
 from cohortium.sealed import sync_folder
-from cohortium.store.room import FULL
+from cohortium.store.room import FULL, SHUT
 
 __all__ = ["Folder", "Storage", "storage_of"]
 
@@ -129,4 +129,4 @@ class Folder:
 
 
 def _full(error: GenericError) -> Exception:
-    return Unavailable(FULL) if "StorageFull" in str(error) else error
+    return Unavailable(FULL if "StorageFull" in str(error) else SHUT)

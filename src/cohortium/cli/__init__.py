@@ -19,6 +19,7 @@ from cohortium.cli import (
     anonymise,
     archive,
     audit,
+    backup,
     ctp,
     dataset,
     deidentify,
@@ -125,6 +126,8 @@ app.command()(verify.verify)
 app.add_typer(gateway_commands, name="gateway")
 gateway_commands.command("run")(gateway.run)
 app.command()(serve.serve)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(worker.worker)
 app.add_typer(archive_commands, name="archive")
 archive_commands.command("reindex")(archive.reindex)

@@ -15,30 +15,36 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, cas
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cohortium.config import Config
+from cohortium.errors import Refused
 from cohortium.store import on_postgres, on_sqlite
 from cohortium.store.migrate import is_current, migrate
 from cohortium.store.room import room
 
-__all__ = ["insert_once", "is_ready", "now", "open_store", "scrub", "total"]
+__all__ = ["RESTORING", "insert_once", "is_ready", "now", "open_store", "scrub", "total"]
+
+RESTORING = ".restoring"  # file below the data root, until a restore has ended
 
 
-def open_store(where: Config | Path | str) -> Engine:
+def open_store(where: Config | Path | str, *, restoring: str = "") -> Engine:
     """An engine on the store, created or migrated as needed; no error of it names a value or a password.
 
-    The store of a configuration; else SQLite below the data root that a path names, or the database of a URL.
+    The store of a configuration; else SQLite below the data root that a path names, or the database of a URL. While a
+    site is restored, it opens for nobody but who does that, who says at which schema.
     """
     with room():
         if isinstance(where, Config):
+            if not restoring and (where.site.data / RESTORING).exists():
+                raise Refused("a restore of this site has not ended; run `cohortium restore` again")
             where.site.data.mkdir(parents=True, exist_ok=True, mode=0o700)
             where = where.store.url or where.site.data
         if isinstance(where, str):
             engine = on_postgres.engine(where)
             on_postgres.demand_order_by_code_point(engine)
-            migrate(engine)
+            migrate(engine, restoring or "head")
         else:
             engine = on_sqlite.engine(where)
             with on_sqlite.alone(where):
-                migrate(engine)
+                migrate(engine, restoring or "head")
     return engine
 
 

@@ -20,6 +20,7 @@ from cohortium.store.room import in_words
 __all__ = ["demand_order_by_code_point", "engine"]
 
 ONE_WRITER = int.from_bytes(b"cohorts")  # the number of the advisory lock; of no other meaning
+POOL = 10  # seconds that a request waits for one of the process's connections
 ALWAYS: dict[str, Any] = {  # unless the URL says otherwise
     "application_name": "cohortium",
     "client_encoding": "utf8",
@@ -37,7 +38,9 @@ def engine(url: str) -> Engine:
         raise ConfigError("store.url: `postgresql://USER@HOST/DATABASE` is expected") from None
     arguments = {key: value for key, value in ALWAYS.items() if key not in address.query} | _encryption(address)
     try:
-        made = create_engine(address, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
+        made = create_engine(
+            address, connect_args=arguments, hide_parameters=True, pool_pre_ping=True, pool_timeout=POOL
+        )
     except ModuleNotFoundError:
         raise ConfigError("store.url names PostgreSQL: pip install 'cohortium[postgres]'") from None
     event.listen(made, "begin", _begin)

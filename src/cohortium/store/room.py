@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError, StatementError
 
 from cohortium.errors import CohortiumError, Corrupt, Unavailable
 
-__all__ = ["FULL", "in_words", "room"]
+__all__ = ["FULL", "SHUT", "in_words", "room"]
 
 FULL = "no space left below site.data; nothing is lost: free some space, then run the same command again"
 SHUT = "site.data cannot be written; give this user the right to, then run the same command again"

@@ -19,6 +19,7 @@ from cohortium.store import open_store
 from cohortium.web import errors, routes
 from cohortium.web.credentials import Remembered
 from cohortium.web.dicomweb.bookmarks import Bookmarks
+from cohortium.web.health import Probe
 from cohortium.web.pictures import Pictures
 from cohortium.web.protect import Protect
 from cohortium.web.public import Public
@@ -49,6 +50,7 @@ def create(config: Config) -> FastAPI:
     with app.state.engine.begin() as connection:
         audit.sign(connection, key.signer())
     app.state.archive = Archive(app.state.engine, storage_of(config), key)
+    app.state.probe = Probe(app.state.archive.objects)
     app.state.pictures = Pictures(app.state.archive.objects)
     app.state.bookmarks = Bookmarks()
     app.state.remembered = Remembered()

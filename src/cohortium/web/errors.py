@@ -8,6 +8,7 @@ from math import ceil
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import TimeoutError as PoolTimeout  # every connection of the store is in use
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -47,6 +48,8 @@ CHALLENGE = 'Basic realm="Cohortium", charset="UTF-8", Bearer realm="Cohortium"'
 
 PROGRAMS = ("/api/", "/dicomweb/")  # who calls these reads JSON
 
+RETRY = "5"  # seconds
+
 log = logging.getLogger(__name__)
 
 
@@ -67,7 +70,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRequest, lambda request, error: answer(request, 400, str(error)))
     app.add_exception_handler(TooLarge, lambda request, error: answer(request, 413, str(error)))
     app.add_exception_handler(Malformed, lambda request, error: answer(request, 422, str(error)))
-    app.add_exception_handler(Unavailable, lambda request, error: answer(request, 503, str(error)))
+    app.add_exception_handler(Unavailable, lambda request, error: _later(request, str(error)))
+    app.add_exception_handler(PoolTimeout, lambda request, _: _later(request, "Too many requests at once."))
     app.add_exception_handler(Corrupt, _corrupt)
 
 
@@ -104,6 +108,12 @@ def _challenge(request: Request, status: int) -> dict[str, str]:
 def _guessing(request: Request, error: Exception) -> Response:
     response = answer(request, 429, "Please wait before the next try.")
     response.headers["Retry-After"] = str(ceil(error.wait)) if isinstance(error, TooManyTries) else "1"
+    return response
+
+
+def _later(request: Request, detail: str) -> Response:
+    response = answer(request, 503, detail)
+    response.headers["Retry-After"] = RETRY
     return response
 
 

@@ -1,0 +1,130 @@
+"""Backups of the whole site, and the way back from them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cohortium import config
+from cohortium.cli import hint
+from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
+from cohortium.errors import Corrupt, Refused
+
+__all__ = ["backup", "restore"]
+
+MEGABYTE = 1_000_000
+
+Target = Annotated[Path, typer.Argument(help="The folder that holds this site's backups.")]
+Named = Annotated[str, typer.Option("--backup", metavar="NAME", help="This backup instead of the newest.")]
+
+
+def backup(
+    target: Target,
+    file: ConfigFile = DEFAULT,
+    keep: Annotated[int, typer.Option(help="Let only the newest N backups stay; 0: all.", min=0, metavar="N")] = 0,
+    verify: Annotated[bool, typer.Option("--verify", help="Make none; read those that are there whole.")] = False,
+    name: Named = "",
+    as_json: AsJson = False,
+) -> None:
+    """Back up the whole site while it works: what the target holds already is not copied again."""
+    settings = config.load(file)
+    if verify:
+        _verify(settings, target, name, as_json)
+    else:
+        _back_up(settings, target, keep, as_json)
+
+
+def _back_up(settings: config.Config, target: Path, keep: int, as_json: bool) -> None:
+    from cohortium import backup as verbs
+    from cohortium import keys
+    from cohortium.cli import terminal
+    from cohortium.store import open_store
+
+    for where, path in (("site.data", settings.site.data), ("site.key", settings.site.key)):
+        if _overlap(target, path):
+            raise Refused(f"the target and {where} lie one inside the other; name a place apart from both")
+    key = keys.load(settings.site.key, settings.site.data)
+    with terminal.progress() as progress:
+        place = verbs.Folder(target, "the target")
+        taken = verbs.back_up(settings, open_store(settings), key, place, progress, keep)
+    if as_json:
+        typer.echo(json.dumps(asdict(taken), indent=2))
+    else:
+        typer.echo(
+            f"Backup {taken.backup}: {taken.rows} rows, {taken.files} files, {taken.objects} objects; "
+            f"new at the target {taken.new_objects} objects, {taken.new_bytes / MEGABYTE:.1f} MB; {taken.seconds:.1f} s"
+        )
+    if taken.missing:
+        raise Corrupt(
+            f"{taken.missing} objects that rows name are not in the archive; backup {taken.backup} holds all the rest. "
+            "Look for them in an older backup"
+        )
+
+
+def _verify(settings: config.Config, target: Path, name: str, as_json: bool) -> None:
+    from cohortium import backup as verbs
+    from cohortium import keys
+    from cohortium.cli import terminal
+
+    key = keys.load(settings.site.key, settings.site.data)
+    with terminal.progress() as progress:
+        checked = verbs.check(verbs.Folder(target, "the target"), key, progress, name)
+    if as_json:
+        typer.echo(json.dumps(asdict(checked), indent=2))
+    else:
+        typer.echo(f"{len(checked.backups)} backups read: {checked.parts} parts, {checked.objects} objects")
+        for problem in checked.problems:
+            typer.echo(problem)
+    if checked.problems:
+        raise Corrupt(f"{len(checked.problems)} things at the target are not what was put there")
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    one, other = one.resolve(), other.resolve()
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="The folder that holds the site's backups.")],
+    file: ConfigFile = DEFAULT,
+    key_file: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="The site's key, where no configuration names it yet.")
+    ] = None,
+    name: Named = "",
+    withdrawals: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A newer journal than the one beside the backups."),
+    ] = None,
+    without_withdrawals: Annotated[
+        bool, typer.Option("--without-withdrawals", help="There is no such journal: who was withdrawn may come back.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a site back into an empty place; what was interrupted goes on where it stood."""
+    from cohortium import backup as verbs
+    from cohortium import keys
+    from cohortium.cli import terminal
+
+    place = verbs.Folder(source, "the backup")
+    path = key_file or file.parent / "keys" / "site.key"
+    if not file.exists():
+        verbs.configure(place, keys.load(path, file.parent / "data"), file, name)
+    settings = config.load(file)
+    key = keys.load(settings.site.key, settings.site.data)
+    with terminal.progress() as progress:
+        journal = verbs.journal(place, key, withdrawals, none=without_withdrawals)
+        restored = verbs.restore(settings, key, place, journal, progress, name)
+    if as_json:
+        typer.echo(json.dumps(asdict(restored), indent=2))
+        return
+    typer.echo(
+        f"Restored backup {restored.backup}: {restored.rows} rows, {restored.files} files, {restored.objects} objects, "
+        f"{restored.bytes / MEGABYTE:.1f} MB; {restored.withdrawn} subjects withdrawn; {restored.seconds:.1f} s"
+    )
+    for each in restored.left:
+        typer.echo(f"Left as it is: {each}, which differs from the backup's")
+    typer.echo(f"Next: {hint.command('serve', '--config', str(file))}")
