@@ -102,14 +102,13 @@ def file(request: Request, name: str, dataset: str, digest: str) -> Response:
     """A file of a version by its digest; takes `Range`. 410 where it was removed since."""
     with reading(request).connect() as connection:
         found = version(connection, request, name, dataset)
-        wanted = datasets.file(connection, found, digest)
-        if wanted is None:
+        if datasets.file(connection, found, digest) is None:
             raise HTTPException(404)
         at = objects.find(connection, found.project_id, digest)
     if at is None:
         raise HTTPException(410)
     note_read(request, found.project_id, name, found.digest)
-    return content.send(request, at, content.DICOM if wanted.path.endswith(".dcm") else content.OBJECT)
+    return content.send(request, at, content.OBJECT)
 
 
 def gone(request: Request, name: str, dataset: str) -> list[api.Gone]:

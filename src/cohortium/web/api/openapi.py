@@ -33,7 +33,8 @@ def add(app: FastAPI, route: Route, **options: Any) -> None:
     """Give the application a route of the API; its endpoint's types say what it hears and answers."""
     responses: dict[int | str, dict[str, Any]] = {"default": {"description": "A problem.", "content": PROBLEM}}
     if route.media_type != "application/json":
-        content = {route.media_type: {"schema": {"type": "string", "format": "binary"}}}
+        is_text = route.media_type.endswith("json")
+        content = {route.media_type: {"schema": {} if is_text else {"type": "string", "format": "binary"}}}
         responses[route.status] = {"description": "The content.", "content": content}
     about = {"x-access": route.access.value, "operationId": _name(route)}
     app.add_api_route(
