@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from cohortium import keys
+from cohortium.archive import Archive, packs, storage_of
 from cohortium.config import Config
 from cohortium.errors import CohortiumError, Unavailable
 from cohortium.govern.sweep import sweep
@@ -64,9 +65,16 @@ def _sweep(site: Site, _: Mapping[str, Any]) -> None:
         sweep(connection, datetime.now(UTC))
 
 
+def _pack(site: Site, _: Mapping[str, Any]) -> None:
+    archive = Archive(site.engine, storage_of(site.config), site.key)
+    packs.pack_quiet(archive.engine, archive.objects)
+    archive.collect()  # also what a process that was killed had no time for
+
+
 KINDS: Mapping[str, Kind] = {
     audit.SIGN: Kind(_sign_audit, every=timedelta(hours=1)),
     "sweep": Kind(_sweep, every=timedelta(hours=1)),
+    "pack": Kind(_pack, every=timedelta(hours=1)),
 }
 
 

@@ -23,6 +23,7 @@ from cohortium.archive import (
     consents,
     incoming,
     index,
+    packs,
     prearchive,
     projects,
     removal,
@@ -213,6 +214,7 @@ class Archive:
 
     def collect(self) -> int:
         """Remove bytes that nothing refers to any more, as far as they were noted; returns how many."""
+        packs.trim(self.engine, self.objects)
         return collection.collect(self.engine, self.objects)
 
     def note(self, project_id: int, SeriesInstanceUID: str, findings: Iterable[Finding]) -> None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Engine, delete, exists, insert, select
+from sqlalchemy import Connection, Engine, String, cast, delete, exists, insert, literal, select
 
 from cohortium.archive.datakeys import folder
 from cohortium.archive.objects import Address, Objects
 from cohortium.store import now
 from cohortium.store.schema import data_key, earlier_version, garbage, instance, pack, prearchive, resource_file
 
-__all__ = ["HOLDERS", "PACK", "collect", "discard", "discard_all", "is_held"]
+__all__ = ["HELD", "HOLDERS", "PACK", "collect", "discard", "discard_all", "is_held"]
 
 AT_ONCE = 200  # objects a transaction
 HOLDERS = (instance, earlier_version, resource_file, prearchive)  # every table whose rows name objects
 PACK = "pack "  # begins the name of a pack
+HELD = exists().where(garbage.c.name == literal(PACK).concat(cast(pack.c.id, String)))  # of garbage: a pack with a row
 
 
 def discard(connection: Connection, places: Iterable[Address]) -> None:
@@ -36,14 +37,17 @@ def discard_all(connection: Connection, key: int) -> None:
 
 
 def collect(engine: Engine, objects: Objects) -> int:
-    """Remove what may go; returns how many objects and packs that were."""
+    """Remove what may go; returns how many objects and packs that were.
+
+    A pack that has a row still is left to `packs.trim`, which writes it anew without what was taken out of it.
+    """
     done = 0
     while True:
         with engine.execution_options(reading=True).begin() as connection:
-            if not connection.scalar(select(exists().where(garbage.c.id.is_not(None)))):
+            if connection.scalar(select(garbage.c.id).where(~HELD).limit(1)) is None:
                 return done
         with engine.begin() as connection:
-            rows = connection.execute(select(garbage).order_by(garbage.c.id).limit(AT_ONCE)).all()
+            rows = connection.execute(select(garbage).where(~HELD).order_by(garbage.c.id).limit(AT_ONCE)).all()
             places = [place for row in rows for place in _places(connection, objects, row.key_id, row.name)]
             objects.storage.remove(places)
             connection.execute(delete(garbage).where(garbage.c.id.in_([row.id for row in rows])))

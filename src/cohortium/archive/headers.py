@@ -1,26 +1,29 @@
 """The headers of instances as DICOM JSON, so that searches and metadata are answered without opening an object.
 
 The slices of a scan differ in a few values. So each header is compressed against the scan's first, its dictionary:
-a fifth of the bytes, and still each can be read, and goes, alone.
+a fifth of the bytes, and still each can be read, and goes, alone. Those of a pack stand in one document, compressed
+together: a third of that again, for a series that is read as a whole.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from cohortium.dicom import meta
 from cohortium.errors import Unavailable
 from cohortium.store import insert_once
-from cohortium.store.schema import header, header_dictionary, instance
+from cohortium.store.schema import header, header_dictionary, header_document, instance
 from cohortium.wire import dicomjson
 
-__all__ = ["attributes", "drop", "keep", "read"]
+__all__ = ["attributes", "drop", "gather", "keep", "read"]
 
 AT_ONCE = 500  # headers a query
+PIECE = 1 << 18  # bytes of a document that are decompressed at a time
 
 
 def keep(connection: Connection, project_id: int, SOPInstanceUID: str, document: dicomjson.Document) -> None:
@@ -32,6 +35,7 @@ def keep(connection: Connection, project_id: int, SOPInstanceUID: str, document:
 
 def drop(connection: Connection, scan_id: int, gone: Select[tuple[int]]) -> None:
     """Forget the headers of instances (`gone`: their ids), also where one of them was what the others lean on."""
+    _drop_gathered(connection, scan_id, set(connection.scalars(gone)))
     packed = connection.scalar(select(header_dictionary.c.document).where(header_dictionary.c.scan_id == scan_id))
     if packed is None:
         return
@@ -49,6 +53,16 @@ def drop(connection: Connection, scan_id: int, gone: Select[tuple[int]]) -> None
             _keep(connection, scan_id, instance_id, json.loads(text))
 
 
+def _drop_gathered(connection: Connection, scan_id: int, gone: set[int]) -> None:
+    rows = connection.execute(select(header_document).where(header_document.c.scan_id == scan_id)).all()
+    for row in rows:
+        texts = dict(_apart(row.document))
+        if texts.keys() & gone:
+            rest = {id: text for id, text in texts.items() if id not in gone}
+            mine = update(header_document).where(header_document.c.pack_id == row.pack_id)
+            connection.execute(mine.values(document=_together(rest)))
+
+
 def _keep(connection: Connection, scan_id: int, instance_id: int, document: dicomjson.Document) -> None:
     of_scan = select(header_dictionary.c.document).where(header_dictionary.c.scan_id == scan_id)
     first = connection.scalar(of_scan)
@@ -59,18 +73,64 @@ def _keep(connection: Connection, scan_id: int, instance_id: int, document: dico
     insert_once(connection, header, {"instance_id": instance_id, "document": packed})
 
 
+def gather(connection: Connection, pack_id: int, scan_id: int, texts: Mapping[int, bytes]) -> None:
+    """Keep the headers of a pack's instances (texts by id) as one document, in place of one for each."""
+    row = {"pack_id": pack_id, "scan_id": scan_id, "document": _together(texts)}
+    connection.execute(insert(header_document).values(**row))
+    ids = list(texts)
+    for at in range(0, len(ids), AT_ONCE):
+        connection.execute(delete(header).where(header.c.instance_id.in_(ids[at : at + AT_ONCE])))
+    alone = select(header.c.instance_id).join(instance).where(instance.c.scan_id == scan_id).limit(1)
+    if connection.scalar(alone) is None:
+        connection.execute(delete(header_dictionary).where(header_dictionary.c.scan_id == scan_id))
+
+
 def read(connection: Connection, scan_id: int, instances: Sequence[int]) -> Iterator[bytes]:
     """The texts of the headers of a scan's instances, in the order asked; `Unavailable` where one is missing."""
     packed = connection.scalar(select(header_dictionary.c.document).where(header_dictionary.c.scan_id == scan_id))
     first = dicomjson.unpack(packed) if packed is not None else b""
+    gathered: dict[int, bytes] | None = None
     for at in range(0, len(instances), AT_ONCE):
         some = instances[at : at + AT_ONCE]
         rows = connection.execute(select(header.c.instance_id, header.c.document).where(header.c.instance_id.in_(some)))
-        found = {row.instance_id: row.document for row in rows}
+        found = {row.instance_id: dicomjson.unpack(row.document, first) for row in rows}
         if len(found) != len(set(some)):
-            raise Unavailable("headers of these instances were not read yet; run `cohortium archive reindex`")
+            gathered = _gathered(connection, scan_id, set(instances)) if gathered is None else gathered
+            found = gathered | found
         for each in some:
-            yield dicomjson.unpack(found[each], first)
+            if each not in found:
+                raise Unavailable("headers of these instances were not read yet; run `cohortium archive reindex`")
+            yield found[each]
+
+
+def _gathered(connection: Connection, scan_id: int, wanted: set[int]) -> dict[int, bytes]:
+    """The headers among those wanted that stand in documents of packs."""
+    found: dict[int, bytes] = {}
+    of_scan = header_document.c.scan_id == scan_id
+    for document in connection.scalars(select(header_document.c.document).where(of_scan)):
+        for instance_id, text in _apart(document):
+            if instance_id in wanted:
+                found[instance_id] = text
+                if len(found) == len(wanted):
+                    return found
+    return found
+
+
+def _together(texts: Mapping[int, bytes]) -> bytes:
+    """A line for each: its id, a blank, its text. In the order of ids, so that the first is soon read."""
+    return zlib.compress(b"".join(b"%d %s\n" % (id, texts[id]) for id in sorted(texts)), 6)
+
+
+def _apart(document: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines, decompressed as far as they are asked for."""
+    inflate, rest, line = zlib.decompressobj(), document, b""
+    while rest:
+        line += inflate.decompress(rest, PIECE)
+        rest = inflate.unconsumed_tail
+        *whole, line = line.split(b"\n")
+        for each in whole:
+            id, _, text = each.partition(b" ")
+            yield int(id), text
 
 
 def attributes(text: bytes) -> dict[str, Any]:

@@ -148,6 +148,7 @@ def without_header(connection: Connection, most: int) -> Sequence[RowMapping]:
     query = (
         select(schema.instance, schema.scan.c.session_id)
         .join(schema.scan, schema.scan.c.id == schema.instance.c.scan_id)
+        .where(schema.instance.c.pack_id.is_(None))
         .where(~exists().where(schema.header.c.instance_id == schema.instance.c.id))
     )
     return connection.execute(query.order_by(schema.instance.c.id).limit(most)).mappings().all()

@@ -114,6 +114,18 @@ class Objects:
         """Where the bytes of that `Address.name` are in storage."""
         return f"{name[:2]}/{name}" if key is None else self.keys[key].place(name)
 
+    def sealed(self, at: Address) -> bytes:
+        """The bytes as they are stored, after they were opened to see that they are what was put."""
+        secret, length = self.keys[at.key or 0], sealed.length(at.size)
+        place, base = secret.place(_checked(at).name), at.offset or 0
+        try:
+            (found,) = self.storage.ranges(place, [(base, base + length)])
+        except FileNotFoundError:
+            raise Corrupt(f"object {at.digest[:12]} is missing; restore it from a backup") from None
+        for _ in self._opened(at, found[: sealed.HEAD], found[sealed.HEAD :], 0, length - sealed.HEAD):
+            pass
+        return bytes(found)
+
     def holds(self, at: Address) -> bool:
         """Whether the bytes are there and whole."""
         try:
@@ -140,13 +152,15 @@ class Objects:
                 )
         except FileNotFoundError:
             raise Corrupt(f"object {at.digest[:12]} is missing; restore it from a backup") from None
-        if len(body) != span.end - span.start:
+        for number, chunk in enumerate(self._opened(at, head, body, span.first, span.end - span.start), span.first):
+            at_chunk = number * sealed.CHUNK
+            yield chunk if whole else chunk[max(0, start - at_chunk) : end - at_chunk]
+
+    def _opened(self, at: Address, head: memoryview, body: memoryview, first: int, length: int) -> Iterator[bytes]:
+        if len(body) != length:
             raise Corrupt(f"object {at.digest[:12]} is cut; restore it from a backup")
         try:
-            chunks = sealed.opened(secret.seals(at.digest), at.size, head, body, span.first)
-            for number, chunk in enumerate(chunks, span.first):
-                at_chunk = number * sealed.CHUNK
-                yield chunk if whole else chunk[max(0, start - at_chunk) : end - at_chunk]
+            yield from sealed.opened(self.keys[at.key or 0].seals(at.digest), at.size, head, body, first)
         except Corrupt as error:
             raise Corrupt(f"object {at.digest[:12]} is damaged ({error}); restore it from a backup") from None
 

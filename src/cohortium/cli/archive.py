@@ -16,7 +16,7 @@ from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 if TYPE_CHECKING:  # help is instant without it
     from cohortium.archive import Archive
 
-__all__ = ["reindex", "withdraw"]
+__all__ = ["pack", "reindex", "withdraw"]
 
 Project = Annotated[str, typer.Argument(metavar="PROJECT", help="The project, by its short name.")]
 
@@ -34,6 +34,17 @@ def reindex(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
     typer.echo(json.dumps(asdict(done)) if as_json else text)
     if done.damaged:
         raise Corrupt(f"{done.damaged} objects are damaged or missing and stay as they are; see `archive fsck`")
+
+
+def pack(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
+    """Put series into which nothing came for as long as their projects say into packs, one object each."""
+    from cohortium.archive import packs
+    from cohortium.cli import terminal
+
+    archive = _open(file)
+    with terminal.progress() as progress:
+        made = packs.pack_quiet(archive.engine, archive.objects, progress)
+    typer.echo(json.dumps({"packs": made}) if as_json else f"{made} packs made")
 
 
 def withdraw(

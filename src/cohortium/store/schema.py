@@ -319,6 +319,14 @@ header_dictionary = Table(
     Column("document", LargeBinary, nullable=False),  # that of the scan's first instance, compressed
 )
 
+header_document = Table(
+    "header_document",
+    metadata,
+    Column("pack_id", ForeignKey("pack.id", ondelete="CASCADE"), primary_key=True),
+    Column("scan_id", ForeignKey("scan.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("document", LargeBinary, nullable=False),  # a line for each instance of the pack, compressed together
+)
+
 finding = Table(
     "finding",
     metadata,
