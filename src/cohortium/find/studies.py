@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, exists, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, RowMapping, Select, exists, func, select, tuple_
 
 from cohortium.archive import Address, headers
 from cohortium.errors import Malformed
@@ -27,7 +27,6 @@ __all__ = ["Found", "Held", "Search", "further", "header_of", "header_texts", "h
 
 Key = tuple[Any, ...]
 IDS = (session.c.id, scan.c.id, instance.c.id)
-PATIENT_ID = "00100020"
 NUMBERS = ("NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances")
 UIDS = (session.c.StudyInstanceUID, scan.c.SeriesInstanceUID, instance.c.SOPInstanceUID)
 
@@ -185,13 +184,11 @@ def _query(connection: Connection, wanted: Search, project_id: int) -> tuple[Sel
         order = [scan.c.session_id]
         where = scan.c.project_id == project_id, scan.c.Modality == modality
         return select(scan.c.session_id, *order).distinct().where(*where), order
-    top, conditions = _conditions(wanted, dialect)
-    owner, order = (session if top is Level.STUDY else scan), _order(wanted, top)
-    by_patient = any(key == PATIENT_ID and text.strip("*") for key, text in wanted.values)
-    query = _joined(select(IDS[wanted.level], *order), top, wanted.level, with_subject=by_patient)
-    if by_patient:
-        query = query.where(subject.c.project_id == project_id)
-    return query.where(owner.c.project_id == project_id, *conditions), order
+    top, tables, conditions = _conditions(wanted, dialect)
+    order = _order(wanted, top)
+    query = _joined(select(IDS[wanted.level], *order), top, wanted.level, with_subject=subject in tables)
+    pinned = (table.c.project_id == project_id for table in {*tables, session if top is Level.STUDY else scan})
+    return query.where(*pinned, *conditions), order
 
 
 def _one_modality(wanted: Search) -> str | None:
@@ -202,9 +199,10 @@ def _one_modality(wanted: Search) -> str | None:
     return text.strip() if key == MODALITIES.tag and not set(text) & set("*?,\\") else None
 
 
-def _conditions(wanted: Search, dialect: str) -> tuple[Level, list[ColumnElement[bool]]]:
-    """What the rows must be, and the topmost level that this speaks of."""
+def _conditions(wanted: Search, dialect: str) -> tuple[Level, set[FromClause], list[ColumnElement[bool]]]:
+    """What the rows must be, of which tables this speaks, and the topmost level."""
     top = Level.STUDY if wanted.uids else min(wanted.level, Level.SERIES)
+    tables: set[FromClause] = {column.table for column in UIDS[: len(wanted.uids)]}
     conditions = _below(wanted.uids)
     for key, text in wanted.values:
         attribute = MODALITIES if key == MODALITIES.tag else ATTRIBUTES[key]
@@ -214,8 +212,10 @@ def _conditions(wanted: Search, dialect: str) -> tuple[Level, list[ColumnElement
         top = min(top, attribute.level)
         if attribute is MODALITIES:
             found = exists().where(SERIES.c.session_id == session.c.id, found)
+        else:
+            tables.add(attribute.column.table)
         conditions.append(found)
-    return top, conditions
+    return top, tables, conditions
 
 
 def _scope(who: User, name: str | None, column: Column[Any]) -> list[ColumnElement[bool]]:
