@@ -187,7 +187,9 @@ def _query(connection: Connection, wanted: Search, project_id: int) -> tuple[Sel
     top, tables, conditions = _conditions(wanted, dialect)
     order = _order(wanted, top)
     query = _joined(select(IDS[wanted.level], *order), top, wanted.level, with_subject=subject in tables)
-    pinned = (table.c.project_id == project_id for table in {*tables, session if top is Level.STUDY else scan})
+    if subject not in tables:  # from whom the way to their sessions is short, and from all of a project's is not
+        tables.add(session if top is Level.STUDY else scan)
+    pinned = (table.c.project_id == project_id for table in tables)
     return query.where(*pinned, *conditions), order
 
 
