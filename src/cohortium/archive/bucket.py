@@ -9,6 +9,7 @@ import configparser
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -64,12 +65,14 @@ class Bucket:
             obstore.put(self._store, name, content, use_multipart=False)
 
     def has(self, name: str) -> bool:
+        return self.modified(name) is not None
+
+    def modified(self, name: str) -> datetime | None:
         with _in_words():
             try:
-                obstore.head(self._store, name)
+                return obstore.head(self._store, name)["last_modified"]
             except FileNotFoundError:
-                return False
-        return True
+                return None
 
     def read(self, name: str) -> memoryview:
         with _in_words():

@@ -26,6 +26,10 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 AT_ONCE = 8 * sealed.CHUNK  # bytes that a stream reads at a time
 
 
+class Missing(Corrupt):
+    """Bytes that were stored are not there."""
+
+
 class Address(NamedTuple):
     """Where bytes are: under which data key (None: of an earlier release, not sealed), and in which pack, if in one."""
 
@@ -121,19 +125,23 @@ class Objects:
         try:
             (found,) = self.storage.ranges(place, [(base, base + length)])
         except FileNotFoundError:
-            raise Corrupt(f"object {at.digest[:12]} is missing; restore it from a backup") from None
+            raise Missing(f"object {at.digest[:12]} is missing; restore it from a backup") from None
         for _ in self._opened(at, found[: sealed.HEAD], found[sealed.HEAD :], 0, length - sealed.HEAD):
             pass
         return bytes(found)
 
     def holds(self, at: Address) -> bool:
         """Whether the bytes are there and whole."""
+        return not self.fault(at)
+
+    def fault(self, at: Address) -> str:
+        """What is wrong with the bytes, read from beginning to end: `missing`, `damaged`, or nothing."""
         try:
             for _ in self.stream(at):
                 pass
-        except Corrupt:
-            return False
-        return True
+        except Corrupt as error:
+            return "missing" if isinstance(error, Missing) else "damaged"
+        return ""
 
     def _read(self, at: Address, start: int, end: int) -> Iterator[bytes]:
         secret, span = self.keys[at.key or 0], sealed.span(at.size, start, end)
@@ -151,7 +159,7 @@ class Objects:
                     place, [(base, base + sealed.HEAD), (base + span.start, base + span.end)]
                 )
         except FileNotFoundError:
-            raise Corrupt(f"object {at.digest[:12]} is missing; restore it from a backup") from None
+            raise Missing(f"object {at.digest[:12]} is missing; restore it from a backup") from None
         for number, chunk in enumerate(self._opened(at, head, body, span.first, span.end - span.start), span.first):
             at_chunk = number * sealed.CHUNK
             yield chunk if whole else chunk[max(0, start - at_chunk) : end - at_chunk]
@@ -170,7 +178,7 @@ class Objects:
         try:
             content = bytes(self.storage.read(self.place(None, digest)))
         except FileNotFoundError:
-            raise Corrupt(f"object {digest[:12]} is missing; restore it from a backup") from None
+            raise Missing(f"object {digest[:12]} is missing; restore it from a backup") from None
         if sha256(content).hexdigest() != digest:
             raise Corrupt(f"object {digest[:12]} is damaged; restore it from a backup")
         return content

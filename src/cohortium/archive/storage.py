@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +37,9 @@ class Storage(Protocol):
 
     def has(self, name: str) -> bool:
         """Whether there are bytes of that name."""
+
+    def modified(self, name: str) -> datetime | None:
+        """When they were written; None where there are none."""
 
     def read(self, name: str) -> memoryview:
         """All the bytes of that name."""
@@ -88,6 +92,12 @@ class Folder:
 
     def has(self, name: str) -> bool:
         return (self.path / name).is_file()
+
+    def modified(self, name: str) -> datetime | None:
+        try:
+            return datetime.fromtimestamp((self.path / name).stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return None
 
     def read(self, name: str) -> memoryview:
         return memoryview(obstore.get(self._store, name).bytes())

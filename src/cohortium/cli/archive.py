@@ -16,7 +16,7 @@ from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 if TYPE_CHECKING:  # help is instant without it
     from cohortium.archive import Archive
 
-__all__ = ["pack", "reindex", "withdraw"]
+__all__ = ["fsck", "pack", "reindex", "withdraw"]
 
 Project = Annotated[str, typer.Argument(metavar="PROJECT", help="The project, by its short name.")]
 
@@ -45,6 +45,34 @@ def pack(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
     with terminal.progress() as progress:
         made = packs.pack_quiet(archive.engine, archive.objects, progress)
     typer.echo(json.dumps({"packs": made}) if as_json else f"{made} packs made")
+
+
+def fsck(
+    repair: Annotated[bool, typer.Option("--repair", help="Remove what no row names and is older than a day.")] = False,
+    file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Read every object and verify it; list what is damaged or missing, and what nobody names."""
+    from cohortium.archive import fsck as checking
+    from cohortium.cli import terminal
+    from cohortium.errors import Corrupt
+
+    archive = _open(file)
+    archive.collect()
+    with terminal.progress() as progress:
+        report = checking.check(archive.engine, archive.objects, progress)
+    removed = checking.sweep(archive.objects, report) if repair else 0
+    if as_json:
+        typer.echo(json.dumps({**asdict(report), "removed": removed}, indent=2))
+    else:
+        for fault in report.faults:
+            typer.echo(f"{fault.what}\t{fault.project}\t{fault.name}")
+        size = f"{report.bytes / 1e9:.1f} GB"
+        typer.echo(f"{report.objects} objects ({size}, {report.packs} packs): {len(report.faults)} damaged or missing")
+        if report.orphans:
+            typer.echo(f"{len(report.orphans)} that no row names, {removed} of them removed")
+    if report.faults:
+        raise Corrupt("restore what is damaged or missing from a backup")
 
 
 def withdraw(
