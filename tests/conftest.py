@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import databases
+import inbox as inboxes
 import s3
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +85,13 @@ def cohortium() -> Callable[..., subprocess.CompletedProcess[str]]:
 def browser_path() -> str | None:
     """The executable that Playwright should start; its tests carry the marker `browser`."""
     return chromium()
+
+
+@pytest.fixture
+def inbox() -> Iterator[tuple[inboxes.Inbox, int]]:
+    """A server that takes mail, and its port."""
+    with inboxes.inbox() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

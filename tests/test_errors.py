@@ -13,6 +13,7 @@ def test_exit_codes_never_change_meaning():
         "CohortiumError": 1,
         "ConfigError": 2,
         "Refused": 3,
+        "Later": 3,
         "Malformed": 4,
         "Unavailable": 5,
         "Corrupt": 6,

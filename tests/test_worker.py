@@ -6,21 +6,24 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 import portal_site
 from cohortium import worker
 from cohortium.config import Config
 from cohortium.errors import Refused, Unavailable
-from cohortium.govern import logins, users
+from cohortium.govern import grants, logins, users
+from cohortium.govern.roles import Role, Standing
 from cohortium.prove import audit
 from cohortium.store import jobs, open_store
-from cohortium.store.schema import audit_head, job, login
+from cohortium.store.schema import audit_head, job, login, project, usage, user
 from cohortium.worker import KINDS, Kind, Site, work
+from inbox import Inbox
 
 PATIENT = "MUELLER^HANS"
 
@@ -160,3 +163,29 @@ def test_what_has_ended_is_swept_away(config: Config) -> None:
 
 def test_every_kind_is_a_function_of_its_own() -> None:
     assert len({kind.run for kind in KINDS.values()}) == len(KINDS)
+
+
+def test_an_alarm_is_mailed_to_owners_and_administrators(tmp_path: Path, inbox: tuple[Inbox, int]) -> None:
+    box, port = inbox
+    section = f'[mail]\nhost = "127.0.0.1"\nport = {port}\nstarttls = false\nsender = "archive@hospital.example"\n'
+    config = portal_site.configuration(tmp_path, sections=section + "[quota]\nalarm_instances = 2")
+    with portal_site.served(config) as site, site.engine.begin() as connection:
+        entry = {"title": "", "admit": "check", "protocol": "", "protocol_digest": "", "created": ""}
+        connection.execute(insert(project).values(id=1, name="lung", **entry))
+        for number, (name, standing) in enumerate(
+            (("olga", Standing.PERSON), ("root", Standing.ADMINISTRATOR), ("anna", Standing.PERSON)), 1
+        ):
+            users.create(connection, name, standing)
+            connection.execute(update(user).where(user.c.id == number).values(email=f"{name}@hospital.example"))
+        grants.give(connection, 1, 1, Role.OWNER)
+        today = datetime.now(UTC).date().isoformat()
+        connection.execute(insert(usage).values(user_id=3, project_id=1, day=today, bytes=0, instances=2))
+        jobs.put(connection, "look for harvest")
+    work(config, once=True)
+    work(config, once=True)
+    messages = [message_from_bytes(each) for each in box.messages]
+    assert sorted(each["to"] for each in messages) == ["olga@hospital.example", "root@hospital.example"]
+    text = messages[0].get_payload(decode=True)
+    assert isinstance(text, bytes)
+    assert b"/projects/lung/people" in text
+    assert b"anna" not in text

@@ -101,6 +101,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What one person may read of one project, unless the grant says otherwise; and what is told as unusual."""
+
+    gigabytes_day: int = _setting(0, "gigabytes a day; 0: no limit")
+    instances_day: int = _setting(0, "images a day; 0: no limit")
+    gigabytes_total: int = _setting(0, "gigabytes altogether; 0: no limit")
+    instances_total: int = _setting(0, "images altogether; 0: no limit")
+    alarm_instances: int = _setting(1000, "fewer images than these, in a week or a day, are never unusual")
+    alarm_share: int = _setting(50, "percent of a project's images, read by one person in a week, that is unusual")
+    alarm_times: int = _setting(10, "times what a person reads on other days that is unusual")
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """One `[[project]]`: where data is deposited."""
 
@@ -142,6 +155,7 @@ class Config:
     mail: Mail
     oidc: Oidc
     limits: Limits
+    quota: Quota
     projects: tuple[Project, ...]
     pipelines: tuple[Pipeline, ...]
     origin: Mapping[str, str]
@@ -157,6 +171,7 @@ SECTIONS: Mapping[str, type] = {
     "mail": Mail,
     "oidc": Oidc,
     "limits": Limits,
+    "quota": Quota,
 }
 LISTS: Mapping[str, type] = {"project": Project, "pipeline": Pipeline}
 
@@ -346,6 +361,9 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "mail.sender: is missing, and mail.host is given"
     if config.mail.user and not config.mail.starttls:
         yield "mail.starttls: a password is not sent in the clear"
+    for setting in fields(config.quota):
+        if getattr(config.quota, setting.name) < 0:
+            yield f"quota.{setting.name}: 0 or more"
     if config.limits.file_megabytes < 1:
         yield "limits.file_megabytes: at least 1"
     if config.site.key.resolve().is_relative_to(config.site.data.resolve()):

@@ -3,6 +3,7 @@
     CohortiumError
     ├── ConfigError     the configuration or the command line is wrong; nothing was started
     ├── Refused         a policy says no; asking again will not help
+    │   └── Later       nor will it before some time has passed
     ├── Malformed       the input cannot be understood; that item is set aside
     ├── Unavailable     something needed is not there just now; try again
     └── Corrupt         stored bytes are not what was stored; stop and look
@@ -12,7 +13,7 @@ attribute names, offsets, digests and item numbers only. Problems of data qualit
 `values.Finding`.
 """
 
-__all__ = ["CohortiumError", "ConfigError", "Corrupt", "Malformed", "Refused", "Unavailable"]
+__all__ = ["CohortiumError", "ConfigError", "Corrupt", "Later", "Malformed", "Refused", "Unavailable"]
 
 
 class CohortiumError(Exception):
@@ -31,6 +32,14 @@ class Refused(CohortiumError):
     """A policy says no: a mode, a path, a protocol, a missing grant."""
 
     exit_code = 3
+
+
+class Later(Refused):
+    """A policy says not now; `wait` seconds from now it may be asked again."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class Malformed(CohortiumError):

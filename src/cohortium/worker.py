@@ -23,17 +23,22 @@ from cohortium import keys
 from cohortium.archive import Archive, packs, storage_of
 from cohortium.config import Config
 from cohortium.errors import CohortiumError, Unavailable
+from cohortium.govern import harvest
 from cohortium.govern.sweep import sweep
 from cohortium.keys import SiteKey
 from cohortium.prove import audit
 from cohortium.store import jobs, open_store
 from cohortium.store.jobs import Job
+from cohortium.web import mail
+from cohortium.web.public import Public
 
 __all__ = ["KINDS", "Kind", "Site", "work"]
 
 LEASE = timedelta(seconds=60)  # after which the job of a worker that died is another's
 PAUSE = 1.0  # seconds between two looks where nothing is due
 MOST = 10  # tries of a job that does not come by itself: about four hours
+
+MAIL = "mail an alarm"
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +76,25 @@ def _pack(site: Site, _: Mapping[str, Any]) -> None:
     archive.collect()  # also what a process that was killed had no time for
 
 
+def _look_for_harvest(site: Site, _: Mapping[str, Any]) -> None:
+    with site.engine.begin() as connection:
+        for alarm in harvest.look(connection, site.config.quota, datetime.now(UTC)):
+            for address in harvest.told(connection, alarm.project) if site.config.mail.host else ():
+                jobs.put(connection, MAIL, {"to": address, "project": alarm.project, "day": alarm.day})
+
+
+def _mail_alarm(site: Site, what: Mapping[str, Any]) -> None:
+    place = f"{Public.of(site.config.serve).address}/projects/{what['project']}/people"
+    text = (
+        f"Somebody read unusually much of the project {what['project']} on {what['day']}. Who, and what:\n\n{place}\n"
+    )
+    mail.send(site.config, what["to"], "Unusual reading", text)
+
+
 KINDS: Mapping[str, Kind] = {
     audit.SIGN: Kind(_sign_audit, every=timedelta(hours=1)),
+    "look for harvest": Kind(_look_for_harvest, every=timedelta(minutes=15)),
+    MAIL: Kind(_mail_alarm),
     "sweep": Kind(_sweep, every=timedelta(hours=1)),
     "pack": Kind(_pack, every=timedelta(hours=1)),
 }

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 import portal_site
-from cohortium.govern import grants, logins, terms, users
+from cohortium.govern import grants, harvest, logins, quotas, terms, users
 from cohortium.govern.grants import Role
 from cohortium.govern.roles import Standing
-from cohortium.store.schema import project
+from cohortium.store.schema import project, usage
 from portal_site import Served
 
 pytestmark = pytest.mark.browser
@@ -39,6 +40,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             project_id = connection.scalar(select(project.c.id))
             grants.give(connection, users.named(connection, "olga").id, project_id, Role.OWNER, "admin")
             grants.give(connection, users.named(connection, "paul").id, project_id, Role.COLLABORATOR, "olga")
+            day = quotas.day_of(datetime.now(UTC))
+            read = {"user_id": users.named(connection, "paul").id, "project_id": project_id, "bytes": 73_400_320}
+            connection.execute(insert(usage).values(day=day, instances=1200, **read))
+            harvest.look(connection, settings.quota, datetime.now(UTC))
             users.create(connection, "root", Standing.ADMINISTRATOR)
             users.choose_password(connection, users.named(connection, "root"), portal_site.PASSWORD)
         yield served
@@ -79,6 +84,8 @@ def test_an_owner_gives_a_role_by_keyboard(page: Page, site: Served) -> None:
     page.goto(f"{site.url}/projects/lung")
     page.get_by_role("link", name="People").press("Enter")
     page.get_by_role("heading", name="People").wait_for()
+    page.get_by_text("Limits on what may be read").press("Enter")
+    page.get_by_label("GB a day").fill("5")
     look(page, "people")
     page.get_by_label("Account").focus()
     page.keyboard.type("carl")
@@ -139,6 +146,9 @@ def test_an_administrator_accepts_the_terms_and_sees_accounts_and_the_site(page:
     page.get_by_role("button", name="I accept these terms").click()
     page.get_by_role("heading", name="Projects").wait_for()
     page.goto(f"{site.url}/people")
+    page.get_by_role("button", name="Disable the account carl").click()
+    page.get_by_role("button", name="Enable the account carl").wait_for()
+    page.get_by_text("Delete carl").press("Enter")
     look(page, "accounts")
     page.goto(f"{site.url}/site")
     look(page, "site")

@@ -50,3 +50,23 @@ def test_no_site_no_password(cohortium: Run, tmp_path: Path) -> None:
     result = cohortium("user", "password", "ada", cwd=tmp_path)
     assert result.returncode == 2
     assert not (tmp_path / "data").exists()
+
+
+def test_an_account_is_disabled_enabled_listed_and_deleted(cohortium: Run, site: Path) -> None:
+    password(cohortium, site, "ada")
+    once = password(cohortium, site, "bob")
+    store = open_store(site / "data")
+
+    def run(*arguments: str) -> str:
+        result = cohortium("user", *arguments, cwd=site)
+        assert result.returncode == 0, result.stderr
+        return str(result.stdout)
+
+    run("disable", "bob")
+    assert users.authenticate(store, "bob", once) is None
+    assert [line.split("\t")[-1] for line in run("list").splitlines()] == ["active", "disabled"]
+    run("enable", "bob")
+    assert users.authenticate(store, "bob", once) is not None
+    run("delete", "bob")
+    assert "bob" not in run("list")
+    assert cohortium("user", "delete", "ada", cwd=site).returncode == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pydicom.data import get_testdata_file
 Run = Callable[..., subprocess.CompletedProcess[str]]
 LOOPBACK = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
 COPIES = 200
+IN_MEMORY = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{when}": "False" for when in ("TARGET", "SPILL")}
 PATIENT = "MUELLER^HANS"
 
 
@@ -57,10 +59,11 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     return folder / "certificate.pem", folder / "key.pem"
 
 
-def start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, name: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "distributed.cli.dask_" + name.split("-")[0], *arguments]
     with (folder / f"{name}.log").open("wb") as log:
-        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        env = {**os.environ, **environment}
+        return subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT)
 
 
 def waited(log: Path, pattern: str, count: int = 1) -> str:
@@ -83,7 +86,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
         address = waited(folder / "scheduler.log", r"Scheduler at:\s+(tls://127\.0\.0\.1:\d+)")
         one = ["--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
-        workers += [start(folder, f"worker-{n}", address, *one, *LOOPBACK, *tls) for n in (1, 2)]
+        workers += [start(folder, f"worker-{n}", address, *one, *LOOPBACK, *tls, **IN_MEMORY) for n in (1, 2)]
         waited(folder / "scheduler.log", r"Register worker", count=2)
         environment = {
             "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": str(signed),
@@ -146,6 +149,28 @@ def test_a_worker_killed_in_mid_work_costs_nothing(cohortium: Run, site: Path, c
     cluster.workers[0].kill()
     assert running.wait(timeout=120) == 0
     assert len(outputs(site / "out")) == COPIES
+
+
+@pytest.mark.parametrize("missing", IN_MEMORY)
+def test_a_worker_that_may_write_results_to_its_disk_is_refused(
+    cohortium: Run, site: Path, tmp_path: Path, missing: str
+) -> None:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    processes = [start(folder, "scheduler", "--port", "0", *LOOPBACK)]
+    try:
+        address = waited(folder / "scheduler.log", r"Scheduler at:\s+(tcp://127\.0\.0\.1:\d+)")
+        environment = {name: value for name, value in IN_MEMORY.items() if name != missing}
+        processes.append(start(folder, "worker", address, "--nthreads", "1", "--no-nanny", *LOOPBACK, **environment))
+        waited(folder / "scheduler.log", r"Register worker")
+        refused = cohortium("deidentify", PATIENT, "out", "--cluster", address, cwd=site)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert refused.returncode == 3
+    assert missing in refused.stderr
+    assert not list((site / "out").rglob("*.dcm"))
 
 
 @pytest.mark.parametrize(

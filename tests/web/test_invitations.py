@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
 
 import httpx
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 import portal_site
 from cohortium.govern import grants, logins, terms, users
 from cohortium.govern.grants import Role
 from cohortium.govern.roles import May
 from cohortium.store.schema import audit, invitation, project, user
+from inbox import Inbox
 from portal_site import PASSWORD, Served
 
 PEOPLE = "/projects/lung/people"
 LINK = re.compile(r"http://\S+/register\?token=[\w-]{43}")
-
-
-class Inbox:
-    """A mail server's messages."""
-
-    def __init__(self) -> None:
-        self.messages: list[bytes] = []
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        assert isinstance(envelope.content, bytes)
-        self.messages.append(envelope.content)
-        return "250 OK"
-
-
-@pytest.fixture
-def inbox() -> Iterator[tuple[Inbox, int]]:
-    inbox = Inbox()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield inbox, port
-    controller.stop()
 
 
 def served(folder: Path, sections: str = "") -> Iterator[Served]:
@@ -115,7 +90,7 @@ def test_a_link_works_once_and_until_it_ends_or_is_withdrawn(site: Served) -> No
     assert "has ended" in httpx.get(second).text
     third = LINK.search(invite(client, "third@hospital.example").text)[0]
     with site.engine.connect() as connection:
-        held = connection.scalar(select(invitation.c.id))
+        held = connection.scalar(select(func.max(invitation.c.id)))
     form = portal_site.form_of(client.get(PEOPLE))
     assert client.post(f"/projects/lung/invitations/{held}/withdraw", data={"form": form}).status_code == 303
     assert "has ended" in httpx.get(third).text

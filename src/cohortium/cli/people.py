@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from getpass import getuser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +13,17 @@ import typer
 from cohortium import config
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 
-__all__ = ["list_tokens", "make_token", "password", "revoke_token", "standing"]
+__all__ = [
+    "delete",
+    "disable",
+    "enable",
+    "list_accounts",
+    "list_tokens",
+    "make_token",
+    "password",
+    "revoke_token",
+    "standing",
+]
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account.")]
 Label = Annotated[str, typer.Argument(metavar="LABEL", help="The token, by where it is used.")]
@@ -48,6 +60,45 @@ def standing(
     with open_store(settings).begin() as connection:
         users.stand(connection, name, Standing(what))
         audit.record(connection, getuser(), f"make {what}", name)
+
+
+def list_accounts(as_json: AsJson = False, file: ConfigFile = DEFAULT) -> None:
+    """List the accounts: name, standing, state, e-mail address, who vouched."""
+    settings = config.load(file)
+
+    from cohortium.govern import users
+    from cohortium.store import open_store
+
+    with open_store(settings).begin() as connection:
+        rows = [asdict(each) for each in users.accounts(connection)]
+    typer.echo(json.dumps(rows) if as_json else "\n".join("\t".join(row.values()) for row in rows))
+
+
+def disable(name: Name, file: ConfigFile = DEFAULT) -> None:
+    """Shut an account: its logins and tokens end at once, its roles wait."""
+    _make("disabled", name, file)
+
+
+def enable(name: Name, file: ConfigFile = DEFAULT) -> None:
+    """Open an account that was disabled."""
+    _make("active", name, file)
+
+
+def delete(name: Name, file: ConfigFile = DEFAULT) -> None:
+    """Delete an account for ever: roles, tokens, logins and e-mail address go; its name stays, in the audit alone."""
+    _make("deleted", name, file)
+
+
+def _make(state: str, name: str, file: Path) -> None:
+    settings = config.load(file)
+
+    from cohortium.govern import users
+    from cohortium.prove import audit
+    from cohortium.store import open_store
+
+    with open_store(settings).begin() as connection:
+        users.make(connection, name, users.State(state))
+        audit.record(connection, getuser(), f"account {state}", name)
 
 
 def make_token(

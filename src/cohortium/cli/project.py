@@ -27,16 +27,29 @@ def grant(
     project: Project,
     name: Name,
     role: Annotated[str, typer.Argument(metavar="ROLE", help="owner, member or collaborator.")],
+    gigabytes_day: Annotated[
+        int | None, typer.Option(help="Gigabytes they may read a day; 0: no limit.", min=0)
+    ] = None,
+    instances_day: Annotated[int | None, typer.Option(help="Images they may read a day; 0: no limit.", min=0)] = None,
+    gigabytes_total: Annotated[int | None, typer.Option(help="Gigabytes altogether; 0: no limit.", min=0)] = None,
+    instances_total: Annotated[int | None, typer.Option(help="Images altogether; 0: no limit.", min=0)] = None,
     file: ConfigFile = DEFAULT,
 ) -> None:
-    """Give a person a role in a project, in place of any other there."""
+    """Give a person a role in a project, in place of any other there; limits not given are as configured."""
     from cohortium.govern import grants, users
+    from cohortium.govern.quotas import GIGABYTE, Quota
     from cohortium.govern.roles import Role
 
     if role not in set(Role):
         raise typer.BadParameter("owner, member or collaborator", param_hint="ROLE")
     with _changing(file, project, f"grant {role}", f"{project}/{name}") as (connection, project_id):
-        grants.give(connection, users.named(connection, name).id, project_id, Role(role), getuser())
+        quota = Quota(
+            gigabytes_day if gigabytes_day is None else gigabytes_day * GIGABYTE,
+            instances_day,
+            gigabytes_total if gigabytes_total is None else gigabytes_total * GIGABYTE,
+            instances_total,
+        )
+        grants.give(connection, users.named(connection, name).id, project_id, Role(role), getuser(), quota)
 
 
 def revoke(project: Project, name: Name, file: ConfigFile = DEFAULT) -> None:

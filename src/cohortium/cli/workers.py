@@ -1,7 +1,7 @@
 """Who does bulk work: this process, a pool of processes, or a Dask cluster by address.
 
 What always holds: the site's key travels with the work, so it goes to no other machine except under TLS; and what
-workers log or show names neither a file nor a patient.
+workers log, show or write to their disks names neither a file nor a patient.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -69,7 +70,7 @@ def _dask(address: str, folders: tuple[Path, ...]) -> Iterator[Executor]:
         raise Unavailable("no Dask scheduler answers at the address of --cluster") from None
     try:
         with client:
-            _same_everywhere(client.run(_version_and_sight, tuple(map(str, folders))))
+            _same_everywhere(client.run(_look, tuple(map(str, folders))))
             with client.get_executor(pure=False) as executor:
                 yield executor
     except KilledWorker:
@@ -91,15 +92,32 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _version_and_sight(folders: tuple[str, ...]) -> tuple[str, bool]:
-    """Runs on a worker: which Cohortium is there, and whether it sees the folders."""
-    return __version__, all(Path(folder).is_dir() for folder in folders)
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker says of itself: its Cohortium, whether it sees the folders, and may write results to disk."""
+
+    version: str
+    sees: bool
+    spills: bool
 
 
-def _same_everywhere(answers: dict[str, tuple[str, bool]]) -> None:
-    if not answers:
+def _look(folders: tuple[str, ...]) -> Worker:
+    """Runs on a worker. A result holds the path of its input, and Dask writes results to disk unless told not to."""
+    import dask
+
+    spills = any(dask.config.get(f"distributed.worker.memory.{when}") is not False for when in ("target", "spill"))
+    return Worker(__version__, all(Path(folder).is_dir() for folder in folders), spills)
+
+
+def _same_everywhere(workers: dict[str, Worker]) -> None:
+    if not workers:
         raise Unavailable("the cluster has no worker; start one with `dask worker`")
-    if any(version != __version__ for version, _ in answers.values()):
+    if any(each.version != __version__ for each in workers.values()):
         raise Refused(f"a worker runs another version of Cohortium than {__version__}; install the same on all")
-    if not all(sees for _, sees in answers.values()):
+    if any(each.spills for each in workers.values()):
+        raise Refused(
+            "a worker may write results, which name files, to its disk; start it with "
+            "DASK_DISTRIBUTED__WORKER__MEMORY__TARGET=False and DASK_DISTRIBUTED__WORKER__MEMORY__SPILL=False"
+        )
+    if not all(each.sees for each in workers.values()):
         raise Unavailable("a worker does not see SRC and DST; mount both on every machine under the same path")

@@ -5,11 +5,13 @@ No list is filtered afterwards: what is asked for names what is to be done with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, false, or_, select, update
 
 from cohortium.errors import Refused
+from cohortium.govern import quotas
+from cohortium.govern.quotas import AS_CONFIGURED, Quota
 from cohortium.govern.roles import ALLOWED, REACHED, May, Role, Standing, Visibility
 from cohortium.govern.users import User
 from cohortium.store import now
@@ -34,12 +36,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A person's role in a project: since when, and by whose word."""
+    """A person's role in a project: since when, by whose word, and how much they may read."""
 
     name: str
     role: Role
     by: str
     since: str
+    quota: Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +107,24 @@ def shown(connection: Connection, project_id: int) -> Shown:
 def granted(connection: Connection, project_id: int) -> list[Granted]:
     """Who has a role in the project, by name."""
     rows = connection.execute(
-        select(user.c.name, grant.c.role, grant.c.by, grant.c.since)
+        select(user.c.name, grant.c.role, grant.c.by, grant.c.since, *quotas.COLUMNS)
         .join(user, user.c.id == grant.c.user_id)
         .where(grant.c.project_id == project_id)
         .order_by(user.c.name)
     )
-    return [Granted(row.name, Role(row.role), row.by, row.since) for row in rows]
+    return [Granted(row.name, Role(row.role), row.by, row.since, Quota(*row[4:])) for row in rows]
 
 
-def give(connection: Connection, user_id: int, project_id: int, role: Role, by: str = "") -> None:
+def give(
+    connection: Connection, user_id: int, project_id: int, role: Role, by: str = "", quota: Quota = AS_CONFIGURED
+) -> None:
     """Give a person one role in a project, in place of any other there, on the word of `by`."""
     standing = connection.scalar(select(user.c.standing).where(user.c.id == user_id))
     if standing == Standing.MAINTAINER:
         raise Refused("a maintainer sees no data and so has no role in a project; name another account")
     withdraw(connection, user_id, project_id)
     values = {"user_id": user_id, "project_id": project_id, "role": role.value, "by": by, "since": now()}
+    values |= asdict(quota)
     connection.execute(grant.insert().values(**values))
 
 

@@ -6,7 +6,7 @@ import re
 
 from sqlalchemy import Connection, insert, select
 
-from cohortium.govern.users import COLUMNS, LONGEST, User, from_row
+from cohortium.govern.users import COLUMNS, IS_ACTIVE, LONGEST, User, from_row
 from cohortium.store.schema import identity, user
 
 __all__ = ["free_name", "link", "whose"]
@@ -14,7 +14,7 @@ __all__ = ["free_name", "link", "whose"]
 
 def whose(connection: Connection, issuer: str, subject: str) -> User | None:
     """The account that is linked to this identity."""
-    same = identity.c.issuer == issuer, identity.c.subject == subject
+    same = identity.c.issuer == issuer, identity.c.subject == subject, IS_ACTIVE
     row = connection.execute(select(*COLUMNS).join(identity).where(*same)).one_or_none()
     return from_row(row) if row else None
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, delete, insert, select
 
-from cohortium.govern.users import COLUMNS, User, from_row
+from cohortium.govern.users import COLUMNS, IS_ACTIVE, User, from_row
 from cohortium.store import now
 from cohortium.store.schema import login, user
 
@@ -30,7 +30,7 @@ def whose(connection: Connection, token: str) -> User | None:
     row = connection.execute(
         select(*COLUMNS)
         .join(login, login.c.user_id == user.c.id)
-        .where(login.c.token_digest == _digest(token), login.c.expires > now())
+        .where(login.c.token_digest == _digest(token), login.c.expires > now(), IS_ACTIVE)
     ).one_or_none()
     return from_row(row) if row else None
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from cohortium.errors import Refused
 from cohortium.govern.roles import SCOPES, Scope
-from cohortium.govern.users import COLUMNS, User, from_row
+from cohortium.govern.users import COLUMNS, IS_ACTIVE, User, from_row
 from cohortium.store import now
 from cohortium.store.schema import project, token, user
 
@@ -84,7 +84,7 @@ def whose(connection: Connection, shown: str) -> User | None:
     row = connection.execute(
         select(*COLUMNS, token.c.scope, token.c.project_id)
         .join(token, token.c.user_id == user.c.id)
-        .where(token.c.digest == _digest(shown), token.c.expires > now())
+        .where(token.c.digest == _digest(shown), token.c.expires > now(), IS_ACTIVE)
     ).one_or_none()
     return from_row(row, scope=SCOPES[Scope(row.scope)], only=row.project_id) if row else None
 

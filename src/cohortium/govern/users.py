@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -12,12 +13,14 @@ from cohortium.errors import Refused
 from cohortium.govern import passwords
 from cohortium.govern.roles import May, Standing
 from cohortium.store import now
-from cohortium.store.schema import grant, login, token, user
+from cohortium.store.schema import grant, identity, login, token, user
 
 __all__ = [
     "COLUMNS",
     "GUEST",
+    "IS_ACTIVE",
     "Account",
+    "State",
     "User",
     "accounts",
     "authenticate",
@@ -25,6 +28,7 @@ __all__ = [
     "create",
     "ensure_administrator",
     "from_row",
+    "make",
     "named",
     "register",
     "renew",
@@ -59,6 +63,14 @@ class User:
         return self.standing is Standing.ADMINISTRATOR
 
 
+class State(StrEnum):
+    """Whether an account can be used. A deleted one keeps its name, for the audit's sake, and nothing else."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    DELETED = "deleted"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An account as administrators see it."""
@@ -67,8 +79,10 @@ class Account:
     standing: Standing
     email: str
     vouched: str
+    state: State
 
 
+IS_ACTIVE = user.c.state == State.ACTIVE.value
 COLUMNS = user.c.id, user.c.name, user.c.standing, user.c.one_time, user.c.terms
 GUEST = User(0, "guest", Standing.GUEST, False)
 
@@ -80,7 +94,8 @@ def from_row(row: Any, **narrowed: Any) -> User:
 
 def named(connection: Connection, name: str) -> User:
     """The account of that name; `Refused` where there is none."""
-    row = connection.execute(select(*COLUMNS).where(user.c.name == name)).one_or_none()
+    there = user.c.name == name, user.c.state != State.DELETED.value
+    row = connection.execute(select(*COLUMNS).where(*there)).one_or_none()
     if row is None:
         raise Refused(f"there is no account {name!r}; `cohortium user password` makes one")
     return from_row(row)
@@ -91,9 +106,25 @@ def stand(connection: Connection, name: str, standing: Standing) -> None:
     if standing is Standing.GUEST:
         raise Refused("a guest is who has no account")
     id = named(connection, name).id
+    if standing is not Standing.ADMINISTRATOR:
+        _demand_another_administrator(connection, id)
     connection.execute(update(user).where(user.c.id == id).values(standing=standing.value))
     if standing is Standing.MAINTAINER:
         connection.execute(grant.delete().where(grant.c.user_id == id))
+
+
+def make(connection: Connection, name: str, state: State) -> None:
+    """Disable, enable or delete an account. What lets it in ends at once; a deleted one loses its roles too."""
+    id = named(connection, name).id
+    if state is not State.ACTIVE:
+        _demand_another_administrator(connection, id)
+        _end(connection, id)
+    connection.execute(update(user).where(user.c.id == id).values(state=state.value))
+    if state is State.DELETED:
+        for table in (grant, identity):
+            connection.execute(table.delete().where(table.c.user_id == id))
+        forgotten = {"password_hash": "!", "email": "", "terms": "", "standing": Standing.PERSON.value}
+        connection.execute(update(user).where(user.c.id == id).values(**forgotten))
 
 
 def ensure_administrator(engine: Engine, name: str = "admin") -> str | None:
@@ -104,7 +135,7 @@ def ensure_administrator(engine: Engine, name: str = "admin") -> str | None:
         row = connection.execute(select(user).where(user.c.name == name)).mappings().one_or_none()
         if row is None:
             _insert(connection, name, hashed, Standing.ADMINISTRATOR)
-        elif row["one_time"]:
+        elif row["one_time"] and row["state"] == State.ACTIVE:
             connection.execute(login.delete().where(login.c.user_id == row["id"]))
             connection.execute(update(user).where(user.c.id == row["id"]).values(password_hash=hashed))
         else:
@@ -120,13 +151,15 @@ def renew(engine: Engine, name: str) -> str:
     password = passwords.one_time()
     hashed = passwords.digest(password)
     with engine.begin() as connection:
-        id = connection.scalar(select(user.c.id).where(user.c.name == name))
-        if id is None:
+        row = connection.execute(select(user.c.id, user.c.state).where(user.c.name == name)).one_or_none()
+        if row is None:
             first = connection.scalar(select(func.count()).select_from(user)) == 0
             _insert(connection, name, hashed, Standing.ADMINISTRATOR if first else Standing.PERSON)
         else:
-            connection.execute(update(user).where(user.c.id == id).values(password_hash=hashed, one_time=True))
-            _end(connection, id)
+            if row.state != State.ACTIVE:
+                raise Refused(f"the account {name!r} is {row.state}; a password would not open it")
+            connection.execute(update(user).where(user.c.id == row.id).values(password_hash=hashed, one_time=True))
+            _end(connection, row.id)
     return password
 
 
@@ -150,16 +183,17 @@ def register(connection: Connection, name: str, password: str | None, *, email: 
 
 
 def accounts(connection: Connection) -> list[Account]:
-    """Every account, by name."""
-    columns = user.c.name, user.c.standing, user.c.email, user.c.vouched
-    rows = connection.execute(select(*columns).order_by(user.c.name))
-    return [Account(row.name, Standing(row.standing), row.email, row.vouched) for row in rows]
+    """Every account that was not deleted, by name."""
+    columns = user.c.name, user.c.standing, user.c.email, user.c.vouched, user.c.state
+    rows = connection.execute(select(*columns).where(user.c.state != State.DELETED.value).order_by(user.c.name))
+    return [Account(row.name, Standing(row.standing), row.email, row.vouched, State(row.state)) for row in rows]
 
 
 def authenticate(engine: Engine, name: str, password: str, *, first: bool = True) -> User | None:
     """The account that these open, or None. A one-time password is used up by it, and opens nothing unless `first`."""
     with engine.execution_options(reading=True).begin() as connection:
-        row = connection.execute(select(*COLUMNS, user.c.password_hash).where(user.c.name == name)).one_or_none()
+        wanted = select(*COLUMNS, user.c.password_hash).where(user.c.name == name, IS_ACTIVE)
+        row = connection.execute(wanted).one_or_none()
     if not passwords.verify(row.password_hash if row else None, password) or row is None:
         return None
     if row.one_time and not (first and _use_up(engine, row.id, row.password_hash)):
@@ -174,8 +208,15 @@ def choose_password(connection: Connection, who: User, password: str) -> None:
     _end(connection, who.id)
 
 
+def _demand_another_administrator(connection: Connection, id: int) -> None:
+    """Nobody could let an administrator in again."""
+    wanted = user.c.standing == Standing.ADMINISTRATOR.value, IS_ACTIVE
+    if list(connection.scalars(select(user.c.id).where(*wanted).limit(2))) == [id]:
+        raise Refused("this is the only administrator; make another one first")
+
+
 def _end(connection: Connection, user_id: int) -> None:
-    """A new password ends all that the old one may have let in."""
+    """End all that lets the account in, beside its password."""
     connection.execute(login.delete().where(login.c.user_id == user_id))
     connection.execute(token.delete().where(token.c.user_id == user_id))
 

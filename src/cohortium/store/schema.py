@@ -48,6 +48,7 @@ user = Table(
     Column("standing", String(16), nullable=False, server_default="person"),  # govern.roles.Standing
     Column("email", String(254), nullable=False, server_default=""),
     Column("vouched", String(64), nullable=False, server_default=""),  # whose invitation brought the person here
+    Column("state", String(16), nullable=False, server_default="active"),  # govern.users.State
     Column("terms", String(64), nullable=False, server_default=""),  # SHA-256 of the terms of use last accepted
     Column("created", String(32), nullable=False),  # UTC, ISO 8601, as every time below
 )
@@ -112,6 +113,22 @@ grant = Table(
     Column("role", String(16), nullable=False),  # owner | member | collaborator
     Column("by", String(64), nullable=False, server_default=""),  # who granted it
     Column("since", String(32), nullable=False, server_default=""),
+    # what may be read under it: NULL as the configuration says, 0 without limit
+    Column("bytes_day", BigInteger),
+    Column("instances_day", BigInteger),
+    Column("bytes_total", BigInteger),
+    Column("instances_total", BigInteger),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("user_id", BigInteger, primary_key=True),  # of no foreign key: guests are 0
+    Column("project_id", ForeignKey("project.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", String(10), primary_key=True),  # of UTC
+    Column("bytes", BigInteger, nullable=False),
+    Column("instances", BigInteger, nullable=False),
+    Index(None, "day"),
 )
 
 site = Table(
@@ -211,7 +228,6 @@ scan = Table(
     Index(None, "session_id", "id"),
     Index(None, "project_id", "id"),
     Index(None, "project_id", "Modality", "id"),
-    Index(None, "project_id", "Modality", "session_id"),
     Index(None, "project_id", "BodyPartExamined", "id"),
     Index(None, "project_id", "PerformedProcedureStepStartDate", "id"),
 )

@@ -20,6 +20,7 @@ from cohortium.web import errors, routes
 from cohortium.web.credentials import Remembered
 from cohortium.web.dicomweb.bookmarks import Bookmarks
 from cohortium.web.health import Probe
+from cohortium.web.meter import Meter
 from cohortium.web.pictures import Pictures
 from cohortium.web.protect import Protect
 from cohortium.web.public import Public
@@ -55,6 +56,7 @@ def create(config: Config) -> FastAPI:
     app.state.bookmarks = Bookmarks()
     app.state.remembered = Remembered()
     app.state.watch = Watch()
+    app.state.meter = Meter(app.state.engine, config.quota)
     app.state.terms = terms.read(config.file.parent / config.serve.terms) if config.serve.terms else None
     app.state.hashing = BoundedSemaphore(HASHING)
     routes.install(app)

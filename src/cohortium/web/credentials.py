@@ -18,7 +18,7 @@ from fastapi import Request
 from sqlalchemy import Engine, select
 from starlette.exceptions import HTTPException
 
-from cohortium.errors import Refused
+from cohortium.errors import Later
 from cohortium.govern import attempts, tokens, users
 from cohortium.govern.users import User
 from cohortium.prove import audit
@@ -31,12 +31,8 @@ MOST = 1024
 LONGEST = 1024  # characters of a header that is looked at
 
 
-class TooManyTries(Refused):
-    """Somebody guesses; `wait` seconds from now another try may be made."""
-
-    def __init__(self, wait: float) -> None:
-        super().__init__("Too many tries.")
-        self.wait = wait
+class TooManyTries(Later):
+    """Somebody guesses."""
 
 
 class Remembered:
@@ -87,7 +83,7 @@ def try_password(request: Request, name: str, password: str, *, first: bool) -> 
     with state.engine.begin() as connection:
         wait = attempts.begin(connection, name, here)
     if wait > 0:
-        raise TooManyTries(wait)
+        raise TooManyTries("Please wait before the next try.", wait)
     with state.hashing:
         who = users.authenticate(state.engine, name, password, first=first)
     with state.engine.begin() as connection:
@@ -111,7 +107,7 @@ def _by_token(engine: Engine, shown: str) -> User | None:
 def _by_password(request: Request, name: str, password: str) -> User | None:
     state = request.app.state
     with state.engine.execution_options(reading=True).connect() as connection:
-        wanted = select(*users.COLUMNS, schema.user.c.password_hash).where(schema.user.c.name == name)
+        wanted = select(*users.COLUMNS, schema.user.c.password_hash).where(schema.user.c.name == name, users.IS_ACTIVE)
         row = connection.execute(wanted).one_or_none()
     if row is not None and not row.one_time and state.remembered.knows(name, password, row.password_hash):
         return users.from_row(row)

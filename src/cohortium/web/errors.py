@@ -12,9 +12,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout  # every connection of th
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from cohortium.errors import Corrupt, Malformed, Refused, Unavailable
+from cohortium.errors import Corrupt, Later, Malformed, Refused, Unavailable
 from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale, TermsNeeded
-from cohortium.web.credentials import TooManyTries
 from cohortium.web.portal.templating import error_page
 from cohortium.wire.multipart import TooLarge
 
@@ -34,7 +33,7 @@ TITLES: Mapping[int, str] = {
     416: "It has no such bytes",
     421: "This is another site",
     422: "This cannot be taken or shown",
-    429: "Too many tries",
+    429: "That is too much for now",
     500: "Something went wrong here",
     503: "Just now this is not possible",
 }
@@ -62,7 +61,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(LoginNeeded, _login)
     app.add_exception_handler(PasswordNeeded, _password)
     app.add_exception_handler(TermsNeeded, _terms)
-    app.add_exception_handler(TooManyTries, _guessing)
+    app.add_exception_handler(Later, _too_much)
     app.add_exception_handler(Stale, lambda request, _: answer(request, 409, STALE))
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -105,9 +104,9 @@ def _challenge(request: Request, status: int) -> dict[str, str]:
     return {"WWW-Authenticate": 'Bearer realm="Cohortium"' if "sec-fetch-site" in request.headers else CHALLENGE}
 
 
-def _guessing(request: Request, error: Exception) -> Response:
-    response = answer(request, 429, "Please wait before the next try.")
-    response.headers["Retry-After"] = str(ceil(error.wait)) if isinstance(error, TooManyTries) else "1"
+def _too_much(request: Request, error: Exception) -> Response:
+    response = answer(request, 429, str(error))
+    response.headers["Retry-After"] = str(ceil(error.wait)) if isinstance(error, Later) else "1"
     return response
 
 

@@ -1,4 +1,4 @@
-"""Sends invitations, where the configuration names a server for mail. Nothing of any data is ever mailed."""
+"""Sends invitations and alarms, where a server for mail is configured. Nothing of any data is ever mailed."""
 
 from __future__ import annotations
 
@@ -30,4 +30,6 @@ def send(config: Config, to: str, subject: str, text: str) -> None:
                 server.login(settings.user, read_private(path, "the password for mail"))
             server.send_message(message)
     except (OSError, smtplib.SMTPException) as error:
-        raise Unavailable(f"the mail was not taken ({type(error).__name__}); hand the link over yourself") from None
+        raise Unavailable(
+            f"the mail was not taken ({type(error).__name__}); hand over yourself what it was to say"
+        ) from None

@@ -43,6 +43,7 @@ ROUTES = (
     Route("POST", "/projects/{name}/visibility", people.make_visible, May.MANAGE),
     Route("GET", "/people", accounts.accounts, May.ADMINISTER),
     Route("POST", "/people/standing", accounts.change_standing, May.ADMINISTER),
+    Route("POST", "/people/state", accounts.change_state, May.ADMINISTER),
     Route("POST", "/people/invitations", accounts.invite, May.ADMINISTER),
     Route("POST", "/people/invitations/{invitation_id}/withdraw", accounts.withdraw_invitation, May.ADMINISTER),
     Route("GET", "/site", site.state, May.MAINTAIN),

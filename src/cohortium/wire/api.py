@@ -68,6 +68,7 @@ Matched = Annotated[
 ]
 RoleName = Literal["owner", "member", "collaborator"]
 StandingName = Literal["administrator", "committee", "maintainer", "person"]
+StateName = Literal["active", "disabled", "deleted"]
 VisibilityName = Literal["public", "protected", "private"]
 VerdictName = Literal["questionable", "unusable"]
 ScopeName = Literal["read", "write"]
@@ -400,15 +401,32 @@ class Removed(Answer):
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
+class Quota(Answer):
+    """The most that a person may read; 0 is no limit, and null is what the site is configured to."""
+
+    bytes_day: int | None
+    instances_day: int | None
+    bytes_total: int | None
+    instances_total: int | None
+
+
 class Person(Answer):
     name: str
     role: RoleName
     by: str
     since: str
+    quota: Quota
+
+
+Limit = Annotated[int, Field(ge=0, lt=1 << 62)] | None
 
 
 class RoleWish(Wish):
     role: RoleName
+    bytes_day: Limit = None
+    instances_day: Limit = None
+    bytes_total: Limit = None
+    instances_total: Limit = None
 
 
 class VisibilityWish(Wish):
@@ -441,10 +459,15 @@ class Account(Answer):
     standing: StandingName
     email: str
     vouched: str
+    state: StateName
 
 
 class StandingWish(Wish):
     standing: StandingName
+
+
+class StateWish(Wish):
+    state: StateName
 
 
 class Me(Answer):

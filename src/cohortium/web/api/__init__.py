@@ -85,6 +85,7 @@ _TABLE = (
     Route("GET", FRAME, scans.frame, May.READ, media_type=content.OBJECT),
     Route("GET", "/people", people.accounts, May.ADMINISTER),
     Route("PUT", "/people/{person}/standing", people.change_standing, May.ADMINISTER),
+    Route("PUT", "/people/{person}/state", people.change_state, May.ADMINISTER, 204),
     Route("GET", "/invitations", people.invitations_of_site, May.ADMINISTER),
     Route("POST", "/invitations", people.invite_to_site, May.ADMINISTER, 201),
     Route("DELETE", "/invitations/{invitation_id}", people.withdraw_from_site, May.ADMINISTER, 204),

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from cohortium.archive import Address, Archive
 from cohortium.web.dicomweb.negotiation import range_of
+from cohortium.web.meter import charge_frames
 from cohortium.wire import zipped
 from cohortium.wire.zipped import Member
 
@@ -20,7 +21,7 @@ DICOM, OBJECT = "application/dicom", "application/octet-stream"
 ENOUGH = 1 << 16  # bytes worth a piece of their own
 
 
-def send(request: Request, at: Address, media_type: str) -> Response:
+def send(request: Request, project_id: int, at: Address, media_type: str) -> Response:
     """An object: its digest is its `ETag`, so that what was broken off can be gone on with (RFC 9110 13.1.5)."""
     tag = f'"{at.digest}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Repr-Digest": f"sha-256=:{_in_base64(at.digest)}:"}
@@ -28,6 +29,7 @@ def send(request: Request, at: Address, media_type: str) -> Response:
         return Response(status_code=304, headers=headers)
     span = range_of(request, at.size) if request.headers.get("if-range", tag) == tag else None
     start, end = span or (0, at.size)
+    charge_frames(request, project_id, end - start, at.digest)
     headers["Content-Length"] = str(end - start)
     if span:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{at.size}"
@@ -38,7 +40,13 @@ def send(request: Request, at: Address, media_type: str) -> Response:
 
 
 def send_zip(name: str, members: Iterable[Member]) -> Response:
-    """A zip that is written as it is sent; `name` is safe."""
+    """A zip that is written as it is sent; `name` is safe.
+
+    Where `members` counts each against a quota, the first is counted before anything is sent; where it ends later, the
+    zip lacks its end, so that nobody takes it for whole.
+    """
+    members = iter(members)
+    members = chain([first for first in [next(members, None)] if first], members)
     headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
     return StreamingResponse(_pieces(zipped.zipped(members)), 200, headers, zipped.MEDIA_TYPE)
 

@@ -18,6 +18,7 @@ from cohortium.govern.roles import May
 from cohortium.web.api import content
 from cohortium.web.api.paging import link_next
 from cohortium.web.auth import reading, record, user
+from cohortium.web.meter import charge
 from cohortium.web.watch import note_read
 from cohortium.wire import api
 from cohortium.wire.zipped import Member
@@ -108,7 +109,7 @@ def file(request: Request, name: str, dataset: str, digest: str) -> Response:
     if at is None:
         raise HTTPException(410)
     note_read(request, found.project_id, name, found.digest)
-    return content.send(request, at, content.OBJECT)
+    return content.send(request, found.project_id, at, content.OBJECT)
 
 
 def gone(request: Request, name: str, dataset: str) -> list[api.Gone]:
@@ -151,6 +152,7 @@ def dataset_zip(request: Request, name: str, dataset: str) -> Response:
     """A version in one zip, written as it is sent: manifest.jsonl, then its files, less what is gone."""
     with reading(request).connect() as connection:
         found = version(connection, request, name, dataset)
+    charge(request, found.project_id, found.size, found.files)
     _record(request, "retrieve dataset", name, found)
     return content.send_zip(found.name, _members(request, found))
 

@@ -8,8 +8,9 @@ from starlette.exceptions import HTTPException
 
 from cohortium.errors import Refused
 from cohortium.govern import grants, invitations, users
+from cohortium.govern.quotas import Quota
 from cohortium.govern.roles import May, Role, Standing
-from cohortium.govern.users import User
+from cohortium.govern.users import State, User
 from cohortium.web.auth import RowId, reading, record, user
 from cohortium.web.portal.people import sent
 from cohortium.wire import api
@@ -17,6 +18,7 @@ from cohortium.wire import api
 __all__ = [
     "accounts",
     "change_standing",
+    "change_state",
     "give_role",
     "invitations_of_project",
     "invitations_of_site",
@@ -40,7 +42,7 @@ def give_role(request: Request, name: str, person: str, wish: api.RoleWish) -> a
     """Give a person one role in the project, in place of any other there."""
     with request.app.state.engine.begin() as connection:
         project_id, account = _project(connection, request, name), _named(connection, person)
-        grants.give(connection, account.id, project_id, Role(wish.role), user(request).name)
+        grants.give(connection, account.id, project_id, Role(wish.role), user(request).name, _quota(wish))
         record(request, connection, f"grant {wish.role}", f"{name}/{account.name}", project_id, May.MANAGE)
         held = grants.granted(connection, project_id)
     return api.Person.model_validate(next(each for each in held if each.name == account.name))
@@ -98,6 +100,16 @@ def change_standing(request: Request, person: str, wish: api.StandingWish) -> ap
     return api.Account.model_validate(next(each for each in found if each.name == person))
 
 
+def change_state(request: Request, person: str, wish: api.StateWish) -> None:
+    """Disable, enable or delete an account; its logins and tokens end. Nobody does so to their own."""
+    if person == user(request).name:
+        raise Refused("nobody shuts their own account; ask another administrator")
+    with request.app.state.engine.begin() as connection:
+        _named(connection, person)
+        users.make(connection, person, State(wish.state))
+        record(request, connection, f"account {wish.state}", person)
+
+
 def invitations_of_site(request: Request) -> list[api.Invitation]:
     """Invitations to an account without a role that nobody has accepted yet."""
     with reading(request).connect() as connection:
@@ -140,3 +152,7 @@ def _pending(connection: Connection, project_id: int | None) -> list[api.Invitat
 def _invited(request: Request, token: str, email: str) -> api.Invited:
     became = sent(request, token, email)
     return api.Invited(email=email, sent="sent" in became, link=became.get("link", ""))
+
+
+def _quota(wish: api.RoleWish) -> Quota:
+    return Quota(wish.bytes_day, wish.instances_day, wish.bytes_total, wish.instances_total)

@@ -16,6 +16,7 @@ from cohortium.archive import Archive
 from cohortium.dicom import render
 from cohortium.web.api import content
 from cohortium.web.auth import RowId, reading, record, user
+from cohortium.web.meter import charge, charge_frames
 from cohortium.web.pictures import Pictures
 from cohortium.web.watch import note_read
 from cohortium.wire import api
@@ -49,7 +50,9 @@ def thumbnail(request: Request, scan_id: RowId) -> Response:
         raise HTTPException(404)
     note_read(request, found.project_id, found.project, found.SeriesInstanceUID)
     middle = frames[len(frames) // 2]
-    return Response(_pictures(request).thumbnail(middle.at, middle.frame, middle.of), media_type="image/png")
+    small = _pictures(request).thumbnail(middle.at, middle.frame, middle.of)
+    charge(request, found.project_id, len(small))
+    return Response(small, media_type="image/png")
 
 
 def frame(request: Request, instance_id: RowId, number: RowId) -> Response:
@@ -59,6 +62,7 @@ def frame(request: Request, instance_id: RowId, number: RowId) -> Response:
         raise HTTPException(404)
     note_read(request, place.project_id, place.project, place.SeriesInstanceUID)
     shown = _pictures(request).frame(place.at, number, place.NumberOfFrames)
+    charge_frames(request, place.project_id, len(shown.samples), place.at.digest)
     return Response(shown.samples, media_type=content.OBJECT, headers={"Cohortium-Frame": shown.about})
 
 
@@ -66,7 +70,7 @@ def file(request: Request, instance_id: RowId) -> Response:
     """The instance as a DICOM file, as it is stored; takes `Range`."""
     place = _instance(request, instance_id)
     note_read(request, place.project_id, place.project, place.SeriesInstanceUID)
-    return content.send(request, place.at, content.DICOM)
+    return content.send(request, place.project_id, place.at, content.DICOM)
 
 
 def header(request: Request, instance_id: RowId) -> Response:
@@ -108,6 +112,7 @@ def _all(first: find.Member, rest: Iterator[find.Member]) -> Iterator[find.Membe
 
 def _member(request: Request, each: find.Member) -> Member:
     archive: Archive = request.app.state.archive
+    charge(request, each.project_id, each.at.size, 1)
     path = instance_path(each.PatientID, each.StudyInstanceUID, each.SeriesInstanceUID, each.SOPInstanceUID)
     return Member(path, each.at.size, lambda: archive.objects.stream(each.at))
 

@@ -15,6 +15,7 @@ from cohortium.web.dicomweb import scope
 from cohortium.web.dicomweb.negotiation import ANY, Taken, taken
 from cohortium.web.dicomweb.retrieve import frame_numbers, parts, pictures, record
 from cohortium.web.errors import BadRequest
+from cohortium.web.meter import charge
 
 __all__ = ["rendered", "thumbnail"]
 
@@ -49,6 +50,8 @@ def rendered(request: Request) -> Response:
         raise HTTPException(413)
     record(request, "retrieve rendered", held[0])
     drawn = [(wish.media_type, wish.draw(_picture(request, each, number))) for each, number in wanted]
+    size = sum(len(content) for _, content in drawn)
+    charge(request, held[0].project_id, size, len({each.digest for each, _ in wanted}))
     if multipart or len(drawn) > 1:
         return parts(wish.media_type, drawn)
     return Response(drawn[0][1], media_type=wish.media_type)
@@ -64,7 +67,9 @@ def thumbnail(request: Request) -> Response:
     named = frame_numbers(request, middle)[0] if "numbers" in request.path_params else (middle.NumberOfFrames + 1) // 2
     record(request, "retrieve thumbnail", middle)
     small = wish if wish.viewport else replace(wish, viewport=(THUMBNAIL, THUMBNAIL))
-    return Response(small.draw(_picture(request, middle, named)), media_type=wish.media_type)
+    drawn = small.draw(_picture(request, middle, named))
+    charge(request, middle.project_id, len(drawn))
+    return Response(drawn, media_type=wish.media_type)
 
 
 def _picture(request: Request, held: Held, number: int) -> render.Picture:

@@ -23,6 +23,7 @@ from cohortium.web.auth import reading
 from cohortium.web.dicomweb import scope
 from cohortium.web.dicomweb.negotiation import ANY, EXPLICIT, JSON, Taken, demand_json, range_of, taken
 from cohortium.web.errors import BadRequest
+from cohortium.web.meter import charge, charge_frames
 from cohortium.web.pictures import Pictures
 from cohortium.web.watch import note_read
 from cohortium.wire import dicomjson
@@ -47,6 +48,7 @@ def instances(request: Request) -> Response:
             continue
         some = [(one, syntax) for one in held if (syntax := _syntax(one, each.syntax))]
         if some:
+            charge(request, held[0].project_id, sum(one.size for one, _ in some), len(some))
             record(request, "retrieve", held[0])
             if each.multipart:
                 return _files(request, some, complete=len(some) == len(held))
@@ -77,6 +79,7 @@ def bulkdata(request: Request) -> Response:
         if each.name == BYTES:
             record(request, "retrieve bulk data", held)
             content = bytes(element.value)
+            charge_frames(request, held.project_id, len(content), held.digest)
             return parts(BYTES, [(BYTES, content)]) if each.multipart else _ranged(request, content, BYTES)
     raise HTTPException(406)
 
@@ -100,6 +103,8 @@ def frames(request: Request) -> Response:
         kind = stored if as_stored else BYTES
         syntax = held.TransferSyntaxUID if as_stored and stored != BYTES else EXPLICIT
         found = [(f"{kind}; transfer-syntax={syntax}", read(dataset, number - 1)) for number in numbers]
+        size = sum(len(content) for _, content in found)
+        charge_frames(request, held.project_id, size, held.digest)
         return parts(kind, found) if each.multipart else _ranged(request, found[0][1], found[0][0])
     raise HTTPException(406)
 

@@ -9,13 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from cohortium.errors import Refused
-from cohortium.govern import invitations, users
+from cohortium.govern import harvest, invitations, users
 from cohortium.govern.roles import Standing
+from cohortium.govern.users import State
 from cohortium.web.auth import RowId, demand_form_token, reading, record, user
 from cohortium.web.portal.people import sent
 from cohortium.web.portal.templating import render
 
-__all__ = ["accounts", "change_standing", "invite", "withdraw_invitation"]
+__all__ = ["accounts", "change_standing", "change_state", "invite", "withdraw_invitation"]
 
 Text = Annotated[str, Form()]
 STANDINGS = tuple(each for each in Standing if each is not Standing.GUEST)
@@ -35,6 +36,20 @@ def change_standing(request: Request, person: Text = "", standing: Text = "", fo
         with request.app.state.engine.begin() as connection:
             users.stand(connection, person, Standing(standing))
             record(request, connection, f"make {standing}", person)
+    except Refused as error:
+        return _page(request, problem=str(error), status=422)
+    return RedirectResponse("/people", 303)
+
+
+def change_state(request: Request, person: Text = "", state: Text = "", form: Text = "") -> Response:
+    """Disable, enable or delete an account; nobody does so to their own."""
+    demand_form_token(request, form)
+    if state not in set(State) or person == user(request).name:
+        raise HTTPException(400)
+    try:
+        with request.app.state.engine.begin() as connection:
+            users.make(connection, person, State(state))
+            record(request, connection, f"account {state}", person)
     except Refused as error:
         return _page(request, problem=str(error), status=422)
     return RedirectResponse("/people", 303)
@@ -65,5 +80,6 @@ def withdraw_invitation(request: Request, invitation_id: RowId, form: Text = "")
 def _page(request: Request, *, problem: str = "", status: int = 200, link: str = "", sent: str = "") -> Response:
     with reading(request).connect() as connection:
         held, pending = users.accounts(connection), invitations.pending(connection, None)
-    values: dict[str, Any] = {"accounts": held, "pending": pending, "standings": STANDINGS}
+        alarms = harvest.alarms(connection)
+    values: dict[str, Any] = {"alarms": alarms, "accounts": held, "pending": pending, "standings": STANDINGS}
     return render(request, "accounts.html", status, **values, problem=problem, link=link, sent=sent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Form, Request
@@ -10,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from cohortium.errors import Refused, Unavailable
-from cohortium.govern import grants, invitations, users
+from cohortium.govern import grants, harvest, invitations, quotas, users
+from cohortium.govern.quotas import Quota
 from cohortium.govern.roles import May, Role, Visibility
 from cohortium.web import mail
 from cohortium.web.auth import RowId, demand_form_token, reading, record, user
@@ -32,15 +34,31 @@ def people(request: Request, name: str) -> Response:
     return _page(request, name)
 
 
-def give_role(request: Request, name: str, person: Text = "", role: Text = "", form: Text = "") -> Response:
-    """Give a person one role, in place of any other."""
+def give_role(
+    request: Request,
+    name: str,
+    person: Text = "",
+    role: Text = "",
+    gigabytes_day: Text = "",
+    instances_day: Text = "",
+    gigabytes_total: Text = "",
+    instances_total: Text = "",
+    form: Text = "",
+) -> Response:
+    """Give a person one role, in place of any other, and a quota where the site's own does not fit."""
     demand_form_token(request, form)
     if role not in set(Role):
         raise HTTPException(400)
     try:
+        quota = Quota(
+            _limit(gigabytes_day, quotas.GIGABYTE),
+            _limit(instances_day),
+            _limit(gigabytes_total, quotas.GIGABYTE),
+            _limit(instances_total),
+        )
         with request.app.state.engine.begin() as connection:
             project_id, account = _project(connection, request, name), users.named(connection, person.strip())
-            grants.give(connection, account.id, project_id, Role(role), user(request).name)
+            grants.give(connection, account.id, project_id, Role(role), user(request).name, quota)
             record(request, connection, f"grant {role}", f"{name}/{account.name}")
     except Refused as error:
         return _page(request, name, problem=str(error), status=422)
@@ -109,6 +127,14 @@ def sent(request: Request, token: str, email: str) -> dict[str, Any]:
     return {"link": link, "sent": email}
 
 
+def _limit(text: str, unit: int = 1) -> int | None:
+    """A limit as it was typed: nothing is the site's own, 0 is none."""
+    text = text.strip()
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refused("A limit is a whole number, 0 for none, or nothing for the site's own.")
+    return int(text) * unit if text else None
+
+
 def _project(connection: Connection, request: Request, name: str) -> int:
     return grants.id_of(connection, user(request), name, May.MANAGE)
 
@@ -119,5 +145,9 @@ def _page(
     with reading(request).connect() as connection:
         project = grants.shown(connection, _project(connection, request, name))
         held, pending = grants.granted(connection, project.id), invitations.pending(connection, project.id)
+        used, alarms = quotas.used(connection, project.id, datetime.now(UTC)), harvest.alarms(connection, project.name)
+    default = quotas.defaults(request.app.state.config.quota)
+    quota = {each.name: quotas.in_force(each.quota, default) for each in held}
     values: dict[str, Any] = {"project": project, "granted": held, "pending": pending, "roles": Role, "says": SAYS}
+    values |= {"used": used, "quota": quota, "default": default, "alarms": alarms}
     return render(request, "people.html", status, **values, problem=problem, link=link, sent=sent)
