@@ -123,7 +123,7 @@ def unseal(key: SiteKey, what: str, content: bytes, where: str) -> Any:
         text, signature = signed["text"], bytes.fromhex(signed["signature"])
         key.signer().public_key().verify(signature, LABEL + what.encode() + text.encode())
     except (Corrupt, InvalidSignature):
-        raise Corrupt(f"{where} is damaged, or this site never signed it") from None
+        raise Corrupt(f"{where} is damaged, or this site never signed it; delete it and make a new backup") from None
     return json.loads(text)
 
 
