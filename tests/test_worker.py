@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 from sqlalchemy import insert, select, update
 
 import portal_site
-from cohortium import worker
+from cohortium import backup, keys, worker
+from cohortium.archive import Archive, storage_of
 from cohortium.config import Config
-from cohortium.errors import Refused, Unavailable
+from cohortium.errors import Corrupt, Refused, Unavailable
 from cohortium.govern import grants, logins, users
 from cohortium.govern.roles import Role, Standing
 from cohortium.prove import audit
@@ -159,6 +161,37 @@ def test_what_has_ended_is_swept_away(config: Config) -> None:
     work(config, once=True)
     with open_store(config).begin() as connection:
         assert len(connection.execute(select(login)).all()) == 1
+
+
+def test_a_site_with_a_target_is_backed_up_when_it_is_time(config: Config, tmp_path: Path) -> None:
+    KINDS["back up"].run(site := Site(config, open_store(config), keys.load(config.site.key, config.site.data)), {})
+    settings = replace(config, backup=replace(config.backup, target=str(tmp_path / "away"), hours=2))
+    site = replace(site, config=settings)
+    backups = tmp_path / "away" / "backups"
+    for _ in range(2):
+        KINDS["back up"].run(site, {})
+    (first,) = backups.iterdir()
+    hours_ago = datetime.now(UTC) - timedelta(hours=3)
+    first.rename(backups / f"{hours_ago:%Y%m%dT%H%M%S.%fZ}-0000.manifest")
+    with pytest.raises(Corrupt, match="another one's"):
+        KINDS["back up"].run(site, {})
+    first.with_name(f"{hours_ago:%Y%m%dT%H%M%S.%fZ}-0000.manifest").unlink()
+    KINDS["back up"].run(site, {})
+    assert len(list(backups.iterdir())) == 1
+
+
+def test_a_key_that_was_destroyed_goes_from_the_target_too(config: Config, tmp_path: Path) -> None:
+    settings = replace(config, backup=replace(config.backup, target=str(tmp_path / "away")))
+    site = Site(settings, open_store(config), keys.load(config.site.key, config.site.data))
+    portal_site.fill(site.engine, config.site.data, "lung", "Lung", portal_site.slices(1))
+    KINDS["back up"].run(site, {})
+    before = {name: (tmp_path / "away" / name).read_bytes() for name in ("data-keys", "withdrawals")}
+    Archive(site.engine, storage_of(config), site.key).withdraw("lung", "S-0001", who="ada", reason="asked")
+    work(settings, once=True)
+    assert {name: (tmp_path / "away" / name).read_bytes() for name in before} != before
+    journal = backup.journal(backup.target_of(settings), site.key)
+    assert list(journal) == [("lung", "S-0001")]
+    assert len((tmp_path / "away" / "data-keys").read_bytes()) < len(before["data-keys"])
 
 
 def test_every_kind_is_a_function_of_its_own() -> None:

@@ -19,16 +19,20 @@ from typing import Any, get_type_hints
 from cohortium.errors import ConfigError
 
 __all__ = [
+    "BUCKET_URL",
     "EXAMPLE",
+    "Backup",
     "Config",
     "Pipeline",
     "Project",
     "Serve",
     "Site",
     "Store",
+    "backup_of_environment",
     "example",
     "in_force",
     "load",
+    "overlap",
     "settings",
 ]
 
@@ -59,6 +63,22 @@ class Store:
     endpoint: str = _setting("", "address of the server that speaks S3; empty: Amazon's")
     region: str = _setting("", "its region; empty: us-east-1")
     credentials_file: str = _setting("", "file, mode 0600, as AWS's own; empty: AWS_ACCESS_KEY_ID and so on")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """Where the worker backs the site up to, and how often; the last three are for a target in a bucket."""
+
+    target: str = _setting("", "folder, relative to the configuration file, or `s3://BUCKET/PREFIX`; empty: none")
+    hours: int = _setting(24, "hours from one backup to the next")
+    keep: int = _setting(0, "how many of the newest backups stay; 0: all")
+    endpoint: str = _setting("", "address of the server that speaks S3; empty: Amazon's")
+    region: str = _setting("", "its region; empty: us-east-1")
+    credentials_file: str = _setting("", "file, mode 0600, as AWS's own; empty: AWS_ACCESS_KEY_ID and so on")
+
+    def store(self, target: str) -> Store:
+        """The settings of a bucket at which backups are kept."""
+        return Store(objects=target, endpoint=self.endpoint, region=self.region, credentials_file=self.credentials_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +171,7 @@ class Config:
     file: Path
     site: Site
     store: Store
+    backup: Backup
     serve: Serve
     mail: Mail
     oidc: Oidc
@@ -167,6 +188,7 @@ class Config:
 SECTIONS: Mapping[str, type] = {
     "site": Site,
     "store": Store,
+    "backup": Backup,
     "serve": Serve,
     "mail": Mail,
     "oidc": Oidc,
@@ -213,6 +235,15 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
     if problems:
         raise ConfigError(f"{file}:\n" + "\n".join(f"  {problem}" for problem in problems))
     return config
+
+
+def backup_of_environment(folder: Path, environment: Mapping[str, str] = os.environ) -> Backup:
+    """The section `[backup]` for who restores, and has no configuration yet."""
+    problems: list[str] = []
+    found: Backup = _section(Backup, "backup", {}, environment, folder, problems, {})
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return found
 
 
 def settings() -> Iterator[tuple[str, Any, str]]:
@@ -374,8 +405,13 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "store.url: holds a password; leave it out, and name the file that has it with `?passfile=FILE`"
     if config.store.objects and not BUCKET_URL.fullmatch(config.store.objects):
         yield "store.objects: `s3://BUCKET` or `s3://BUCKET/PREFIX` is expected"
-    if config.store.endpoint and not PUBLIC.fullmatch(config.store.endpoint):
-        yield "store.endpoint: https is needed (http on this machine alone), and no path"
+    for section, endpoint in (("store", config.store.endpoint), ("backup", config.backup.endpoint)):
+        if endpoint and not PUBLIC.fullmatch(endpoint):
+            yield f"{section}.endpoint: https is needed (http on this machine alone), and no path"
+    if config.backup.hours < 1:
+        yield "backup.hours: at least 1"
+    if config.backup.keep < 0:
+        yield "backup.keep: 0 or more"
     for kind, entries in (("project", config.projects), ("pipeline", config.pipelines)):
         names = [entry.name for entry in entries]
         for name in sorted({name for name in names if names.count(name) > 1}):
@@ -401,7 +437,7 @@ def _contradictions(config: Config) -> Iterator[str]:
         if pipeline.source == config.file.parent:
             yield f"pipeline {pipeline.name}: source is missing"
         for key, path in (("data", config.site.data), ("key", config.site.key)):
-            if _overlap(pipeline.source, path):
+            if overlap(pipeline.source, path):
                 yield f"pipeline {pipeline.name}: its source and site.{key} lie one inside the other; move one of them"
 
 
@@ -413,6 +449,7 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def _overlap(one: Path, other: Path) -> bool:
+def overlap(one: Path, other: Path) -> bool:
+    """Whether one path is, or lies within, the other."""
     one, other = one.resolve(), other.resolve()
     return one.is_relative_to(other) or other.is_relative_to(one)

@@ -19,10 +19,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from cohortium import keys
+from cohortium import backup, keys
 from cohortium.archive import Archive, packs, storage_of
+from cohortium.archive.withdrawal import RENEW_KEYS
 from cohortium.config import Config
-from cohortium.errors import CohortiumError, Unavailable
+from cohortium.errors import CohortiumError, Corrupt, Unavailable
 from cohortium.govern import harvest
 from cohortium.govern.sweep import sweep
 from cohortium.keys import SiteKey
@@ -91,12 +92,30 @@ def _mail_alarm(site: Site, what: Mapping[str, Any]) -> None:
     mail.send(site.config, what["to"], "Unusual reading", text)
 
 
+def _back_up(site: Site, _: Mapping[str, Any]) -> None:
+    if not site.config.backup.target:
+        return
+    place = backup.target_of(site.config)
+    newest = backup.newest(place, site.key)
+    if newest is None or newest < datetime.now(UTC) - timedelta(hours=site.config.backup.hours):
+        taken = backup.back_up(site.config, site.engine, site.key, place, keep=site.config.backup.keep)
+        if taken.missing:
+            raise Corrupt(f"{taken.missing} objects that rows name are not in the archive; the backup holds the rest")
+
+
+def _renew_keys(site: Site, _: Mapping[str, Any]) -> None:
+    if site.config.backup.target:
+        backup.renew_keys(site.config, site.engine, site.key, backup.target_of(site.config))
+
+
 KINDS: Mapping[str, Kind] = {
     audit.SIGN: Kind(_sign_audit, every=timedelta(hours=1)),
     "look for harvest": Kind(_look_for_harvest, every=timedelta(minutes=15)),
     MAIL: Kind(_mail_alarm),
     "sweep": Kind(_sweep, every=timedelta(hours=1)),
     "pack": Kind(_pack, every=timedelta(hours=1)),
+    "back up": Kind(_back_up, every=timedelta(hours=1)),  # looks whether one is due
+    RENEW_KEYS: Kind(_renew_keys),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import portal_site
 from cohortium import backup, config, keys
 from cohortium.archive import Archive
 from cohortium.archive.storage import storage_of
-from cohortium.backup import Folder, rows
+from cohortium.backup import Folder, Place, rows
 from cohortium.govern import users
 from cohortium.keys import SiteKey
 from cohortium.store import open_store, schema
@@ -32,14 +33,15 @@ class Small:
     settings: config.Config
     engine: Engine
     target: Path
+    kept: Place | None = None  # if not in that folder
 
     @property
     def key(self) -> SiteKey:
         return keys.load(self.settings.site.key, self.settings.site.data)
 
     @property
-    def place(self) -> Folder:
-        return Folder(self.target, "the target")
+    def place(self) -> Place:
+        return self.kept or Folder(self.target, "the target")
 
     @property
     def archive(self) -> Archive:
@@ -55,14 +57,16 @@ class Small:
     def check(self) -> list[str]:
         return backup.check(self.place, self.key, silent).problems
 
-    def restore(self, folder: Path, name: str = "", url: str = "") -> Small:
+    def restore(self, folder: Path, name: str = "", url: str = "", objects: config.Store | None = None) -> Small:
         """The site as it comes back in that folder."""
         folder.mkdir(exist_ok=True)
         site = replace(self.settings.site, data=folder / "data")
-        store = replace(self.settings.store, url=url)
+        store = replace(objects or self.settings.store, url=url)
+        if objects and objects.credentials_file:
+            shutil.copy(folder.parent / objects.credentials_file, folder)
         settings = replace(self.settings, site=site, store=store, file=folder / "cohortium.toml")
         backup.restore(settings, self.key, self.place, backup.journal(self.place, self.key), silent, name)
-        return Small(settings, open_store(settings), self.target)
+        return Small(settings, open_store(settings), self.target, self.kept)
 
     def rows(self) -> dict[str, list[bytes]]:
         with self.engine.execution_options(reading=True).begin() as connection:

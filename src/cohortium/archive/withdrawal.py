@@ -17,10 +17,12 @@ from cohortium.archive.projects import project_named
 from cohortium.archive.removal import remove, remove_files
 from cohortium.archive.tombstones import Removable
 from cohortium.errors import Refused
-from cohortium.store import insert_once, now
+from cohortium.store import insert_once, jobs, now
 from cohortium.store.schema import data_key, flag, prearchive, project, resource, scan, session, subject, withdrawal
 
-__all__ = ["Withdrawal", "journal", "replay", "withdraw"]
+__all__ = ["RENEW_KEYS", "Withdrawal", "journal", "replay", "withdraw"]
+
+RENEW_KEYS = "renew keys"  # the job that lets go of a destroyed key where backups are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def withdraw(connection: Connection, entry: Withdrawal) -> int | None:
         discard_all(connection, key)
     row = {"project_id": project_id, "PatientID": entry.PatientID, "key_id": key}
     insert_once(connection, withdrawal, {**row, "reason": entry.reason, "who": entry.who, "time": entry.time or now()})
+    jobs.put(connection, RENEW_KEYS)
     return key
 
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cohortium.backup import apart, manifest
+from cohortium.backup.copying import at_once, damaged, digest_of
 from cohortium.backup.parts import Parts
-from cohortium.backup.place import OBJECTS, Missing, Place, at_once, damaged, digest_of
+from cohortium.backup.place import OBJECTS, Missing, Place
 from cohortium.errors import Corrupt
 from cohortium.keys import SiteKey
 

@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -19,13 +20,28 @@ from cohortium.backup.place import Place
 from cohortium.errors import Corrupt, Refused
 from cohortium.keys import SiteKey
 
-__all__ = ["Manifest", "claim", "demand", "demanded", "named", "names", "read", "remove", "seal", "unseal", "write"]
+__all__ = [
+    "Manifest",
+    "claim",
+    "demand",
+    "demanded",
+    "is_target",
+    "named",
+    "names",
+    "newest",
+    "read",
+    "remove",
+    "seal",
+    "unseal",
+    "write",
+]
 
 BACKUPS = "backups/"
 MARK = "cohortium-backup.json"
 FORMAT = 1
 LABEL = b"cohortium backup 1\n"
 SUFFIX = ".manifest"
+WHEN = "%Y%m%dT%H%M%S.%f%z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,20 @@ def claim(place: Place, key: SiteKey) -> None:
         place.write(MARK, [json.dumps(mark).encode()])
         place.settle()
     demand(place, key)
+
+
+def is_target(place: Place) -> bool:
+    """Whether backups are kept there, whosever they are."""
+    return MARK in place.sizes("")
+
+
+def newest(place: Place, key: SiteKey) -> datetime | None:
+    """When the newest backup there was made; None where there is none yet."""
+    if not is_target(place):
+        return None
+    demand(place, key)
+    there = names(place)
+    return datetime.strptime(there[-1].partition("-")[0], WHEN) if there else None
 
 
 def demand(place: Place, key: SiteKey) -> None:

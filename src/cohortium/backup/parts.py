@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from cohortium import sealed
-from cohortium.backup.place import Place, damaged
+from cohortium.backup.copying import damaged
+from cohortium.backup.place import Place
 from cohortium.errors import Corrupt
 from cohortium.keys import SiteKey
 

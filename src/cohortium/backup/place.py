@@ -1,4 +1,4 @@
-"""Where copies are kept: a folder, named files in it, each whole or not there at all.
+"""Where copies are kept: a folder or a bucket, named files in it, each whole or not there at all.
 
 What always holds: a file appears under its name when all of its bytes are durable, and its owner alone can read it.
 """
@@ -8,34 +8,23 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
-from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, Protocol
 
+from cohortium.archive.storage import Storage
 from cohortium.errors import Corrupt, Unavailable
 from cohortium.sealed import sync_folder
 
-__all__ = ["OBJECTS", "Folder", "Missing", "Place", "at_once", "damaged", "digest_of", "through"]
+__all__ = ["OBJECTS", "Bucket", "Folder", "Missing", "Place"]
 
 OBJECTS = "objects/"
-T = TypeVar("T")
-R = TypeVar("R")
 
-THREADS, BATCH = 4, 256  # files that are copied at the same time, and handed out together
 PIECE = 1 << 20  # bytes read at once
+LARGE = 16 << 20  # bytes asked of a bucket at once
 UNFINISHED = ".unfinished"  # folder of files that are being written
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class Digest(Protocol):
-    """Such as `hashlib.sha256()`."""
-
-    def update(self, content: bytes, /) -> None:
-        """See the bytes."""
 
 
 class Missing(Corrupt):
@@ -133,29 +122,34 @@ class Folder:
             raise Unavailable(f"{self._what} cannot be used: {error.strerror}") from None
 
 
-def digest_of(pieces: Iterable[bytes]) -> str:
-    """Their SHA-256, in hexadecimal."""
-    digest = sha256()
-    for _ in through(digest, pieces):
-        pass
-    return digest.hexdigest()
+class Bucket:
+    """A bucket that speaks S3, or another storage of the archive's; `what` names it in messages."""
 
+    def __init__(self, storage: Storage, what: str) -> None:
+        self._storage = storage
+        self._what = what
+        self._sizes: dict[str, int] = {}
 
-def damaged(name: str) -> str:
-    """What to say of a file at the target whose bytes are not those that were put there."""
-    return f"{name} of the backup is damaged; delete it and make a new backup while the site lives, or use another copy"
+    def sizes(self, below: str) -> dict[str, int]:
+        found = dict(self._storage.names(below))
+        self._sizes |= found
+        return found
 
+    def read(self, name: str) -> Iterator[bytes]:
+        size = self._sizes.get(name, 0)
+        try:
+            if size <= LARGE:
+                yield bytes(self._storage.read(name))
+            for start in range(0, size if size > LARGE else 0, LARGE):
+                yield bytes(self._storage.ranges(name, [(start, min(start + LARGE, size))])[0])
+        except FileNotFoundError:
+            raise Missing(f"{name} is missing in {self._what}") from None
 
-def at_once(each: Iterable[T], do: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-    """Each with what `do` makes of it, some at a time, in order; however many there are, few are held."""
-    rest = iter(each)
-    with ThreadPoolExecutor(THREADS) as pool:
-        while batch := list(islice(rest, BATCH)):
-            yield from zip(batch, pool.map(do, batch), strict=True)
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+        self._storage.replace(name, b"".join(pieces))
 
+    def settle(self) -> None:
+        """What such a storage has taken is durable."""
 
-def through(digest: Digest, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces, each of which the digest has seen."""
-    for piece in pieces:
-        digest.update(piece)
-        yield piece
+    def delete(self, name: str) -> None:
+        self._storage.remove([name])

@@ -23,10 +23,12 @@ from cohortium.archive import Archive, withdrawal
 from cohortium.archive.storage import storage_of
 from cohortium.backup import apart, manifest, rows
 from cohortium.backup.apart import Journal
+from cohortium.backup.copying import at_once, damaged, digest_of, through
 from cohortium.backup.files import CONFIGURATION, SECRETS, home
 from cohortium.backup.manifest import Manifest
 from cohortium.backup.parts import Parts
-from cohortium.backup.place import OBJECTS, Folder, Place, at_once, damaged, digest_of, through
+from cohortium.backup.place import OBJECTS, Folder, Place
+from cohortium.backup.where import objects_of
 from cohortium.config import Config
 from cohortium.errors import ConfigError, Corrupt, Refused
 from cohortium.keys import SiteKey
@@ -131,7 +133,7 @@ class Run:
         return {row["id"]: row["name"] for row in rows.rows(lines)}
 
     def _objects(self, keys: set[int]) -> None:
-        target = Folder(self.config.site.data / "objects", "site.data")
+        target = objects_of(self.config)
         there = target.sizes("")
         records = [json.loads(line) for line in self._parts.get_lines(self._made.objects)]
         wanted = [record for record in records if _key_of(record[0]) in keys | {None}]
@@ -143,7 +145,7 @@ class Run:
             self._progress("bytes", self.restored.bytes, total)
         target.settle()
 
-    def _object(self, record: list[Any], target: Folder, there: Mapping[str, int]) -> None:
+    def _object(self, record: list[Any], target: Place, there: Mapping[str, int]) -> None:
         name, size, digest = record
         if there.get(name) == size and digest_of(target.read(name)) == digest:
             return

@@ -29,13 +29,15 @@ from cohortium import __version__
 from cohortium.archive import Archive
 from cohortium.archive.storage import storage_of
 from cohortium.backup import apart, manifest, rows
+from cohortium.backup.copying import at_once, digest_of, through
 from cohortium.backup.files import File, of_site
 from cohortium.backup.manifest import Manifest
 from cohortium.backup.moment import WORK, moment
 from cohortium.backup.named import named
 from cohortium.backup.parts import Lines, Parts
-from cohortium.backup.place import OBJECTS, Folder, Missing, Place, at_once, digest_of, through
+from cohortium.backup.place import OBJECTS, Missing, Place
 from cohortium.backup.pruning import prune
+from cohortium.backup.where import objects_of
 from cohortium.config import Config
 from cohortium.errors import Unavailable
 from cohortium.keys import SiteKey
@@ -43,7 +45,7 @@ from cohortium.prove import audit
 from cohortium.store import schema
 from cohortium.store.migrate import revisions
 
-__all__ = ["Progress", "Taken", "back_up"]
+__all__ = ["Progress", "Taken", "back_up", "renew_keys"]
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, how much of it is done, and how much there is: rows, or bytes."""
@@ -76,7 +78,14 @@ class Object(NamedTuple):
     new: bool = False
 
 
-def back_up(config: Config, engine: Engine, key: SiteKey, place: Place, progress: Progress, keep: int = 0) -> Taken:
+def back_up(
+    config: Config,
+    engine: Engine,
+    key: SiteKey,
+    place: Place,
+    progress: Progress = lambda *_: None,
+    keep: int = 0,
+) -> Taken:
     """Make a backup of the site at `place`; of those that are there then, let the `keep` newest stay (0: all)."""
     started = perf_counter()
     with _alone(config.site.data):
@@ -89,6 +98,15 @@ def back_up(config: Config, engine: Engine, key: SiteKey, place: Place, progress
     return run.taken
 
 
+def renew_keys(config: Config, engine: Engine, key: SiteKey, place: Place) -> None:
+    """Put data keys and journal anew at a target that has some: whoever was withdrawn has no key there any more."""
+    with _alone(config.site.data), engine.execution_options(reading=True).begin() as connection:
+        if manifest.is_target(place):
+            manifest.demand(place, key)
+            apart.keep(connection, place, key)
+            place.settle()
+
+
 class Run:
     """One backup as it is made."""
 
@@ -99,7 +117,7 @@ class Run:
         self._parts = Parts(place, key)
         there = manifest.names(place)
         self._before = manifest.read(place, key, there[-1]) if there else None
-        self._source = Folder(config.site.data / "objects", "the archive's objects")
+        self._source = objects_of(config)
         self._held = place.sizes(OBJECTS)
         self.taken = Taken()
 

@@ -12,20 +12,22 @@ import typer
 from cohortium import config
 from cohortium.cli import hint
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
-from cohortium.errors import Corrupt, Refused
+from cohortium.errors import Corrupt
 
 __all__ = ["backup", "restore"]
 
 MEGABYTE = 1_000_000
 
-Target = Annotated[Path, typer.Argument(help="The folder that holds this site's backups.")]
+TARGET = "The folder, or `s3://BUCKET/PREFIX`, that holds the site's backups"
 Named = Annotated[str, typer.Option("--backup", metavar="NAME", help="This backup instead of the newest.")]
 
 
 def backup(
-    target: Target,
+    target: Annotated[str, typer.Argument(metavar="[TARGET]", help=f"{TARGET}; else `[backup] target`.")] = "",
     file: ConfigFile = DEFAULT,
-    keep: Annotated[int, typer.Option(help="Let only the newest N backups stay; 0: all.", min=0, metavar="N")] = 0,
+    keep: Annotated[
+        int | None, typer.Option(help="Let only the newest N backups stay; 0: all.", min=0, metavar="N")
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Make none; read those that are there whole.")] = False,
     name: Named = "",
     as_json: AsJson = False,
@@ -35,21 +37,18 @@ def backup(
     if verify:
         _verify(settings, target, name, as_json)
     else:
-        _back_up(settings, target, keep, as_json)
+        _back_up(settings, target, settings.backup.keep if keep is None else keep, as_json)
 
 
-def _back_up(settings: config.Config, target: Path, keep: int, as_json: bool) -> None:
+def _back_up(settings: config.Config, target: str, keep: int, as_json: bool) -> None:
     from cohortium import backup as verbs
     from cohortium import keys
     from cohortium.cli import terminal
     from cohortium.store import open_store
 
-    for where, path in (("site.data", settings.site.data), ("site.key", settings.site.key)):
-        if _overlap(target, path):
-            raise Refused(f"the target and {where} lie one inside the other; name a place apart from both")
     key = keys.load(settings.site.key, settings.site.data)
     with terminal.progress() as progress:
-        place = verbs.Folder(target, "the target")
+        place = verbs.target_of(settings, target)
         taken = verbs.back_up(settings, open_store(settings), key, place, progress, keep)
     if as_json:
         typer.echo(json.dumps(asdict(taken), indent=2))
@@ -65,14 +64,14 @@ def _back_up(settings: config.Config, target: Path, keep: int, as_json: bool) ->
         )
 
 
-def _verify(settings: config.Config, target: Path, name: str, as_json: bool) -> None:
+def _verify(settings: config.Config, target: str, name: str, as_json: bool) -> None:
     from cohortium import backup as verbs
     from cohortium import keys
     from cohortium.cli import terminal
 
     key = keys.load(settings.site.key, settings.site.data)
     with terminal.progress() as progress:
-        checked = verbs.check(verbs.Folder(target, "the target"), key, progress, name)
+        checked = verbs.check(verbs.target_of(settings, target), key, progress, name)
     if as_json:
         typer.echo(json.dumps(asdict(checked), indent=2))
     else:
@@ -83,13 +82,8 @@ def _verify(settings: config.Config, target: Path, name: str, as_json: bool) -> 
         raise Corrupt(f"{len(checked.problems)} things at the target are not what was put there")
 
 
-def _overlap(one: Path, other: Path) -> bool:
-    one, other = one.resolve(), other.resolve()
-    return one.is_relative_to(other) or other.is_relative_to(one)
-
-
 def restore(
-    source: Annotated[Path, typer.Argument(help="The folder that holds the site's backups.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"{TARGET}.")],
     file: ConfigFile = DEFAULT,
     key_file: Annotated[
         Path | None, typer.Option("--key", metavar="FILE", help="The site's key, where no configuration names it yet.")
@@ -109,7 +103,8 @@ def restore(
     from cohortium import keys
     from cohortium.cli import terminal
 
-    place = verbs.Folder(source, "the backup")
+    access = config.load(file).backup if file.exists() else config.backup_of_environment(file.parent)
+    place = verbs.place_at(source, access, file.parent, "the backup")
     path = key_file or file.parent / "keys" / "site.key"
     if not file.exists():
         verbs.configure(place, keys.load(path, file.parent / "data"), file, name)
