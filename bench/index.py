@@ -9,6 +9,7 @@ many times, each time for another value; a line is the median and the 95th perce
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import sys
 import tempfile
@@ -125,6 +126,7 @@ def _fill(settings: Config, where: str, series: int) -> None:
 
 def _search_all(settings: Config, series: int, rounds: int) -> int:
     with portal_site.served(settings) as served:
+        gc.freeze()  # as `cohortium serve` does
         password = users.ensure_administrator(served.engine)
         with served.engine.begin() as connection:
             connection.execute(update(schema.user).values(one_time=False, standing="person"))
@@ -155,7 +157,8 @@ def _load(url: str, series: int) -> None:
             connection.execute(text(statement.replace(": [", "\\: [")), {"count": count})
         for index in indexes:
             index.create(connection)
-        connection.exec_driver_sql("ANALYZE")
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("VACUUM ANALYZE")  # as its autovacuum does; SQLite has to find the way without
     engine.dispose()
 
 

@@ -73,8 +73,9 @@ def fill(engine: Engine, data: Path, project: str, title: str, contents: Iterabl
     series: dict[str, None] = {}
     with engine.begin() as connection:
         for made, header, at in stored:
-            if index.find_instance(connection, project_id, made.SOPInstanceUID) is None:
-                index.add(connection, project_id, made, header, at)
+            if not index.digests(connection, project_id, [made.SOPInstanceUID]):
+                of = index.scan_of(connection, project_id, made, header)
+                index.add(connection, project_id, [(of, index.Arrival(made, header, at))])
                 series[made.SeriesInstanceUID] = None
         for number, uid in enumerate(series):
             if number % 3 == 1:

@@ -7,9 +7,8 @@ crash leaves at most an object that nothing refers to and that the next try adop
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -30,14 +29,16 @@ from cohortium.archive import (
     resources,
     withdrawal,
 )
+from cohortium.archive.arrivals import Arriving
 from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.incoming import Unfit
+from cohortium.archive.index import Arrival
 from cohortium.archive.inspection import inspect
 from cohortium.archive.objects import Address, Objects
 from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, ResourceFile
 from cohortium.archive.storage import Folder, Storage
-from cohortium.archive.tombstones import Removable, objection, reason_of
+from cohortium.archive.tombstones import Removable, reason_of
 from cohortium.archive.withdrawal import Withdrawal
 from cohortium.config import Project
 from cohortium.dicom import elements, meta
@@ -75,17 +76,8 @@ class Aside:
 class Stored:
     """What is durable and not yet in the index."""
 
-    instance: Instance
-    header: dicomjson.Document
-    at: Address
+    arrival: Arrival
     is_new: bool  # its bytes were not there before
-
-
-class News(StrEnum):
-    """What an instance is to its project when it comes in; what the audit calls that."""
-
-    FIRST = "admit"
-    VERSION = "admit version"
 
 
 class Archive:
@@ -121,7 +113,7 @@ class Archive:
             row = projects.project_named(connection, project)
             stored = [self._store(connection, row, offer, aside) for offer in offers]
         with self.engine.begin() as connection:
-            answers = [self._indexed(connection, row, each, who) for each in stored]
+            answers = self._indexed(connection, row, stored, who)
             series = {each.SeriesInstanceUID for each in answers if isinstance(each, Instance)}
             index.touch(connection, row["id"], series)
             return answers
@@ -271,7 +263,7 @@ class Archive:
             else:
                 file = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
             instance = meta.described(file, digest)
-            _news(connection, project, instance)
+            Arriving(connection, project, [instance]).news(instance)
             key = self.objects.keys.of(project["id"], instance.PatientID)
         except Malformed as error:
             return Refused(f"not admitted: {error}")
@@ -279,27 +271,32 @@ class Archive:
             return self._aside(project, offer.content, None, refusal) if aside else refusal
         except Refused as refusal:
             return refusal
-        return Stored(instance, dicomjson.document(file.elements), *self.objects.keep(key, offer.content))
+        at, is_new = self.objects.keep(key, offer.content)
+        return Stored(Arrival(instance, dicomjson.document(file.elements), at), is_new)
 
     def _indexed(
-        self, connection: Connection, project: RowMapping, stored: Stored | Aside | Refused, who: str
-    ) -> Instance | Refused:
-        if not isinstance(stored, Stored):
-            return _refusal(connection, project, stored, prearchive.DICOM, who)
-        instance = stored.instance
-        try:
-            with connection.begin_nested():  # what is refused here leaves no row, and the others their rows
-                news = _news(connection, project, instance)
-                if news is None:
-                    return instance
-                if not stored.is_new:
-                    self.objects.demand(stored.at)
-                enter = index.add if news is News.FIRST else index.replace
-                enter(connection, project["id"], instance, stored.header, stored.at)
-                audit.record(connection, who, news.value, f"{project['name']}/{instance.digest}")
-        except Refused as refusal:
-            return refusal
-        return instance
+        self, connection: Connection, row: RowMapping, stored: Sequence[Stored | Aside | Refused], who: str
+    ) -> list[Instance | Refused]:
+        found = Arriving(connection, row, [each.arrival.instance for each in stored if isinstance(each, Stored)])
+        answers: list[Instance | Refused] = []
+        said = []
+        for each in stored:
+            if not isinstance(each, Stored):
+                answers.append(_refusal(connection, row, each, prearchive.DICOM, who))
+                continue
+            try:
+                instance = each.arrival.instance
+                if news := found.news(instance):
+                    if not each.is_new:
+                        self.objects.demand(each.arrival.at)
+                    found.take(each.arrival, news)
+                    said.append((news.value, f"{row['name']}/{instance.digest}"))
+                answers.append(instance)
+            except Refused as refusal:
+                answers.append(refusal)
+        found.finish()
+        audit.record_all(connection, who, said)
+        return answers
 
 
 def _refusal(connection: Connection, project: RowMapping, outcome: Aside | Refused, kind: str, who: str) -> Refused:
@@ -323,18 +320,3 @@ def _check_receipt(connection: Connection, project: RowMapping, digest: str, rec
         raise Refused("the receipt is for another project")
     if receipt.protocol != project["protocol_digest"]:
         raise Refused("the receipt is for another protocol than the project's")
-
-
-def _news(connection: Connection, project: RowMapping, instance: Instance) -> News | None:
-    """What an instance would be to the project, None where it is known; `Refused` where it may not come in."""
-    held = index.find_instance(connection, project["id"], instance.SOPInstanceUID)
-    if held is None:
-        if reason := objection(connection, project, instance):
-            raise Refused(f"not admitted: {reason}")
-        return News.FIRST
-    if held == instance.digest:
-        return None
-    if project["same_uid"] == "refuse":
-        raise Refused("not admitted: the project holds other bytes under the same SOPInstanceUID")
-    known = index.has_version(connection, project["id"], instance)
-    return None if known else News.VERSION

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from cohortium.dicom import meta
 from cohortium.errors import Unavailable
-from cohortium.store import insert_once
 from cohortium.store.schema import header, header_dictionary, header_document, instance
 from cohortium.wire import dicomjson
 
@@ -26,11 +26,18 @@ AT_ONCE = 500  # headers a query
 PIECE = 1 << 18  # bytes of a document that are decompressed at a time
 
 
-def keep(connection: Connection, project_id: int, SOPInstanceUID: str, document: dicomjson.Document) -> None:
-    """Store the header of an instance that has its row; once."""
-    where = (instance.c.project_id == project_id, instance.c.SOPInstanceUID == SOPInstanceUID)
-    row = connection.execute(select(instance.c.id, instance.c.scan_id).where(*where)).one()
-    _keep(connection, row.scan_id, row.id, document)
+def keep(connection: Connection, project_id: int, documents: Mapping[str, dicomjson.Document]) -> None:
+    """Store the headers of instances that have their rows, by SOPInstanceUID; each once."""
+    uid = instance.c.SOPInstanceUID
+    query = select(instance.c.scan_id, instance.c.id, uid).where(instance.c.project_id == project_id)
+    uids = list(documents)
+    rows = [
+        row
+        for at in range(0, len(uids), AT_ONCE)
+        for row in connection.execute(query.where(uid.in_(uids[at : at + AT_ONCE])))
+    ]
+    for scan_id, of_scan in groupby(sorted(rows), key=lambda row: row[0]):
+        _keep(connection, scan_id, {row[1]: documents[row[2]] for row in of_scan})
 
 
 def drop(connection: Connection, scan_id: int, gone: Select[tuple[int]]) -> None:
@@ -49,8 +56,8 @@ def drop(connection: Connection, scan_id: int, gone: Select[tuple[int]]) -> None
         texts = list(read(connection, scan_id, rest))
         connection.execute(delete(header).where(header.c.instance_id.in_(rest)))
         connection.execute(delete(header_dictionary).where(header_dictionary.c.scan_id == scan_id))
-        for instance_id, text in zip(rest, texts, strict=True):
-            _keep(connection, scan_id, instance_id, json.loads(text))
+        if rest:
+            _keep(connection, scan_id, {each: json.loads(text) for each, text in zip(rest, texts, strict=True)})
 
 
 def _drop_gathered(connection: Connection, scan_id: int, gone: set[int]) -> None:
@@ -63,14 +70,16 @@ def _drop_gathered(connection: Connection, scan_id: int, gone: set[int]) -> None
             connection.execute(mine.values(document=_together(rest)))
 
 
-def _keep(connection: Connection, scan_id: int, instance_id: int, document: dicomjson.Document) -> None:
+def _keep(connection: Connection, scan_id: int, documents: Mapping[int, dicomjson.Document]) -> None:
+    """Those of instances of one scan, by their ids, of which there is at least one."""
     of_scan = select(header_dictionary.c.document).where(header_dictionary.c.scan_id == scan_id)
-    first = connection.scalar(of_scan)
-    if first is None:
-        insert_once(connection, header_dictionary, {"scan_id": scan_id, "document": dicomjson.pack(document)})
-        first = connection.scalar(of_scan)
-    packed = dicomjson.pack(document, dicomjson.unpack(first or b""))
-    insert_once(connection, header, {"instance_id": instance_id, "document": packed})
+    packed = connection.scalar(of_scan)
+    if packed is None:
+        packed = dicomjson.pack(next(iter(documents.values())))
+        connection.execute(header_dictionary.insert().values(scan_id=scan_id, document=packed))
+    first = dicomjson.unpack(packed)
+    rows = [{"instance_id": id, "document": dicomjson.pack(each, first)} for id, each in documents.items()]
+    connection.execute(header.insert(), rows)
 
 
 def gather(connection: Connection, pack_id: int, scan_id: int, texts: Mapping[int, bytes]) -> None:

@@ -7,7 +7,7 @@ series to one study within a project; whoever says otherwise is refused.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row, RowMapping, String, Table, delete, exists, insert, select, update
 
@@ -21,12 +21,14 @@ from cohortium.wire import dicomjson
 from cohortium.wire.dicomjson import Document
 
 __all__ = [
+    "Arrival",
     "add",
-    "find_instance",
+    "digests",
     "has_version",
     "refresh",
     "replace",
     "replace_findings",
+    "scan_of",
     "touch",
     "without_header",
 ]
@@ -54,16 +56,40 @@ GEOMETRY = ("ImageOrientationPatient", "SliceLocationVector")  # all else an ins
 MOST_FRAMES = 2**31 - 1  # what the column holds on PostgreSQL; a header may claim any number
 
 
-def find_instance(connection: Connection, project_id: int, SOPInstanceUID: str) -> str | None:
-    """Digest of the project's instance of that UID, if it has one."""
+def digests(connection: Connection, project_id: int, uids: Collection[str]) -> dict[str, str]:
+    """By SOPInstanceUID the digests of those instances that the project has."""
     table = schema.instance.c
-    return connection.scalar(
-        select(table.digest).where(table.project_id == project_id, table.SOPInstanceUID == SOPInstanceUID)
-    )
+    query = select(table.SOPInstanceUID, table.digest).where(table.project_id == project_id)
+    return {row[0]: row[1] for row in connection.execute(query.where(table.SOPInstanceUID.in_(uids)))}
 
 
-def add(connection: Connection, project_id: int, instance: Instance, header: Document, at: Address) -> None:
-    """The instance's row, and those of the scan, session and subject it belongs to, where they are missing."""
+class Arrival(NamedTuple):
+    """An instance that comes in: what it says, and where its bytes are."""
+
+    instance: Instance
+    header: Document
+    at: Address
+
+
+def add(connection: Connection, project_id: int, arrivals: Sequence[tuple[int, Arrival]]) -> None:
+    """The rows of instances that the project has not, each in the scan of that id."""
+    if not arrivals:
+        return
+    rows = [
+        {
+            "project_id": project_id,
+            "scan_id": scan,
+            "SOPInstanceUID": instance.SOPInstanceUID,
+            **_described(instance, at),
+        }
+        for scan, (instance, _, at) in arrivals
+    ]
+    connection.execute(insert(schema.instance), rows)
+    headers.keep(connection, project_id, {each.instance.SOPInstanceUID: each.header for _, each in arrivals})
+
+
+def scan_of(connection: Connection, project_id: int, instance: Instance, header: Document) -> int:
+    """The row of the scan it belongs to, and with it those of session and subject, made where they are missing."""
     project = {"project_id": project_id}
     subject = _id(connection, schema.subject, {**project, "PatientID": instance.PatientID}, {})
     session = _id(
@@ -77,7 +103,7 @@ def add(connection: Connection, project_id: int, instance: Instance, header: Doc
             **_columns(schema.session, header),
         },
     )
-    scan = _id(
+    return _id(
         connection,
         schema.scan,
         {**project, "SeriesInstanceUID": instance.SeriesInstanceUID},
@@ -89,9 +115,6 @@ def add(connection: Connection, project_id: int, instance: Instance, header: Doc
             **_columns(schema.scan, header),
         },
     )
-    row = {**project, "scan_id": scan, "SOPInstanceUID": instance.SOPInstanceUID, **_described(instance, at)}
-    if insert_once(connection, schema.instance, row):
-        headers.keep(connection, project_id, instance.SOPInstanceUID, header)
 
 
 def replace(connection: Connection, project_id: int, instance: Instance, header: Document, at: Address) -> None:
@@ -110,7 +133,7 @@ def replace(connection: Connection, project_id: int, instance: Instance, header:
     values = {**_described(instance, at), "pack_id": None, "pack_offset": None}
     connection.execute(update(table).where(table.c.id == row["id"]).values(**values))
     connection.execute(delete(schema.header).where(schema.header.c.instance_id == row["id"]))
-    headers.keep(connection, project_id, instance.SOPInstanceUID, header)
+    headers.keep(connection, project_id, {instance.SOPInstanceUID: header})
 
 
 def has_version(connection: Connection, project_id: int, instance: Instance) -> bool:
@@ -166,7 +189,7 @@ def refresh(connection: Connection, row: RowMapping, header: Document) -> None:
         (schema.instance, row["id"], sizes),
     ):
         connection.execute(update(table).where(table.c.id == key).values(**values))
-    headers.keep(connection, row["project_id"], row["SOPInstanceUID"], header)
+    headers.keep(connection, row["project_id"], {row["SOPInstanceUID"]: header})
 
 
 def replace_findings(

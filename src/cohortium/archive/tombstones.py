@@ -5,18 +5,19 @@ What is removed may be taken in again only where the project's policy says so; a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from sqlalchemy import Connection, RowMapping, Table, and_, exists, or_, select
+from sqlalchemy import Connection, RowMapping, Table, select
 
 from cohortium.errors import Refused
 from cohortium.store import schema
 from cohortium.store.schema import tombstone, withdrawal
 from cohortium.values import Instance
 
-__all__ = ["LEVELS", "Removable", "objection", "reason_of"]
+__all__ = ["LEVELS", "Removable", "objections", "reason_of"]
 
+WITHDRAWN = "its subject was withdrawn from this project"
 LONGEST = 255  # characters of a reason
 
 
@@ -37,22 +38,21 @@ LEVELS: Mapping[Removable, tuple[Table, str]] = {
 }
 
 
-def objection(connection: Connection, project: RowMapping, instance: Instance) -> str | None:
-    """Why an instance may not come in (again), if so."""
+def objections(connection: Connection, project: RowMapping, instances: Collection[Instance]) -> dict[str, str]:
+    """Why some of the instances may not come in (again), by SOPInstanceUID."""
     here = withdrawal.c.project_id == project["id"]
-    if connection.scalar(select(exists().where(here, withdrawal.c.PatientID == instance.PatientID))):
-        return "its subject was withdrawn from this project"
+    patients = {each.PatientID for each in instances}
+    gone = set(connection.scalars(select(withdrawal.c.PatientID).where(here, withdrawal.c.PatientID.in_(patients))))
+    found = {each.SOPInstanceUID: WITHDRAWN for each in instances if each.PatientID in gone}
     if project["readmit"]:
-        return None
-    named = or_(
-        *(
-            and_(tombstone.c.level == level, tombstone.c.name == getattr(instance, keyword))
-            for level, (_, keyword) in LEVELS.items()
-        )
-    )
-    query = select(tombstone.c.level).where(tombstone.c.project_id == project["id"], named).limit(1)
-    level = connection.scalar(query)
-    return f"its {level} was removed from this project" if level else None
+        return found
+    for level, (_, keyword) in LEVELS.items():
+        named = tombstone.c.level == level, tombstone.c.name.in_({getattr(each, keyword) for each in instances})
+        query = select(tombstone.c.name).where(tombstone.c.project_id == project["id"], *named)
+        removed = set(connection.scalars(query))
+        reason = f"its {level} was removed from this project"
+        found = {e.SOPInstanceUID: reason for e in instances if getattr(e, keyword) in removed} | found
+    return found
 
 
 def reason_of(text: str) -> str:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import os
 import socket
 import sys
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, ConfigFile
 from cohortium.cli.worker import beside, deaf
+from cohortium.config import Config
 from cohortium.errors import ConfigError, Refused, Unavailable
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 __all__ = ["serve"]
 
@@ -45,7 +50,6 @@ def serve(
     from uvicorn.supervisors import Multiprocess
 
     from cohortium.store import open_store
-    from cohortium.web.app import create
 
     with _listen(host, port) as listener:
         port = listener.getsockname()[1]
@@ -54,7 +58,7 @@ def serve(
         typer.echo(f"Cohortium is at http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it)")
         sys.stdout.flush()
         plan = uvicorn.Config(
-            partial(create, settings),
+            partial(_application, settings),
             factory=True,
             workers=settings.serve.workers if workers is None else workers,
             timeout_worker_healthcheck=60,  # a busy worker is not a dead one
@@ -69,6 +73,16 @@ def serve(
                     Multiprocess(plan, sockets=[listener]).run()
             else:
                 uvicorn.Server(plan).run(sockets=[listener])
+
+
+def _application(settings: Config) -> FastAPI:
+    """The application, and what it was made of set apart: to look through all of it for garbage stops every request."""
+    from cohortium.web.app import create
+
+    made = create(settings)
+    gc.collect()
+    gc.freeze()
+    return made
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,7 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 
-from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.charset import convert_encodings, decode_bytes, default_encoding
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
@@ -112,7 +112,7 @@ def described(file: File, digest: str) -> Instance:
     """The same of a file that was read already."""
     syntax = bytes(file.meta[0x00020010][1]).decode("latin-1").rstrip("\0 ")  # type: ignore[arg-type]
     has_pixels = any(tag in file.elements and len(file.elements[tag][1]) for tag in PIXELS)
-    return _instance(_dataset(file.elements), syntax, digest, file.size, has_pixels=has_pixels)
+    return _instance(_dataset(file.elements, [default_encoding]), syntax, digest, file.size, has_pixels=has_pixels)
 
 
 def _instance(dataset: Dataset, syntax: str, digest: str, size: int, *, has_pixels: bool) -> Instance:
@@ -153,8 +153,11 @@ def _read(stream: _Window, size: int) -> tuple[FileDataset, bool]:
     return dataset, has_pixels
 
 
-def _dataset(elements: Elements) -> Dataset:
+def _dataset(elements: Elements, encodings: list[str]) -> Dataset:
     """The wanted elements, undecoded, as `_read` has them."""
+    if SPECIFIC_CHARACTER_SET in elements:
+        named = bytes(elements[SPECIFIC_CHARACTER_SET][1]).decode("latin-1")  # type: ignore[arg-type]
+        encodings = convert_encodings([term.strip() for term in named.split("\\")])
     found: dict[BaseTag, RawDataElement | DataElement] = {}
     for number in _wanted():
         if number not in elements:
@@ -162,14 +165,13 @@ def _dataset(elements: Elements) -> Dataset:
         vr, value = elements[number]
         tag = BaseTag(number)
         if isinstance(value, list):
-            found[tag] = DataElement(tag, vr, Sequence(_dataset(item) for item in value), already_converted=True)
+            found[tag] = DataElement(
+                tag, vr, Sequence(_dataset(item, encodings) for item in value), already_converted=True
+            )
         elif len(value) <= LONGEST:
             found[tag] = RawDataElement(tag, vr, len(value), bytes(value), 0, False, True)
     dataset = Dataset(found)
-    if SPECIFIC_CHARACTER_SET in elements:
-        named = bytes(elements[SPECIFIC_CHARACTER_SET][1]).decode("latin-1")  # type: ignore[arg-type]
-        encodings = convert_encodings([term.strip() for term in named.split("\\")])
-        dataset.set_original_encoding(False, True, encodings)
+    dataset.set_original_encoding(False, True, encodings)
     return dataset
 
 

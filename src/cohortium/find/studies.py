@@ -1,7 +1,8 @@
 """Studies, series and instances as DICOMweb searches and retrieves them: by UID and attribute, as far as one may see.
 
-A search goes by the rows' own order, from the topmost level that is matched, so that each page is read where it begins
-and nothing is sorted. The next page starts behind the last row of the one before (`after`), not by counting.
+A search goes through one project after the other, in each by the rows' own order from the topmost level that is
+matched, so that an index has each page as it stands and nothing is sorted. The next page starts behind the last row of
+the one before (`after`), not by counting.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, exists, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, RowMapping, Select, exists, func, select, tuple_
 
 from cohortium.archive import Address, headers
 from cohortium.errors import Malformed
@@ -82,16 +83,26 @@ def search(
     connection: Connection, who: User, wanted: Search, *, limit: int, offset: int = 0, after: Key | None = None
 ) -> Found:
     """`limit` rows behind `offset` others, or behind the key `after`."""
-    top, conditions = _conditions(connection, who, wanted)
-    order = _order(wanted, top)
-    query = _joined(select(IDS[wanted.level], *order), top, wanted.level).where(*conditions)
     if after is not None:
-        _demand_key(after, order)
-        query = query.where(tuple_(*order) > tuple_(*after))
-    rows = connection.execute(query.order_by(*order).limit(limit + 1).offset(offset)).all()
-    page = rows[:limit]
-    found = _described(connection, wanted.level, [row[0] for row in page])
-    return Found(found, tuple(page[-1][1:]) if page else None, len(rows) > limit)
+        _demand_key(after, [project.c.id, *_query(connection, wanted, 0)[1]])
+    page: list[Key] = []  # of each row its own id, then where it stands: its project, and its place in that
+    for project_id in _projects(connection, who, wanted.project):
+        if after is not None and project_id < after[0]:
+            continue
+        query, order = _query(connection, wanted, project_id)
+        if after is not None and project_id == after[0]:
+            query = query.where(tuple_(*order) > tuple_(*after[1:]))
+        query = query.order_by(*order)
+        rows = connection.execute(query.limit(limit + 1 - len(page)).offset(offset)).all()
+        if not rows and offset:
+            offset -= connection.scalar(select(func.count()).select_from(query.limit(offset).subquery())) or 0
+        elif rows:
+            offset = 0
+            page += [(row[0], project_id, *row[1:]) for row in rows]
+        if len(page) > limit:
+            break
+    found = _described(connection, wanted.level, [row[0] for row in page[:limit]])
+    return Found(found, page[:limit][-1][1:] if page[:limit] else None, len(page) > limit)
 
 
 def held(connection: Connection, who: User, name: str | None, uids: Sequence[str]) -> list[Held]:
@@ -160,21 +171,53 @@ def _taken(document: dict[str, Any], level: Level, fields: frozenset[str]) -> di
     }
 
 
-def _conditions(connection: Connection, who: User, wanted: Search) -> tuple[Level, list[ColumnElement[bool]]]:
-    """What the rows must be, and the topmost level that this speaks of."""
+def _projects(connection: Connection, who: User, name: str | None) -> Sequence[int]:
+    """Those to look through, in the order in which their rows come."""
+    query = select(project.c.id).where(*_scope(who, name, project.c.id)).order_by(project.c.id)
+    return connection.scalars(query).all()
+
+
+def _query(connection: Connection, wanted: Search, project_id: int) -> tuple[Select[Any], list[Column[Any]]]:
+    """What to look for in one project, in an order that an index has: ids, and by what they are ordered."""
+    dialect = connection.dialect.name
+    if wanted.level is Level.STUDY and (modality := _one_modality(wanted)):
+        order = [scan.c.session_id]
+        where = scan.c.project_id == project_id, scan.c.Modality == modality
+        return select(scan.c.session_id, *order).distinct().where(*where), order
+    top, tables, conditions = _conditions(wanted, dialect)
+    order = _order(wanted, top)
+    query = _joined(select(IDS[wanted.level], *order), top, wanted.level, with_subject=subject in tables)
+    if subject not in tables:  # from whom the way to their sessions is short, and from all of a project's is not
+        tables.add(session if top is Level.STUDY else scan)
+    pinned = (table.c.project_id == project_id for table in tables)
+    return query.where(*pinned, *conditions), order
+
+
+def _one_modality(wanted: Search) -> str | None:
+    """The modality, where studies are looked for by one and by nothing else: the index of series has them in order."""
+    if wanted.uids or len(wanted.values) != 1:
+        return None
+    ((key, text),) = wanted.values
+    return text.strip() if key == MODALITIES.tag and not set(text) & set("*?,\\") else None
+
+
+def _conditions(wanted: Search, dialect: str) -> tuple[Level, set[FromClause], list[ColumnElement[bool]]]:
+    """What the rows must be, of which tables this speaks, and the topmost level."""
     top = Level.STUDY if wanted.uids else min(wanted.level, Level.SERIES)
+    tables: set[FromClause] = {column.table for column in UIDS[: len(wanted.uids)]}
     conditions = _below(wanted.uids)
     for key, text in wanted.values:
         attribute = MODALITIES if key == MODALITIES.tag else ATTRIBUTES[key]
-        found = condition(attribute.column, attribute.vr, text, connection.dialect.name)
+        found = condition(attribute.column, attribute.vr, text, dialect)
         if found is None:
             continue
         top = min(top, attribute.level)
         if attribute is MODALITIES:
             found = exists().where(SERIES.c.session_id == session.c.id, found)
+        else:
+            tables.add(attribute.column.table)
         conditions.append(found)
-    owner = session if top is Level.STUDY else scan
-    return top, [*_scope(who, wanted.project, owner.c.project_id), *conditions]
+    return top, tables, conditions
 
 
 def _scope(who: User, name: str | None, column: Column[Any]) -> list[ColumnElement[bool]]:
@@ -200,10 +243,10 @@ def _demand_key(after: Key, order: Sequence[Column[Any]]) -> None:
         raise Malformed("the key of a page is of another search")
 
 
-def _joined(query: Select[Any], top: Level, bottom: Level) -> Select[Any]:
+def _joined(query: Select[Any], top: Level, bottom: Level, *, with_subject: bool = True) -> Select[Any]:
     tables = (session, scan, instance)
     query = query.select_from(tables[top])
-    if top is Level.STUDY:
+    if top is Level.STUDY and with_subject:
         query = query.join(subject, subject.c.id == session.c.subject_id)
     for upper, lower in ((session, scan), (scan, instance)):
         if tables.index(upper) >= top and tables.index(lower) <= bottom:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -25,7 +25,20 @@ from cohortium.prove.canonical import canonical
 from cohortium.store import insert_once, jobs, now
 from cohortium.store.schema import audit, audit_head, audit_segment
 
-__all__ = ["SIGN", "Segment", "count", "head", "heads", "record", "records", "says", "sign", "verify", "verify_chain"]
+__all__ = [
+    "SIGN",
+    "Segment",
+    "count",
+    "head",
+    "heads",
+    "record",
+    "record_all",
+    "records",
+    "says",
+    "sign",
+    "verify",
+    "verify_chain",
+]
 
 FIRST = ("time", "who", "what", "object", "previous")  # what rows had before there were segments
 FIELDS = (*FIRST, "segment", "address", "basis")
@@ -50,12 +63,23 @@ def record(connection: Connection, who: str, what: str, object: str, *, address:
 
     The segment's row is locked until the transaction ends, so that those of one process follow one another.
     """
+    return record_all(connection, who, [(what, object)], address=address, basis=basis)
+
+
+def record_all(
+    connection: Connection, who: str, said: Sequence[tuple[str, str]], *, address: str = "", basis: str = ""
+) -> str:
+    """The same for several rows, each what was done and to which object; returns the digest of the last."""
     segment = _of_process(os.getpid())
-    row = {"time": now(), "who": who, "what": what, "object": object, "segment": segment}
-    row |= {"address": address, "basis": basis, "previous": _extend(connection, segment)}
-    digest = _digest(row, FIELDS)
-    connection.execute(insert(audit).values(**row, digest=digest))
-    connection.execute(update(audit_segment).where(audit_segment.c.segment == segment).values(digest=digest))
+    digest, rows = _extend(connection, segment, len(said)), []
+    for what, object in said:
+        row = {"time": now(), "who": who, "what": what, "object": object, "segment": segment}
+        row |= {"address": address, "basis": basis, "previous": digest}
+        digest = _digest(row, FIELDS)
+        rows.append(row | {"digest": digest})
+    if rows:
+        connection.execute(insert(audit), rows)
+        connection.execute(update(audit_segment).where(audit_segment.c.segment == segment).values(digest=digest))
     return digest
 
 
@@ -129,9 +153,9 @@ def verify(exported: Iterable[Mapping[str, Any]], public_key: str | None) -> int
     return number
 
 
-def _extend(connection: Connection, segment: str) -> str:
-    """Count one more row, which locks the segment; returns the digest of its newest so far."""
-    longer = update(audit_segment).where(audit_segment.c.segment == segment).values(rows=audit_segment.c.rows + 1)
+def _extend(connection: Connection, segment: str, rows: int) -> str:
+    """Count further rows, which locks the segment; returns the digest of its newest so far."""
+    longer = update(audit_segment).where(audit_segment.c.segment == segment).values(rows=audit_segment.c.rows + rows)
     longer = longer.returning(audit_segment.c.digest, audit_segment.c.rows)
     newest = connection.execute(longer).one_or_none()
     if newest is None:

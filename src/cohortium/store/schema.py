@@ -228,6 +228,7 @@ scan = Table(
     Index(None, "session_id", "id"),
     Index(None, "project_id", "id"),
     Index(None, "project_id", "Modality", "id"),
+    Index(None, "project_id", "Modality", "session_id"),
     Index(None, "project_id", "BodyPartExamined", "id"),
     Index(None, "project_id", "PerformedProcedureStepStartDate", "id"),
 )
