@@ -135,12 +135,18 @@ def test_two_versions_are_compared(archive: Archive, make: Callable[..., bytes])
         connection.execute(other.values(digest="0" * 64))
         found = comparison.compare(connection, first, second)
         listed = comparison.differences(connection, first, second)
+        by_scan = comparison.scans(connection, first, second)
         paged = comparison.differences(connection, first, second, after=listed[0].path, limit=1)
     size = len(make(1))
     assert (found.same, found.removed) == (Part(1, 1, 1, size), Part(1, 1, 1, size))
     assert (found.added, found.changed) == (Part(1, 1, 1, second.size - 2 * size), Part(1, 1, 1, size))
     names = [(each.path.rsplit("/")[-1], bool(each.first), bool(each.second)) for each in listed]
     assert names == [("2.25.4.1.dcm", True, False), ("2.25.4.2.dcm", True, True), ("2.25.4.4.dcm", False, True)]
+    assert [(each.SeriesInstanceUID, each.removed, each.added, each.changed) for each in by_scan] == [
+        (SERIES, 1, 0, 1),
+        ("2.25.33", 0, 1, 0),
+    ]
+    assert [(each.scan_id, each.Modality) for each in by_scan] == [(1, "CT"), (2, "CT")]
     assert paged == listed[1:2]
     assert isinstance(paged[0], Difference)
 

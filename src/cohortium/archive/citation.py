@@ -8,14 +8,12 @@ from cohortium.archive.datasets import Version
 
 __all__ = ["datacite", "sentence"]
 
-SOFTWARE = "Cohortium"
-
 
 def sentence(version: Version, title: str, publisher: str) -> str:
     """Title, version, who keeps it, when it was frozen, and the identifier that anybody can compute again."""
     return (
         f"{title}: dataset version {version.name} ({version.created[:4]}). {publisher}. "
-        f"{version.subjects} subjects, {version.series} series, {version.files} files, frozen {version.created[:10]}. "
+        f"{_count(version.subjects, 'subject')}, {_count(version.files, 'file')}, frozen {version.created[:10]}. "
         f"sha256:{version.digest}"
     )
 
@@ -37,3 +35,7 @@ def datacite(version: Version, title: str, publisher: str) -> dict[str, Any]:
         "formats": ["application/dicom"],
         "descriptions": described,
     }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

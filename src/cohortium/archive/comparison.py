@@ -23,9 +23,9 @@ from sqlalchemy import (
 
 from cohortium.archive.datasets import Version
 from cohortium.store import total
-from cohortium.store.schema import dataset_file, earlier_version, instance, tombstone, withdrawal
+from cohortium.store.schema import dataset_file, earlier_version, instance, scan, tombstone, withdrawal
 
-__all__ = ["Comparison", "Difference", "Gone", "Part", "compare", "differences", "gone"]
+__all__ = ["Comparison", "Difference", "Gone", "Part", "ScanDifference", "compare", "differences", "gone", "scans"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,20 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class ScanDifference:
+    """How many files of a scan differ, and how; what it is, where the archive still holds it (`scan_id`)."""
+
+    PatientID: str
+    SeriesInstanceUID: str
+    removed: int
+    added: int
+    changed: int
+    scan_id: int | None
+    Modality: str
+    SeriesDescription: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """A file of a version that the archive no longer gives: `how` it went, why, and when."""
 
@@ -84,18 +98,27 @@ def differences(
     connection: Connection, first: Version, second: Version, *, after: str = "", limit: int = 100
 ) -> list[Difference]:
     """Files that are not the same in both, by path, behind the path `after`."""
-    a, b = dataset_file.alias("a"), dataset_file.alias("b")
-    changed = (
-        select(a.c.path, a.c.digest.label("first"), b.c.digest.label("second"))
-        .join(b, and_(b.c.dataset_id == second.id, b.c.path == a.c.path))
-        .where(a.c.dataset_id == first.id, a.c.digest != b.c.digest)
-    )
-    old, new = _alone(first, second).subquery(), _alone(second, first).subquery()
-    removed = select(old.c.path, old.c.digest, literal(""))
-    added = select(new.c.path, literal(""), new.c.digest)
-    every = union_all(changed, removed, added).subquery()
-    page = select(every).where(every.c.path > after).order_by(every.c.path).limit(limit)
+    every = _different(first, second)
+    columns = every.c.path, every.c.first, every.c.second
+    page = select(*columns).where(every.c.path > after).order_by(every.c.path).limit(limit)
     return [Difference(*row) for row in connection.execute(page)]
+
+
+def scans(connection: Connection, first: Version, second: Version, *, limit: int = 100) -> list[ScanDifference]:
+    """Scans that are not the same in both, by subject."""
+    every = _different(first, second)
+    which = every.c.PatientID, every.c.SeriesInstanceUID
+    kinds = (
+        func.count().filter(every.c.second == ""),
+        func.count().filter(every.c.first == ""),
+        func.count().filter(every.c.first != "", every.c.second != ""),
+    )
+    grouped = select(*which, *(kind.label(f"n{n}") for n, kind in enumerate(kinds))).group_by(*which).subquery()
+    held = and_(scan.c.project_id == first.project_id, scan.c.SeriesInstanceUID == grouped.c.SeriesInstanceUID)
+    about = scan.c.id, func.coalesce(scan.c.Modality, ""), func.coalesce(scan.c.SeriesDescription, "")
+    page = select(*grouped.c, *about).outerjoin_from(grouped, scan, held)
+    rows = connection.execute(page.order_by(grouped.c.PatientID, grouped.c.SeriesInstanceUID).limit(limit))
+    return [ScanDifference(*tuple(row)) for row in rows]
 
 
 def gone(connection: Connection, version: Version) -> Iterator[Gone]:
@@ -124,6 +147,20 @@ def _held(project_id: int) -> ColumnElement[bool]:
         exists().where(table.c.digest == dataset_file.c.digest, table.c.project_id == project_id) for table in tables
     )
     return or_(*here)
+
+
+def _different(first: Version, second: Version) -> FromClause:
+    """Every file that is not the same in both, with its digests, empty where there is none."""
+    a, b = dataset_file.alias("a"), dataset_file.alias("b")
+    changed = (
+        select(a.c.path, a.c.PatientID, a.c.SeriesInstanceUID, a.c.digest.label("first"), b.c.digest.label("second"))
+        .join(b, and_(b.c.dataset_id == second.id, b.c.path == a.c.path))
+        .where(a.c.dataset_id == first.id, a.c.digest != b.c.digest)
+    )
+    old, new = _alone(first, second).subquery(), _alone(second, first).subquery()
+    removed = select(old.c.path, old.c.PatientID, old.c.SeriesInstanceUID, old.c.digest, literal(""))
+    added = select(new.c.path, new.c.PatientID, new.c.SeriesInstanceUID, literal(""), new.c.digest)
+    return union_all(changed, removed, added).subquery()
 
 
 def _alone(version: Version, other: Version) -> Select[Any]:

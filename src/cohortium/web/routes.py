@@ -10,7 +10,7 @@ from cohortium.govern.roles import May
 from cohortium.web import api, dicomweb, health
 from cohortium.web.api import openapi
 from cohortium.web.auth import Access, guard
-from cohortium.web.portal import account, accounts, login, openid, pages, people, register, site
+from cohortium.web.portal import account, accounts, datasets, flags, login, openid, pages, people, register, site
 from cohortium.web.route import Route
 
 __all__ = ["ROUTES", "Route", "install"]
@@ -48,6 +48,8 @@ ROUTES = (
     Route("POST", "/people/invitations/{invitation_id}/withdraw", accounts.withdraw_invitation, May.ADMINISTER),
     Route("GET", "/site", site.state, May.MAINTAIN),
     Route("GET", "/scans/{scan_id}", pages.scan, May.READ),
+    *flags.ROUTES,
+    *datasets.ROUTES,
     *api.ROUTES,
     *dicomweb.ROUTES,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -72,12 +71,11 @@ def document(request: Request) -> Response:
 def page(request: Request) -> Response:
     """This document as a page."""
     described = _described(request)
-    operations = [
-        {"method": method.upper(), "path": path, **operation}
-        for path, methods in described["paths"].items()
-        for method, operation in methods.items()
-    ]
-    groups = [(tag, list(some)) for tag, some in groupby(operations, key=lambda each: each["tags"][0])]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            shown = {"method": method.upper(), "path": path, **operation}
+            groups.setdefault(operation["tags"][0], []).append(shown)
     schemas = described["components"]["schemas"]
     return render(request, "api.html", groups=groups, schemas=schemas, about=described["info"]["description"])
 
@@ -105,4 +103,5 @@ def _name(route: Route) -> str:
 
 
 def _tag(route: Route) -> str:
-    return route.path.removeprefix(f"{PREFIX}/").split("/")[0]
+    first = route.path.removeprefix(f"{PREFIX}/").split("/")[0]
+    return "this API" if first in ("docs", "openapi.json") else first

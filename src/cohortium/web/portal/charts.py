@@ -1,13 +1,14 @@
-"""A project's modalities as one stacked bar, drawn by the template as SVG."""
+"""Pictures that templates draw as SVG: a project's modalities as one bar, two dataset versions as two."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cohortium.archive.comparison import Comparison
 from cohortium.find import Bar
 
-__all__ = ["Part", "parts"]
+__all__ = ["Block", "Part", "overlap", "parts"]
 
 SHOWN = 5  # the rest is drawn as one
 NARROWEST = 2.0  # percent: what is there shows
@@ -35,5 +36,30 @@ def parts(bars: Sequence[Bar]) -> list[Part]:
     made, start = [], 0.0
     for tone, ((label, number), width) in enumerate(zip(shown, widths, strict=True), 1):
         made.append(Part(label, number, round(start, 2), round(width * scale, 2), tone))
+        start += width * scale
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of the picture of two versions: `row` 0 is the first's, 1 the second's."""
+
+    what: str
+    row: int
+    start: float
+    width: float
+
+
+def overlap(found: Comparison) -> list[Block]:
+    """Two bars over one scale of files, so that what both versions hold stands above itself."""
+    sizes = {what: getattr(found, what).files for what in ("removed", "same", "changed", "added")}
+    shown = {what: number for what, number in sizes.items() if number}
+    total = sum(shown.values()) or 1
+    widths = {what: max(NARROWEST, 100 * number / total) for what, number in shown.items()}
+    scale, start = 100 / (sum(widths.values()) or 1), 0.0
+    made = []
+    for what, width in widths.items():
+        rows = {"removed": (0,), "added": (1,)}.get(what, (0, 1))
+        made += [Block(what, row, round(start, 2), round(width * scale, 2)) for row in rows]
         start += width * scale
     return made

@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cohortium import find
+from cohortium.govern import grants
+from cohortium.govern.roles import May
 from cohortium.web.api.scans import described
 from cohortium.web.auth import RowId, reading, record, searched, user
 from cohortium.web.portal.charts import parts
@@ -61,6 +63,16 @@ def scan(request: Request, scan_id: RowId) -> Response:
         if found is None:
             raise HTTPException(404)
         session = find.siblings(connection, user(request), found.session_id)
+        writes = found.project in grants.names(connection, user(request), May.WRITE)
     with request.app.state.engine.begin() as connection:
         record(request, connection, "open scan", f"{found.project}/{found.SeriesInstanceUID}", found.project_id)
-    return render(request, "scan.html", scan=found, session=session, described=described(found).model_dump())
+    standing = [flag for flag in found.flags if not flag.ended]
+    return render(
+        request,
+        "scan.html",
+        scan=found,
+        session=session,
+        standing=standing,
+        writes=writes,
+        described=described(found).model_dump(),
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from cohortium import __version__
@@ -64,6 +65,11 @@ def value(content: Any) -> str:
     return f"{content:.6g}" if isinstance(content, float) else str(content)
 
 
+def code(text: str) -> Markup:
+    """Words between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped before
+
+
 def _environment_() -> Environment:
     made = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -72,7 +78,7 @@ def _environment_() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"date": date, "size": size, "count": count, "words": words, "value": value}
+    made.filters |= {"date": date, "size": size, "count": count, "words": words, "value": value, "code": code}
     return made
 
 
