@@ -83,9 +83,12 @@ def version(request: Request, name: str, dataset: str) -> Response:
 
 
 def compare(request: Request, name: str, first: Called = "", second: Called = "") -> Response:
-    """Two versions of the project side by side."""
+    """Two versions of the project side by side; of which none is named, the two newest."""
     with reading(request).connect() as connection:
         project = _project(connection, request, name)
+        if not first and not second:
+            newest = datasets.versions(connection, project.id)[:2]
+            second, first = ([each.digest for each in newest] * 2 or ["", ""])[:2]
         a, b = _version(connection, project, first), _version(connection, project, second)
         found = comparison.compare(connection, a, b)
         differences = comparison.scans(connection, a, b, limit=SHOWN + 1)
