@@ -118,6 +118,8 @@ class Mail:
 @dataclass(frozen=True, slots=True)
 class Limits:
     file_megabytes: int = _setting(2048, "larger files are set aside unread")
+    person_requests: int = _setting(30_000, "requests a minute of one person to one process; 0: no limit")
+    address_requests: int = _setting(60_000, "requests a minute from one address to one process; 0: no limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,9 +394,10 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "mail.sender: is missing, and mail.host is given"
     if config.mail.user and not config.mail.starttls:
         yield "mail.starttls: a password is not sent in the clear"
-    for setting in fields(config.quota):
-        if getattr(config.quota, setting.name) < 0:
-            yield f"quota.{setting.name}: 0 or more"
+    for section, settings in (("quota", config.quota), ("limits", config.limits)):
+        for setting in fields(settings):
+            if getattr(settings, setting.name) < 0:
+                yield f"{section}.{setting.name}: 0 or more"
     if config.limits.file_megabytes < 1:
         yield "limits.file_megabytes: at least 1"
     if config.site.key.resolve().is_relative_to(config.site.data.resolve()):

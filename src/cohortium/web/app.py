@@ -24,6 +24,7 @@ from cohortium.web.meter import Meter
 from cohortium.web.pictures import Pictures
 from cohortium.web.protect import Protect
 from cohortium.web.public import Public
+from cohortium.web.rates import Buckets
 from cohortium.web.watch import Watch
 
 __all__ = ["create"]
@@ -56,6 +57,7 @@ def create(config: Config) -> FastAPI:
     app.state.bookmarks = Bookmarks()
     app.state.remembered = Remembered()
     app.state.watch = Watch()
+    app.state.rates = Buckets(config.limits.person_requests)
     app.state.meter = Meter(app.state.engine, config.quota)
     app.state.terms = terms.read(config.file.parent / config.serve.terms) if config.serve.terms else None
     app.state.hashing = BoundedSemaphore(HASHING)
@@ -67,7 +69,7 @@ def create(config: Config) -> FastAPI:
 
 def _middleware(config: Config) -> list[Middleware]:
     """A proxy's word for who asks counts only where the configuration names that proxy."""
-    protect = Middleware(Protect, public=Public.of(config.serve))
+    protect = Middleware(Protect, public=Public.of(config.serve), rates=Buckets(config.limits.address_requests))
     if not config.serve.proxies:
         return [protect]
     return [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(config.serve.proxies)), protect]

@@ -91,6 +91,8 @@ def guard(access: Access | May) -> Callable[[Request], None]:
         who = _whose(request) or _guest(request, access)
         if who is None:
             raise LoginNeeded
+        if who is not GUEST:  # all guests are one account; their addresses are counted
+            request.app.state.rates.take(who.id)
         if who.must_choose is not (access is Access.CHOOSING):
             raise PasswordNeeded if who.must_choose else LoginNeeded
         request.state.user = who

@@ -17,7 +17,7 @@ from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale, TermsNeeded
 from cohortium.web.portal.templating import error_page
 from cohortium.wire.multipart import TooLarge
 
-__all__ = ["BadRequest", "answer", "install", "is_program", "problem"]
+__all__ = ["BadRequest", "answer", "install", "is_program", "problem", "too_much"]
 
 TITLES: Mapping[int, str] = {
     400: "That request cannot be understood",
@@ -61,7 +61,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(LoginNeeded, _login)
     app.add_exception_handler(PasswordNeeded, _password)
     app.add_exception_handler(TermsNeeded, _terms)
-    app.add_exception_handler(Later, _too_much)
+    app.add_exception_handler(Later, too_much)
     app.add_exception_handler(Stale, lambda request, _: answer(request, 409, STALE))
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -104,7 +104,8 @@ def _challenge(request: Request, status: int) -> dict[str, str]:
     return {"WWW-Authenticate": 'Bearer realm="Cohortium"' if "sec-fetch-site" in request.headers else CHALLENGE}
 
 
-def _too_much(request: Request, error: Exception) -> Response:
+def too_much(request: Request, error: Exception) -> Response:
+    """Not now: 429, and when again (RFC 6585 4)."""
     response = answer(request, 429, str(error))
     response.headers["Retry-After"] = str(ceil(error.wait)) if isinstance(error, Later) else "1"
     return response

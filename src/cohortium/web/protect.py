@@ -6,11 +6,13 @@ import logging
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cohortium.web.errors import answer, is_program, problem
+from cohortium.web.credentials import address
+from cohortium.web.errors import answer, is_program, problem, too_much
 from cohortium.web.public import Public
+from cohortium.web.rates import Buckets, TooFast
 
 __all__ = ["Protect"]
 
@@ -41,8 +43,8 @@ log = logging.getLogger(__name__)
 class Protect:
     """ASGI middleware, outermost."""
 
-    def __init__(self, app: ASGIApp, public: Public) -> None:
-        self._app, self._public = app, public
+    def __init__(self, app: ASGIApp, public: Public, rates: Buckets) -> None:
+        self._app, self._public, self._rates = app, public, rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,13 +60,8 @@ class Protect:
             await send(message)
 
         request = Request(scope)
-        if not self._is_meant(request):
-            await problem(421, "This server answers under its own name only; see serve.public.")(
-                scope, receive, guarded
-            )
-            return
-        if not _is_small(request):
-            await answer(request, 413)(scope, receive, guarded)
+        if refusal := self._refusal(request):
+            await refusal(scope, receive, guarded)
             return
         try:
             await self._app(scope, receive, guarded)
@@ -74,10 +71,18 @@ class Protect:
                 sorry = problem(500, "") if is_program(request) else HTMLResponse(BROKEN, 500)
                 await sorry(scope, receive, guarded)
 
-    def _is_meant(self, request: Request) -> bool:
-        """Whether the request names this site; what watches over the machine knows it by other names."""
+    def _refusal(self, request: Request) -> Response | None:
+        """Why the application does not even hear of it; what watches over the machine may ask often, by any name."""
+        if request.url.path.startswith(WATCHED):
+            return None
         hosts = request.headers.getlist("host")
-        return request.url.path.startswith(WATCHED) or (len(hosts) == 1 and self._public.names(hosts[0]))
+        if len(hosts) != 1 or not self._public.names(hosts[0]):
+            return problem(421, "This server answers under its own name only; see serve.public.")
+        try:
+            self._rates.take(address(request))
+        except TooFast as error:
+            return too_much(request, error)
+        return None if _is_small(request) else answer(request, 413)
 
     def _set_headers(self, scope: Scope, headers: MutableHeaders) -> None:
         headers.update(HEADERS)
