@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -21,18 +24,19 @@ from cohortium.govern.grants import Role
 from cohortium.govern.roles import May, Standing
 from cohortium.govern.users import User
 from cohortium.store.schema import identity, project, user
+from cohortium.web import openid
 from portal_site import Served
+
+PROVIDER = Path(__file__).parents[1] / "openid_provider.py"
 
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    claims = json.dumps({"sub": "anna-1", "preferred_username": "anna"})
-    command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true"]
-    with subprocess.Popen([*command, "--user-claims", claims], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([sys.executable, PROVIDER, str(port)], stderr=subprocess.DEVNULL) as process:
         url = f"http://127.0.0.1:{port}"
-        transport = httpx.HTTPTransport(retries=10)
+        transport = httpx.HTTPTransport(retries=6)
         with httpx.Client(transport=transport) as client:
             client.get(f"{url}/.well-known/openid-configuration").raise_for_status()
         yield url
@@ -124,6 +128,58 @@ def test_a_stolen_code_opens_nothing_in_another_login(site: Served) -> None:
         own = go(thief, "mallory")
         assert thief.get(re.sub(r"code=[^&]+", f"code={code}", own)).status_code == 403
         assert thief.get("/").headers["location"] == "/login"
+
+
+def test_the_challenge_is_the_verifiers_digest_and_new_each_time(site: Served) -> None:
+    challenges = set()
+    with httpx.Client(base_url=site.url) as client:
+        for _ in range(2):
+            asked = parse_qs(urlsplit(client.get("/openid/login").headers["location"]).query)
+            verifier = under_way(site, client).verifier
+            assert len(verifier) >= 43  # RFC 7636 4.1
+            digest = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+            assert asked["code_challenge"] == [digest]
+            assert verifier not in str(asked)
+            challenges.add(digest)
+    assert len(challenges) == 2
+
+
+@pytest.mark.parametrize("changed", [{"verifier": ""}, {"verifier": "x" * 43}, {"nonce": "x" * 43}, {"until": 0}])
+def test_a_login_with_another_verifier_or_nonce_or_too_late_is_refused(site: Served, changed: dict[str, Any]) -> None:
+    with httpx.Client(base_url=site.url) as client:
+        address = go(client, "anna-1")
+        attempt = replace(under_way(site, client), **changed)
+        client.cookies.clear()
+        client.cookies.set("cohortium-openid", openid.sealed(attempt, site.app.state.marks))
+        assert client.get(address).status_code == 403
+        assert client.get("/").headers["location"] == "/login"
+
+
+@pytest.mark.parametrize("missing", ["state", "code", "cookie"])
+def test_a_way_back_without_state_code_or_cookie_is_refused(site: Served, missing: str) -> None:
+    with httpx.Client(base_url=site.url) as client:
+        address = go(client, "anna-1")
+        if missing == "cookie":
+            client.cookies.clear()
+        answer = client.get(re.sub(rf"{missing}=[^&]+&?", "", address))
+        assert answer.status_code == 403
+        assert client.get("/").headers["location"] == "/login"
+
+
+def test_a_cookie_that_somebody_else_made_begins_nothing(site: Served) -> None:
+    with httpx.Client(base_url=site.url) as client:
+        address = go(client, "anna-1")
+        attempt = under_way(site, client)
+        client.cookies.clear()
+        client.cookies.set("cohortium-openid", openid.sealed(attempt, b"another key"))
+        assert client.get(address).status_code == 403
+
+
+def under_way(site: Served, client: httpx.Client) -> openid.Attempt:
+    """What the browser's cookie says, which only the site can open."""
+    attempt = openid.unsealed(client.cookies["cohortium-openid"], site.app.state.marks)
+    assert attempt is not None
+    return attempt
 
 
 def test_an_invitation_makes_one_account_with_its_role(site: Served) -> None:

@@ -40,7 +40,7 @@ def begin(request: Request, invitation: str = "") -> Response:
 def finish(request: Request, code: str = "", state: str = "") -> Response:
     """Open a login for whom the provider vouches."""
     attempt = openid.unsealed(request.cookies.get(COOKIE, ""), request.app.state.marks)
-    if attempt is None or not hmac.compare_digest(attempt.state.encode(), state.encode()):
+    if attempt is None or not code or not hmac.compare_digest(attempt.state.encode(), state.encode()):
         return as_visitor(request, "login.html", 403, problem=STALE, name="")
     try:
         who = _account(request, _provider(request).finish(attempt, code), attempt.invitation)
