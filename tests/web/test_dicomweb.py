@@ -502,6 +502,69 @@ def test_a_name_in_any_corner_of_a_request_comes_to_nothing(
             assert "zyxwander" not in str(connection.execute(select(table)).all()).lower(), table.name
 
 
+# --- delete ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def owner(site: Served) -> Iterator[httpx.Client]:
+    with person(site, "olga", Role.OWNER) as owner:
+        yield owner
+
+
+def stored(client: httpx.Client, count: int = 2) -> tuple[str, list[str]]:
+    """A new study of two series of as many instances; its address, and those of its instances."""
+    study, series = generate_uid(), [generate_uid(), generate_uid()]
+    made = [slice_of(n, 0, 0, StudyInstanceUID=study, SeriesInstanceUID=each) for each in series for n in range(count)]
+    for dataset in made:
+        dataset.PatientName = dataset.PatientID = "S-GONE"
+    answer = post(client, "lung/studies", [portal_site.encode(each) for each in made])
+    assert answer.status_code == 200, answer.text
+    places = [value(each, "00081190").removeprefix(str(client.base_url)) for each in answer.json()["00081199"]["Value"]]
+    return f"/dicomweb/lung/studies/{study}", places
+
+
+def test_an_owner_deletes_and_the_address_is_gone_for_good(site: Served, owner: httpx.Client) -> None:
+    study, places = stored(owner)
+    series = places[0].split("/instances/")[0]
+    assert owner.delete(places[0], headers={"Cohortium-Reason": "motion in every slice"}).status_code == 204
+    assert [owner.get(each).status_code for each in places] == [410, 200, 200, 200]
+    assert len(owner.get(f"{series}/instances").json()) == 1
+    assert owner.delete(series).status_code == 204
+    assert [owner.get(each).status_code for each in places] == [410, 410, 200, 200]
+    assert len(owner.get(f"{study}/metadata").json()) == 2
+    assert owner.delete(study).status_code == 204
+    ends = ("", "/metadata", "/rendered", "/thumbnail")
+    assert {owner.get(each + end).status_code for each in (study, series, places[3]) for end in ends} == {410}
+    assert owner.get(study.replace("/lung", "")).status_code == 410
+    assert owner.delete(study).status_code == 410
+    assert found(owner, "/studies", StudyInstanceUID=study.rsplit("/", 1)[1]) == []
+    with site.engine.connect() as connection:
+        reasons = connection.scalars(select(schema.tombstone.c.reason).order_by(schema.tombstone.c.id)).all()
+        who = connection.scalars(select(audit.c.who).where(audit.c.what == "delete")).all()
+    assert reasons[0] == "motion in every slice"
+    assert "no reason said" in reasons[-1]
+    assert who == ["olga"] * 3
+
+
+def test_what_was_deleted_is_not_taken_in_again(owner: httpx.Client) -> None:
+    study, content = new()
+    for status in (200, 409):
+        assert post(owner, "lung/studies", [content]).status_code == status
+        owner.delete(f"/dicomweb/lung/studies/{study}")
+
+
+def test_only_owners_delete_and_only_in_a_project(site: Served, owner: httpx.Client, client: httpx.Client) -> None:
+    study, places = stored(owner)
+    for place in (study, places[0]):
+        assert client.delete(place).status_code == 403
+        assert owner.delete(place.replace("/lung", "")).status_code in (404, 405)
+        assert owner.delete(place.replace("/lung", "/secret")).status_code == 404
+        assert owner.delete(place, headers={"Cohortium-Reason": "x" * 300}).status_code == 400
+        assert owner.delete(place, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 409
+        assert client.get(place).status_code == 200
+    assert owner.delete("/dicomweb/lung/studies/2.25.404").status_code == 404
+
+
 # --- who may ------------------------------------------------------------------------------------------------------
 
 

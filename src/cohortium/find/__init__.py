@@ -7,7 +7,7 @@ from cohortium.find.prearchive import waiting, waiting_in
 from cohortium.find.projects import Bar, ProjectCard, project_named, projects
 from cohortium.find.resources import FileRow, ResourceRow, resource_file_of, resource_versions, resources
 from cohortium.find.scans import FrameAt, Place, ScanPage, instance, scan
-from cohortium.find.studies import Found, Held, Search, further, header_of, header_texts, held, search
+from cohortium.find.studies import Found, Held, Search, further, header_of, header_texts, held, search, was_removed
 from cohortium.find.subjects import Page, ScanRow, SessionRow, SubjectRow, siblings, subjects
 
 __all__ = [
@@ -49,4 +49,5 @@ __all__ = [
     "subjects",
     "waiting",
     "waiting_in",
+    "was_removed",
 ]

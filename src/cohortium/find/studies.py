@@ -13,17 +13,30 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, RowMapping, Select, exists, func, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    RowMapping,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
-from cohortium.archive import Address, headers
+from cohortium.archive import Address, Removable, headers
 from cohortium.errors import Malformed
 from cohortium.find.attributes import ATTRIBUTES, MODALITIES, SERIES, Level, level_of
 from cohortium.find.matching import condition, is_range
 from cohortium.govern.grants import visible_projects
 from cohortium.govern.users import User
-from cohortium.store.schema import instance, project, scan, session, subject
+from cohortium.store.schema import instance, project, scan, session, subject, tombstone
 
-__all__ = ["Found", "Held", "Search", "further", "header_of", "header_texts", "held", "search"]
+__all__ = ["Found", "Held", "Search", "further", "header_of", "header_texts", "held", "search", "was_removed"]
 
 Key = tuple[Any, ...]
 IDS = (session.c.id, scan.c.id, instance.c.id)
@@ -118,6 +131,18 @@ def held(connection: Connection, who: User, name: str | None, uids: Sequence[str
         .order_by(project.c.id, scan.c.SeriesNumber, scan.c.id, instance.c.InstanceNumber, instance.c.id)
     )
     return [Held(Address(*row[:5]), *row[5:]) for row in connection.execute(query)]
+
+
+def was_removed(connection: Connection, who: User, name: str | None, uids: Sequence[str]) -> bool:
+    """Whether a tombstone says that these UIDs, or what held them, were removed from where one may read."""
+    levels = (Removable.SESSION, Removable.SCAN, Removable.INSTANCE)
+    named = or_(
+        *(
+            and_(tombstone.c.level == level.value, tombstone.c.name == uid)
+            for level, uid in zip(levels, uids, strict=False)
+        )
+    )
+    return bool(connection.scalar(select(exists().where(named, *_scope(who, name, tombstone.c.project_id)))))
 
 
 def header_texts(connection: Connection, instances: Sequence[Held]) -> Iterator[tuple[Held, bytes]]:

@@ -1,10 +1,10 @@
-"""DICOMweb (PS3.18): search, retrieve and store studies over the index and the objects of the archive.
+"""DICOMweb (PS3.18): search, retrieve, store and delete studies over the index and the objects of the archive.
 
 `/dicomweb/{project}/studies` is the service of one project; `/dicomweb/studies` reads all that the caller may see.
 """
 
 from cohortium.govern.roles import May
-from cohortium.web.dicomweb import rendered, retrieve, search, store
+from cohortium.web.dicomweb import delete, rendered, retrieve, search, store
 from cohortium.web.route import Route
 
 __all__ = ["ROUTES"]
@@ -29,10 +29,12 @@ READ = (
     (f"{INSTANCE}/bulkdata/{{path}}", retrieve.bulkdata),
 )
 WRITE = (("/studies", store.store), (STUDY, store.store))
+DELETE = (STUDY, SERIES, INSTANCE)
 
 ROUTES = (
     # all projects before one, so that `studies` is never taken for a project's name
     *(Route("GET", f"/dicomweb{path}", endpoint, May.READ) for path, endpoint in READ),
     *(Route("GET", f"/dicomweb/{{project}}{path}", endpoint, May.READ) for path, endpoint in READ),
     *(Route("POST", f"/dicomweb/{{project}}{path}", endpoint, May.WRITE) for path, endpoint in WRITE),
+    *(Route("DELETE", f"/dicomweb/{{project}}{path}", delete.delete, May.DELETE) for path in DELETE),
 )

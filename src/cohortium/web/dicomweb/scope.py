@@ -34,11 +34,15 @@ def uids(request: Request) -> tuple[str, ...]:
 
 
 def held(request: Request) -> list[find.Held]:
-    """The instances that the address names, of which there is at least one; 409 where two projects hold them."""
+    """The instances that the address names, of which there is at least one; 409 where two projects hold them.
+
+    410 where they were removed.
+    """
     with reading(request).connect() as connection:
         found = find.held(connection, user(request), project(request), uids(request))
-    if not found:
-        raise HTTPException(404)
+        if not found:
+            gone = find.was_removed(connection, user(request), project(request), uids(request))
+            raise HTTPException(410 if gone else 404)
     if found[0].project != found[-1].project:
         raise HTTPException(409)
     return found
