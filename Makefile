@@ -37,7 +37,7 @@ format: .venv/.all ## rewrite the code in the project's style
 	@.venv/bin/ruff check --quiet --fix
 	@.venv/bin/ruff format --quiet
 
-bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-B, how much text a reader finds, and DICOMweb
+bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-B, how much text a reader finds, DICOMweb and backups
 	@.venv/bin/python bench/deidentify.py
 	@.venv/bin/python bench/presets.py
 	@.venv/bin/python bench/peers.py
@@ -45,6 +45,7 @@ bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-
 	@.venv/bin/python bench/midi.py --protocol bench/pixels.toml
 	@.venv/bin/python bench/ocr.py
 	@.venv/bin/python bench/dicomweb.py
+	@.venv/bin/python bench/backup.py
 
 docs: .venv/.all ## write the generated parts of docs/ anew
 	@.venv/bin/python tools/reference.py

@@ -53,6 +53,7 @@ class Restored:
     bytes: int = 0
     withdrawn: int = 0  # subjects of the journal
     withheld_objects: int = 0  # theirs
+    broken: str = ""  # what is wrong with the audit, and was when the backup was made
     left: list[str] = field(default_factory=list)  # files beside the configuration that are there and differ
     seconds: float = 0.0
 
@@ -192,7 +193,10 @@ class Run:
         engine = open_store(self.config, restoring="head")
         with engine.begin() as connection:
             withdrawal.replay(connection, self._journal.values())
-            audit.verify_chain(connection)
+            try:
+                audit.verify_chain(connection)
+            except Corrupt as error:  # as the backup had it: a broken audit is told, and keeps nobody from the images
+                self.restored.broken = str(error)
             if not audit.says(connection, "restore", self._made.name):
                 audit.record(connection, f"site {self.config.site.name}", "restore", self._made.name)
         Archive(engine, storage_of(self.config), self._key).collect()

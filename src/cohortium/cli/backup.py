@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from cohortium import config
 from cohortium.cli import hint
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 from cohortium.errors import Corrupt
+
+if TYPE_CHECKING:
+    from cohortium.backup import Restored
 
 __all__ = ["backup", "restore"]
 
@@ -113,6 +116,12 @@ def restore(
     with terminal.progress() as progress:
         journal = verbs.journal(place, key, withdrawals, none=without_withdrawals)
         restored = verbs.restore(settings, key, place, journal, progress, name)
+    _tell(restored, file, as_json)
+    if restored.broken:
+        raise Corrupt(f"everything is back, but the audit was not whole when the backup was made: {restored.broken}")
+
+
+def _tell(restored: Restored, file: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(restored), indent=2))
         return
