@@ -35,14 +35,14 @@ class Server:
         names = {"aws_access_key_id": "AKIDTEST", "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
         return boto3.client("s3", endpoint_url=self.endpoint, **names)
 
-    def settings(self, folder: Path) -> Store:
+    def settings(self, folder: Path, **others: str) -> Store:
         """The section `[store]` for a bucket of its own, with credentials in the folder."""
         name = f"bucket-{next(self.numbers)}"
         self.client().create_bucket(Bucket=name)
         file = folder / "s3.ini"
         file.write_text(CREDENTIALS)
         file.chmod(0o600)
-        return Store(objects=f"s3://{name}/some/prefix", endpoint=self.endpoint, credentials_file=file.name)
+        return Store(objects=f"s3://{name}/some/prefix", endpoint=self.endpoint, credentials_file=file.name, **others)
 
     def bucket(self, folder: Path) -> Bucket:
         return Bucket(self.settings(folder), folder)

@@ -62,6 +62,7 @@ class Store:
     objects: str = _setting("", "`s3://BUCKET/PREFIX` for the archive's sealed bytes; empty: a folder below site.data")
     endpoint: str = _setting("", "address of the server that speaks S3; empty: Amazon's")
     region: str = _setting("", "its region; empty: us-east-1")
+    cold_class: str = _setting("", "storage class for packs that go cold, such as GLACIER; empty: none goes")
     credentials_file: str = _setting("", "file, mode 0600, as AWS's own; empty: AWS_ACCESS_KEY_ID and so on")
 
 
@@ -415,6 +416,8 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "backup.hours: at least 1"
     if config.backup.keep < 0:
         yield "backup.keep: 0 or more"
+    if config.store.cold_class and not config.store.objects:
+        yield "store.cold_class: a folder has no cold storage; it needs store.objects in S3"
     for kind, entries in (("project", config.projects), ("pipeline", config.pipelines)):
         names = [entry.name for entry in entries]
         for name in sorted({name for name in names if names.count(name) > 1}):
@@ -430,6 +433,8 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"project {project.name}: admit is `receipt`, `check` or `trusted`"
         if project.same_uid not in ("refuse", "version"):
             yield f"project {project.name}: same_uid is `refuse` or `version`"
+        if project.cold_days and not config.store.cold_class:
+            yield f"project {project.name}: cold_days needs store.cold_class"
         if project.pack_hours < 0 or project.cold_days < 0:
             yield f"project {project.name}: pack_hours and cold_days are 0 or more"
         if not 0 <= project.prearchive_days <= 3650:

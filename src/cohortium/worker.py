@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from cohortium import backup, keys
-from cohortium.archive import Archive, packs, storage_of
+from cohortium.archive import Archive, cold, objects, packs, storage_of
 from cohortium.archive.withdrawal import RENEW_KEYS
 from cohortium.config import Config
 from cohortium.errors import CohortiumError, Corrupt, Unavailable
@@ -74,6 +74,7 @@ def _sweep(site: Site, _: Mapping[str, Any]) -> None:
 def _pack(site: Site, _: Mapping[str, Any]) -> None:
     archive = Archive(site.engine, storage_of(site.config), site.key)
     packs.pack_quiet(archive.engine, archive.objects)
+    cold.cool(archive.engine, archive.objects)
     archive.collect()  # also what a process that was killed had no time for
 
 
@@ -108,11 +109,17 @@ def _renew_keys(site: Site, _: Mapping[str, Any]) -> None:
         backup.renew_keys(site.config, site.engine, site.key, backup.target_of(site.config))
 
 
+def _fetch(site: Site, arguments: Mapping[str, Any]) -> None:
+    archive = Archive(site.engine, storage_of(site.config), site.key)
+    cold.fetch(archive.objects, arguments["key"], arguments["name"])
+
+
 KINDS: Mapping[str, Kind] = {
     audit.SIGN: Kind(_sign_audit, every=timedelta(hours=1)),
     "look for harvest": Kind(_look_for_harvest, every=timedelta(minutes=15)),
     MAIL: Kind(_mail_alarm),
     "sweep": Kind(_sweep, every=timedelta(hours=1)),
+    objects.FETCH: Kind(_fetch),
     "pack": Kind(_pack, every=timedelta(hours=1)),
     "back up": Kind(_back_up, every=timedelta(hours=1)),  # looks whether one is due
     RENEW_KEYS: Kind(_renew_keys),

@@ -13,7 +13,7 @@ import s3
 from cohortium.archive.bucket import Bucket
 from cohortium.archive.storage import Folder, Storage
 from cohortium.config import Store
-from cohortium.errors import ConfigError, Refused, Unavailable
+from cohortium.errors import ConfigError, Corrupt, Refused, Unavailable
 
 NAME = "ab/0123/4567"
 
@@ -43,6 +43,13 @@ def test_what_is_not_there_is_told_alike(storage: Storage) -> None:
     for read in (lambda: storage.read(NAME), lambda: storage.ranges(NAME, [(0, 1)])):
         with pytest.raises(FileNotFoundError):
             read()
+
+
+def test_what_ends_too_soon_is_told_alike(storage: Storage) -> None:
+    storage.write(NAME, b"eleven more")
+    assert bytes(storage.ranges(NAME, [(5, 99)])[0]) == b"n more"
+    with pytest.raises(Corrupt, match="too soon"):
+        storage.ranges(NAME, [(50, 99)])
 
 
 def test_names_are_listed_below_a_folder(storage: Storage) -> None:

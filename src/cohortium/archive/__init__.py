@@ -4,12 +4,13 @@ from cohortium.archive.admission import Archive, Offer
 from cohortium.archive.objects import Address, Objects
 from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, Kind, Level, ResourceFile
-from cohortium.archive.storage import storage_of
+from cohortium.archive.storage import Cold, storage_of
 from cohortium.archive.tombstones import Removable
 
 __all__ = [
     "Address",
     "Archive",
+    "Cold",
     "Destination",
     "Kind",
     "Level",

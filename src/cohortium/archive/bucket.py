@@ -11,23 +11,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
+from cohortium.archive.storage import Cold, cut
 from cohortium.config import Store
-from cohortium.errors import ConfigError, Unavailable
+from cohortium.errors import ConfigError, Corrupt, Unavailable
 from cohortium.keys import read_private
 
 if TYPE_CHECKING:  # they are there for type checkers alone
+    from obstore import Attributes
     from obstore.store import ClientConfig, S3Config
 
 __all__ = ["Bucket"]
 
 PATIENCE: ClientConfig = {"connect_timeout": "10s", "timeout": "15m"}
+FETCHED_FOR = 7  # days that what was fetched from cold storage can be read
 UNREACHABLE = "the object storage cannot be reached or refuses; look at [store] objects, its credentials and the server"
 
 
@@ -41,6 +44,9 @@ class Bucket:
             options["endpoint"] = settings.endpoint
         if settings.credentials_file:
             options |= _credentials(folder / settings.credentials_file)
+        self._settings, self._options = settings, options
+        self._bucket, self._prefix = url.netloc, f"{url.path.strip('/')}/".lstrip("/")
+        self.has_cold = bool(settings.cold_class)
         plain = urlsplit(settings.endpoint).scheme == "http"  # config lets that be on this machine alone
         self._store = S3Store(
             url.netloc,
@@ -63,6 +69,39 @@ class Bucket:
     def replace(self, name: str, content: bytes) -> None:
         with _in_words():
             obstore.put(self._store, name, content, use_multipart=False)
+
+    def cool(self, name: str) -> None:
+        content = bytes(self.read(name))
+        with _in_words():
+            kind: Attributes = {"Storage-Class": self._settings.cold_class}
+            obstore.put(self._store, name, content, use_multipart=False, attributes=kind)
+
+    def fetch(self, name: str) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        wish = {"Days": FETCHED_FOR, "GlacierJobParameters": {"Tier": "Standard"}}
+        try:
+            self._client().restore_object(Bucket=self._bucket, Key=f"{self._prefix}{name}", RestoreRequest=wish)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "RestoreAlreadyInProgress":
+                raise Unavailable(UNREACHABLE) from None
+        except BotoCoreError:
+            raise Unavailable(UNREACHABLE) from None
+
+    def _client(self) -> Any:
+        """What asks for a restore, which obstore cannot."""
+        try:
+            import boto3
+        except ModuleNotFoundError:
+            raise ConfigError("store.cold_class: pip install 'cohortium[cold]'") from None
+        return boto3.client(
+            "s3",
+            endpoint_url=self._settings.endpoint or None,
+            region_name=self._options["region"],
+            aws_access_key_id=self._options.get("access_key_id"),
+            aws_secret_access_key=self._options.get("secret_access_key"),
+            aws_session_token=self._options.get("session_token"),
+        )
 
     def has(self, name: str) -> bool:
         return self.modified(name) is not None
@@ -101,7 +140,11 @@ def _in_words() -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise FileNotFoundError("no such object") from None
-    except BaseError:
+    except BaseError as error:
+        if "InvalidObjectState" in str(error):
+            raise Cold("it is in cold storage and is being fetched; ask again later") from None
+        if isinstance(found := cut(error), Corrupt):
+            raise found from None
         raise Unavailable(UNREACHABLE) from None
 
 

@@ -10,7 +10,9 @@ import hmac
 import os
 import secrets
 from collections import OrderedDict
+from collections.abc import Mapping
 from threading import Lock
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,7 +20,7 @@ from sqlalchemy import Connection, Engine, select
 
 from cohortium.errors import Corrupt, Refused
 from cohortium.keys import SiteKey
-from cohortium.store import insert_once, now
+from cohortium.store import insert_once, jobs, now
 from cohortium.store.schema import data_key, withdrawal
 
 __all__ = ["PROJECT", "DataKey", "DataKeys"]
@@ -93,6 +95,11 @@ class DataKeys:
             if len(self._keys) > REMEMBERED:
                 self._keys.popitem(last=False)
         return found
+
+    def ask(self, kind: str, arguments: Mapping[str, Any]) -> None:
+        """Ask for a job in the store of these keys."""
+        with self._engine.begin() as connection:
+            jobs.put(connection, kind, arguments)
 
     def forget(self, id: int) -> None:
         """Let go of a key that was destroyed."""

@@ -19,6 +19,7 @@ from cohortium.archive import packs
 from cohortium.archive.collection import HOLDERS, PACK, is_held
 from cohortium.archive.datakeys import folder
 from cohortium.archive.objects import Address, Objects
+from cohortium.archive.storage import Cold
 from cohortium.errors import Corrupt
 from cohortium.store.schema import (
     data_key,
@@ -160,6 +161,8 @@ def _pack_fault(objects: Objects, key: int, row: Pack, packed: tuple[Address, ..
         entries = {(each.digest, each.offset, each.size) for each in packs.table_of(objects, key, row.id, stored)}
     except FileNotFoundError:
         return "missing"
+    except Cold:
+        return ""  # its storage watches over it, and to read all that is cold would cost more than it keeps
     except Corrupt:
         return "damaged"
     inside = {(at.digest, at.offset, at.size) for at in packed if at.pack == row.id}

@@ -8,7 +8,7 @@ follows from both too, and tells nobody without the key whether two subjects or 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -16,13 +16,14 @@ from sqlalchemy import Column, Connection, RowMapping, Table, select
 
 from cohortium import sealed
 from cohortium.archive.datakeys import DataKeys
-from cohortium.archive.storage import Storage
+from cohortium.archive.storage import Cold, Storage
 from cohortium.errors import Corrupt, Malformed, Unavailable
 from cohortium.store.schema import earlier_version, instance
 
-__all__ = ["Address", "Objects", "find"]
+__all__ = ["FETCH", "Address", "Missing", "Objects", "find"]
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+FETCH = "fetch"  # the job that brings a pack back from cold storage
 AT_ONCE = 8 * sealed.CHUNK  # bytes that a stream reads at a time
 
 
@@ -114,19 +115,26 @@ class Objects:
                 return
             start = stop
 
+    def demand_warm(self, places: Iterable[Address]) -> None:
+        """Raise `Cold` where any of these cannot be read now, after all of them were asked for."""
+        cold: Cold | None = None
+        if self.storage.has_cold:
+            for at in {each.pack: each for each in places if each.pack is not None}.values():
+                try:
+                    self.read(at, 0, 1)
+                except Cold as found:
+                    cold = found
+        if cold is not None:
+            raise cold
+
     def place(self, key: int | None, name: str) -> str:
         """Where the bytes of that `Address.name` are in storage."""
         return f"{name[:2]}/{name}" if key is None else self.keys[key].place(name)
 
     def sealed(self, at: Address) -> bytes:
         """The bytes as they are stored, after they were opened to see that they are what was put."""
-        secret, length = self.keys[at.key or 0], sealed.length(at.size)
-        place, base = secret.place(_checked(at).name), at.offset or 0
-        try:
-            (found,) = self.storage.ranges(place, [(base, base + length)])
-        except FileNotFoundError:
-            raise Missing(f"object {at.digest[:12]} is missing; restore it from a backup") from None
-        for _ in self._opened(at, found[: sealed.HEAD], found[sealed.HEAD :], 0, length - sealed.HEAD):
+        found = self._stored(at)
+        for _ in self._opened(at, found[: sealed.HEAD], found[sealed.HEAD :], 0, sealed.length(at.size) - sealed.HEAD):
             pass
         return bytes(found)
 
@@ -144,25 +152,33 @@ class Objects:
         return ""
 
     def _read(self, at: Address, start: int, end: int) -> Iterator[bytes]:
-        secret, span = self.keys[at.key or 0], sealed.span(at.size, start, end)
-        base, whole = at.offset or 0, (start, end) == (0, at.size)
-        place = secret.place(_checked(at).name)
+        span, base = sealed.span(at.size, start, end), at.offset or 0
+        if (start, end) == (0, at.size):
+            found = self._stored(at)
+            head, body = found[: sealed.HEAD], found[sealed.HEAD :]
+        else:
+            spans = [(base, base + sealed.HEAD), (base + span.start, base + span.end)]
+            head, body = self._fetched(at, spans)
+        for number, chunk in enumerate(self._opened(at, head, body, span.first, span.end - span.start), span.first):
+            first = max(0, start - number * sealed.CHUNK)
+            last = end - number * sealed.CHUNK
+            yield chunk if first == 0 and last >= len(chunk) else chunk[first:last]
+
+    def _stored(self, at: Address) -> memoryview:
+        """All that is stored of it."""
+        base = at.offset or 0
+        (found,) = self._fetched(at, None if at.pack is None else [(base, base + sealed.length(at.size))])
+        return found
+
+    def _fetched(self, at: Address, spans: Sequence[tuple[int, int]] | None) -> list[memoryview]:
+        place = self.place(at.key, _checked(at).name)
         try:
-            if whole and at.pack is None:
-                found = self.storage.read(place)
-                head, body = found[: sealed.HEAD], found[sealed.HEAD :]
-            elif whole:
-                (found,) = self.storage.ranges(place, [(base, base + span.end)])
-                head, body = found[: sealed.HEAD], found[sealed.HEAD :]
-            else:
-                head, body = self.storage.ranges(
-                    place, [(base, base + sealed.HEAD), (base + span.start, base + span.end)]
-                )
+            return [self.storage.read(place)] if spans is None else self.storage.ranges(place, spans)
         except FileNotFoundError:
             raise Missing(f"object {at.digest[:12]} is missing; restore it from a backup") from None
-        for number, chunk in enumerate(self._opened(at, head, body, span.first, span.end - span.start), span.first):
-            at_chunk = number * sealed.CHUNK
-            yield chunk if whole else chunk[max(0, start - at_chunk) : end - at_chunk]
+        except Cold:
+            self.keys.ask(FETCH, {"key": at.key, "name": at.name})
+            raise
 
     def _opened(self, at: Address, head: memoryview, body: memoryview, first: int, length: int) -> Iterator[bytes]:
         if len(body) != length:

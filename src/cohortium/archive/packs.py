@@ -11,6 +11,7 @@ import json
 import secrets
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -22,6 +23,7 @@ from cohortium import sealed
 from cohortium.archive import headers
 from cohortium.archive.collection import HELD, PACK, collect, discard
 from cohortium.archive.objects import Address, Objects
+from cohortium.archive.storage import Cold
 from cohortium.errors import Corrupt
 from cohortium.store import now
 from cohortium.store.schema import earlier_version, garbage, instance, pack, project, scan
@@ -118,7 +120,8 @@ def trim(engine: Engine, objects: Objects) -> int:
     with engine.execution_options(reading=True).begin() as connection:
         names = set(connection.scalars(select(garbage.c.name).where(HELD)))
     for name in names:
-        rewrite(engine, objects, int(name.removeprefix(PACK)))
+        with suppress(Cold):  # it was asked for, and is trimmed once it is there
+            rewrite(engine, objects, int(name.removeprefix(PACK)))
     return len(names)
 
 

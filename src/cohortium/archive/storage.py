@@ -15,19 +15,31 @@ from pathlib import Path
 from typing import Protocol
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, GenericError
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError
 from obstore.store import LocalStore
 
 from cohortium.config import Config
-from cohortium.errors import Unavailable
+from cohortium.errors import Corrupt, Refused, Unavailable
 from cohortium.sealed import sync_folder
 from cohortium.store.room import FULL, SHUT
 
-__all__ = ["Folder", "Storage", "storage_of"]
+__all__ = ["Cold", "Folder", "Storage", "cut", "storage_of"]
+
+
+class Cold(Unavailable):
+    """The bytes are in cold storage, and have to be fetched from there first."""
 
 
 class Storage(Protocol):
-    """Sealed bytes by name. A name that is not there raises `FileNotFoundError`."""
+    """Sealed bytes by name. A name that is not there raises `FileNotFoundError`, one in cold storage `Cold`."""
+
+    has_cold: bool  # whether anything can be in cold storage
+
+    def cool(self, name: str) -> None:
+        """Move the bytes to cold storage."""
+
+    def fetch(self, name: str) -> None:
+        """Have the bytes brought back from cold storage, for some days; that takes hours."""
 
     def write(self, name: str, content: bytes) -> bool:
         """Keep the bytes unless there are some of that name; returns whether there were none. Durable either way."""
@@ -45,7 +57,7 @@ class Storage(Protocol):
         """All the bytes of that name."""
 
     def ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
-        """The bytes [start, end) for each span."""
+        """The bytes [start, end) for each span, fewer where they end before; `Corrupt` where they end before it."""
 
     def remove(self, names: Iterable[str]) -> None:
         """Let go of these; of what is gone already, nothing is said."""
@@ -65,6 +77,8 @@ def storage_of(config: Config) -> Storage:
 
 class Folder:
     """A storage in one local folder."""
+
+    has_cold = False
 
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -90,6 +104,11 @@ class Folder:
             raise _full(error) from None
         self._make_durable(name)
 
+    def cool(self, name: str) -> None:
+        raise Refused(f"a folder has no cold storage for {name[-12:]}; see store.cold_class")
+
+    fetch = cool
+
     def has(self, name: str) -> bool:
         return (self.path / name).is_file()
 
@@ -104,7 +123,10 @@ class Folder:
 
     def ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
         starts, ends = [start for start, _ in spans], [end for _, end in spans]
-        return [memoryview(each) for each in obstore.get_ranges(self._store, name, starts=starts, ends=ends)]
+        try:
+            return [memoryview(each) for each in obstore.get_ranges(self._store, name, starts=starts, ends=ends)]
+        except GenericError as error:
+            raise cut(error) from None
 
     def remove(self, names: Iterable[str]) -> None:
         for name in names:
@@ -136,6 +158,11 @@ class Folder:
             if folder == self.path:
                 break
             sync_folder(folder.parent)
+
+
+def cut(error: BaseError) -> Exception:
+    """`Corrupt` where the error says that the bytes end before those that were asked for; else the error."""
+    return Corrupt("stored bytes end too soon; restore them from a backup") if "InvalidRange" in str(error) else error
 
 
 def _full(error: GenericError) -> Exception:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout  # every connection of th
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from cohortium.archive import Cold
 from cohortium.errors import Corrupt, Later, Malformed, Refused, Unavailable
 from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale, TermsNeeded
 from cohortium.web.portal.templating import error_page
@@ -19,7 +20,9 @@ from cohortium.wire.multipart import TooLarge
 
 __all__ = ["BadRequest", "answer", "install", "is_program", "problem", "too_much"]
 
+AGAIN = 300  # seconds after which to ask again for what is fetched from cold storage
 TITLES: Mapping[int, str] = {
+    202: "That is being fetched from cold storage",
     400: "That request cannot be understood",
     401: "Please log in",
     403: "This is not allowed",
@@ -69,6 +72,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRequest, lambda request, error: answer(request, 400, str(error)))
     app.add_exception_handler(TooLarge, lambda request, error: answer(request, 413, str(error)))
     app.add_exception_handler(Malformed, lambda request, error: answer(request, 422, str(error)))
+    app.add_exception_handler(Cold, _cold)
     app.add_exception_handler(Unavailable, lambda request, error: _later(request, str(error)))
     app.add_exception_handler(PoolTimeout, lambda request, _: _later(request, "Too many requests at once."))
     app.add_exception_handler(Corrupt, _corrupt)
@@ -114,6 +118,12 @@ def too_much(request: Request, error: Exception) -> Response:
 def _later(request: Request, detail: str) -> Response:
     response = answer(request, 503, detail)
     response.headers["Retry-After"] = RETRY
+    return response
+
+
+def _cold(request: Request, error: Exception) -> Response:
+    response = answer(request, 202, str(error))
+    response.headers["Retry-After"] = str(AGAIN)
     return response
 
 

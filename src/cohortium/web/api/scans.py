@@ -99,6 +99,8 @@ def _zip(request: Request, of: Any, number: int) -> Response:
     first = next(found, None)
     if first is None:
         raise HTTPException(404)
+    archive: Archive = request.app.state.archive
+    archive.objects.demand_warm(each.at for each in find.members(reading(request), user(request), of, number))
     uid = first.SeriesInstanceUID if of is find.SCAN else first.StudyInstanceUID
     with request.app.state.engine.begin() as connection:
         record(request, connection, "retrieve", f"{first.project}/{uid}", first.project_id)

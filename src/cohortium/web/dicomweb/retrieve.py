@@ -49,6 +49,7 @@ def instances(request: Request) -> Response:
         some = [(one, syntax) for one in held if (syntax := _syntax(one, each.syntax))]
         if some:
             charge(request, held[0].project_id, sum(one.size for one, _ in some), len(some))
+            scope.archive(request).objects.demand_warm(one.at for one, _ in some)
             record(request, "retrieve", held[0])
             if each.multipart:
                 return _files(request, some, complete=len(some) == len(held))
