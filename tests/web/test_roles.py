@@ -98,8 +98,8 @@ def expected(caller: Caller, route: Route, visibility: Visibility) -> set[int]:
         return {403}
     if route.path in SEARCHES:
         return {200}  # a list of nothing
-    if route.method != "GET" and route.path.startswith(("/api/v1/s", "/api/v1/instances/")):
-        return {403, 404, 422}  # what is wrong with the request comes before whose scan it is
+    if route.method != "GET" and route.path.startswith(("/api/v1/s", "/api/v1/instances/", "/scans/")):
+        return {403, 404, 409, 422}  # what is wrong with the request comes before whose scan it is
     names_a_project = "{name}" in route.path or "{project}" in route.path
     if not names_a_project and route.path.startswith("/dicomweb/"):
         return {204, 404}  # a list of nothing, or nothing
