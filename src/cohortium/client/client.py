@@ -61,7 +61,7 @@ class Client:
         return self._all(api.Subject, f"/projects/{quote(project)}/subjects", words=words)
 
     def sessions(self, project: str = "", **attributes: str) -> Iterator[api.SessionFound]:
-        """Sessions by attributes, as DICOM matches: `sessions("lung", StudyDate="2024-")`."""
+        """Sessions by attributes, as DICOM matches: `sessions("lung", StudyDate="20240101-")`."""
         return self._all(api.SessionFound, "/sessions", project=project, **attributes)
 
     def scans(self, project: str = "", **attributes: str) -> Iterator[api.ScanFound]:

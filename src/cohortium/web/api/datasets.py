@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
-from cohortium.archive import Archive, citation, comparison, datasets, lists, objects
+from cohortium.archive import Address, Archive, citation, comparison, datasets, lists, objects
 from cohortium.archive.datasets import Version
 from cohortium.govern import grants
 from cohortium.govern.roles import May
@@ -153,6 +153,8 @@ def dataset_zip(request: Request, name: str, dataset: str) -> Response:
     with reading(request).connect() as connection:
         found = version(connection, request, name, dataset)
     charge(request, found.project_id, found.size, found.files)
+    archive: Archive = request.app.state.archive
+    archive.objects.demand_warm(at for _, at in _held(request, found))
     _record(request, "retrieve dataset", name, found)
     return content.send_zip(found.name, _members(request, found))
 
@@ -177,15 +179,18 @@ def _lines(request: Request, found: Version) -> Iterator[bytes]:
 def _members(request: Request, found: Version) -> Iterator[Member]:
     archive: Archive = request.app.state.archive
     yield Member("manifest.jsonl", LINE * found.files, lambda: _lines(request, found))
+    for each, at in _held(request, found):
+        yield Member(f"files/{each.path}", each.size, partial(archive.objects.stream, at))
+
+
+def _held(request: Request, found: Version) -> Iterator[tuple[datasets.File, Address]]:
+    """The files that are not gone, a page at a time, so that no query is held open."""
     after: str | None = ""
     while after is not None:
         with reading(request).connect() as connection:
             page = list(datasets.files(connection, found, after=after, limit=AT_ONCE))
-            held = {each.path: objects.find(connection, found.project_id, each.digest) for each in page}
-        for each in page:
-            at = held[each.path]
-            if at is not None:
-                yield Member(f"files/{each.path}", each.size, partial(archive.objects.stream, at))
+            places = [objects.find(connection, found.project_id, each.digest) for each in page]
+        yield from ((each, at) for each, at in zip(page, places, strict=True) if at is not None)
         after = page[-1].path if page else None
 
 
