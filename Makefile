@@ -46,6 +46,7 @@ bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-
 	@.venv/bin/python bench/ocr.py
 	@.venv/bin/python bench/dicomweb.py
 	@.venv/bin/python bench/zips.py
+	@.venv/bin/python bench/objects.py
 	@.venv/bin/python bench/backup.py
 
 docs: .venv/.all ## write the generated parts of docs/ anew
