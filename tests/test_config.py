@@ -81,6 +81,9 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
         ('[serve]\npublic = "https://archive.example.org/"\n', "serve.public"),
         ('[serve]\nproxies = ["*"]\n', "serve.proxies"),
         ("[limits]\nfile_megabytes = 0\n", "limits.file_megabytes"),
+        ("[backup]\nhours = 0\n", "backup.hours"),
+        ("[backup]\nkeep = -1\n", "backup.keep"),
+        ('[backup]\nendpoint = "http://s3.example"\n', "backup.endpoint: https"),
         ("[site]\nkey = 'data/site.key'\n", "site.key: lies inside site.data"),
         ("site = 1\n", "site: a table"),
         ("project = [1]\n", "project[0]: a table"),
@@ -126,6 +129,14 @@ def test_an_address_of_the_store_with_a_password_is_refused_and_not_repeated(fil
 )
 def test_an_address_of_the_store_without_one_is_taken(file: Path, url: str) -> None:
     assert config.load(file, {"COHORTIUM_STORE__URL": url}).store.url == url
+
+
+def test_where_backups_are_is_known_without_a_file(tmp_path: Path) -> None:
+    found = config.backup_of_environment(tmp_path, {"COHORTIUM_BACKUP__ENDPOINT": "https://s3.example"})
+    assert found == config.Backup(endpoint="https://s3.example")
+    assert found.store("s3://there/in") == config.Store(objects="s3://there/in", endpoint="https://s3.example")
+    with pytest.raises(ConfigError, match=r"backup\.hours: a whole number is expected"):
+        config.backup_of_environment(tmp_path, {"COHORTIUM_BACKUP__HOURS": "often"})
 
 
 def test_a_file_that_is_not_text(file: Path) -> None:

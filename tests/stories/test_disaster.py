@@ -13,6 +13,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -169,21 +170,22 @@ def test_a_lost_machine_comes_back(site: Site, other: str, cohortium: Run, make:
 def test_whatever_moment_a_backup_saw_the_chain_goes_on_from_there(
     site: Site, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A gateway deposits while one backup after the other is made; each, restored, ends where the gateway did."""
+    """A gateway deposits and a portal answers while backups are made; each, restored, ends where the gateway did."""
     monkeypatch.setattr(items, "BATCH", 4)
     for number in range(30, 48):
         site.hospital.put(f"more/{number}.dcm", make(number, series=number % 3 + 4))
     undisturbed = site.hospital.another(tmp_path / "undisturbed")
     undisturbed.run()
     made: list[str] = []
-    with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(site.gateway)
+    with ThreadPoolExecutor(1) as pool, portal_site.served(site.settings) as served:
+        run = pool.submit(gateway.run, site.settings, lambda *_: time.sleep(0.02))  # no faster than backups are made
         while not run.done():
             made.append(site.back_up().backup)
+            assert httpx.get(f"{served.url}/health/ready").status_code == 200
         run.result()
     assert len(made) > 2
     counts = set()
-    for name in made[:: max(1, len(made) // 4)]:
+    for name in (made[0], made[len(made) // 2], made[-1]):
         found = site.elsewhere(tmp_path / name, "")
         counts.add(found.restore(name).rows)
         found.gateway()
