@@ -102,6 +102,8 @@ def _back_up(site: Site, _: Mapping[str, Any]) -> None:
         taken = backup.back_up(site.config, site.engine, site.key, place, keep=site.config.backup.keep)
         if taken.missing:
             raise Corrupt(f"{taken.missing} objects that rows name are not in the archive; the backup holds the rest")
+        if taken.cold:
+            raise Unavailable(f"{taken.cold} packs are in cold storage; they were asked for, for the next backup")
 
 
 def _renew_keys(site: Site, _: Mapping[str, Any]) -> None:

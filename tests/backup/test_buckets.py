@@ -52,6 +52,24 @@ def test_a_site_goes_by_way_of_a_bucket_into_a_bucket(site: Any, s3_server: s3.S
     assert again.restore(tmp_path / "again", objects=config.Store()).rows() == site.rows()
 
 
+def test_what_is_cold_is_asked_for_and_comes_with_a_later_backup(
+    site: Any, s3_server: s3.Server, tmp_path: Path
+) -> None:
+    site.back_up()
+    store = s3_server.settings(tmp_path, cold_class="GLACIER")
+    found = site.restore(tmp_path / "found", objects=store)
+    storage = found.archive.objects.storage
+    name = min(name for name, _ in storage.names())
+    storage.cool(name)
+    assert replace(found, target=site.target).back_up().cold == 0, "what the target has is not read again"
+    elsewhere = replace(found, target=tmp_path / "elsewhere")
+    first = elsewhere.back_up()
+    assert (first.cold, first.missing, first.objects) == (1, 0, 4)
+    second = elsewhere.back_up()
+    assert (second.cold, second.missing, second.objects) == (0, 0, 5)
+    assert elsewhere.restore(tmp_path / "again", objects=config.Store()).rows() == site.rows()
+
+
 def test_a_target_is_the_configured_one_and_lies_apart(site: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name a target"):
         target_of(site.settings)

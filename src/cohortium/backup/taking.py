@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Engine, Table, func, select
 
 from cohortium import __version__
 from cohortium.archive import Archive
-from cohortium.archive.storage import storage_of
+from cohortium.archive.storage import Cold, storage_of
 from cohortium.backup import apart, manifest, rows
 from cohortium.backup.copying import at_once, digest_of, through
 from cohortium.backup.files import File, of_site
@@ -66,6 +66,7 @@ class Taken:
     new_objects: int = 0
     new_bytes: int = 0  # of parts and objects
     missing: int = 0  # objects that rows name and that are not in the archive
+    cold: int = 0  # packs in cold storage that the target lacks; they were asked for
     seconds: float = 0.0
 
 
@@ -76,6 +77,7 @@ class Object(NamedTuple):
     size: int
     digest: str
     new: bool = False
+    cold: bool = False
 
 
 def back_up(
@@ -193,10 +195,13 @@ class Run:
             records = map(json.loads, self._parts.get_lines(self._before.objects))
             known = {name: (size, digest) for name, size, digest in records}
         here = sorted(self._source.sizes("").items())
-        self.taken.objects = self.taken.bytes = 0
+        self.taken.objects = self.taken.bytes = self.taken.cold = 0
         total = sum(size for _, size in here)
         for _, found in at_once(here, lambda object: self._object(*object, known)):
-            if found:
+            if found and found.cold:
+                self.taken.cold += 1
+                wanted.discard(found.name)
+            elif found:
                 self.taken.objects += 1
                 self.taken.bytes += found.size
                 self.taken.new_objects += found.new
@@ -216,6 +221,9 @@ class Run:
             self._place.write(target, through(digest, self._source.read(name)))
         except Missing:
             return None
+        except Cold:
+            self._archive.objects.storage.fetch(name)
+            return Object(name, size, "", cold=True)
         return Object(name, size, digest.hexdigest(), new=True)
 
 

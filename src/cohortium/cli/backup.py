@@ -12,7 +12,7 @@ import typer
 from cohortium import config
 from cohortium.cli import hint
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
-from cohortium.errors import Corrupt
+from cohortium.errors import Corrupt, Unavailable
 
 if TYPE_CHECKING:
     from cohortium.backup import Restored
@@ -64,6 +64,10 @@ def _back_up(settings: config.Config, target: str, keep: int, as_json: bool) -> 
         raise Corrupt(
             f"{taken.missing} objects that rows name are not in the archive; backup {taken.backup} holds all the rest. "
             "Look for them in an older backup"
+        )
+    if taken.cold:
+        raise Unavailable(
+            f"{taken.cold} packs are in cold storage and not at the target; they were asked for. Run this again later"
         )
 
 
