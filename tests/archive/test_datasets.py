@@ -9,14 +9,17 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import delete, select, update
 
-from cohortium.archive import Archive, Removable, comparison, datasets, flags, lists
+from cohortium.archive import Archive, Removable, comparison, datasets, flags, lists, objects
 from cohortium.archive.comparison import Difference, Part
 from cohortium.archive.flags import Verdict
 from cohortium.archive.objects import find
+from cohortium.config import Project
 from cohortium.errors import Corrupt, Refused
 from cohortium.prove.canonical import canonical
 from cohortium.store.schema import dataset_file, instance
+from cohortium.values import Protocol, SubjectRule
 
+PROTOCOL = Protocol("basic", "1", "", "2026c", (), SubjectRule(), {}, digest="ab" * 32)
 OPEN = 1  # the project `open`
 SERIES = "2.25.3"
 
@@ -164,6 +167,37 @@ def test_what_was_removed_since_is_told(archive: Archive, make: Callable[..., by
     assert gone.path.endswith("/2.25.4.1.dcm")
     assert (gone.how, gone.reason, bool(gone.time)) == ("removed", "sent by mistake", True)
     assert manifest(archive, version)
+
+
+def test_a_new_version_of_an_instance_leaves_the_bytes_that_were_frozen(
+    archive: Archive, make: Callable[..., bytes]
+) -> None:
+    archive.open_project(Project("open", "Open", "check", same_uid="version"), PROTOCOL)
+    deposit(archive, make, 1)
+    first = freeze(archive, "first")
+    archive.admit(make(1, lambda dataset: setattr(dataset, "SeriesNumber", 8)), "open", None, "ada")
+    second = freeze(archive, "second")
+    with archive.engine.begin() as connection:
+        assert list(comparison.gone(connection, first)) == []
+        assert comparison.compare(connection, first, second).changed.files == 1
+        (one,) = datasets.files(connection, first)
+        at = objects.find(connection, OPEN, one.digest)
+    assert at is not None
+    assert archive.objects.get(at) == make(1)
+    assert manifest(archive, first) != manifest(archive, second)
+
+
+def test_a_subject_that_withdraws_is_told_and_cannot_be_read(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1)
+    version = freeze(archive, "first")
+    with archive.engine.begin() as connection:
+        (one,) = datasets.files(connection, version)
+    archive.withdraw("open", one.PatientID, who="ada", reason="asked for it")
+    with archive.engine.begin() as connection:
+        (gone,) = comparison.gone(connection, version)
+        assert objects.find(connection, OPEN, one.digest) is None
+    assert (gone.how, gone.reason) == ("withdrawn", "asked for it")
+    assert sha256(manifest(archive, version)).hexdigest() == version.digest
 
 
 def test_a_changed_row_shows(archive: Archive, make: Callable[..., bytes]) -> None:
