@@ -8,6 +8,7 @@ crash leaves at most an object that nothing refers to and that the next try adop
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -42,7 +43,7 @@ from cohortium.archive.tombstones import Removable, reason_of
 from cohortium.archive.withdrawal import Withdrawal
 from cohortium.config import Project
 from cohortium.dicom import elements, meta
-from cohortium.errors import Malformed, Refused
+from cohortium.errors import Malformed, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.prove import audit, receipts
 from cohortium.store import now, scrub
@@ -155,31 +156,41 @@ class Archive:
             with self.engine.begin() as connection:
                 told = _refusal(connection, row, checked, prearchive.FILE, who)
             raise told
-        at = self.objects.put(self.objects.keys.of(row["id"], checked.key_of), found)
+        at, is_new = self.objects.keep(self.objects.keys.of(row["id"], checked.key_of), found)
         file: dict[str, Any] = {"key_id": at.key, "admitted": vouched, "site": receipt.site if receipt else ""}
         file |= {"digest": digest, "size": len(found), "media_type": checked.media_type, "by": who}
         with self.engine.begin() as connection:
+            if not is_new:
+                self.objects.demand(at)
             added = resources.add(connection, row["id"], to, file, checked.consent)
             audit.record(connection, who, "attach", f"{project}/{digest}")
         return added
 
-    def remove(self, project: str, level: Removable, name: str, *, who: str, reason: str) -> Removed:
-        """Let what the project holds under that name (PatientID or UID) go; see `removal`. The caller may delete."""
+    def remove(
+        self, project: str, level: Removable, name: str, *, who: str, reason: str, address: str = "", basis: str = ""
+    ) -> Removed:
+        """Let what the project holds under that name (PatientID or UID) go; see `removal`. The caller may delete.
+
+        The audit tells from which `address` it was asked, and under which grant (`basis`).
+        """
         reason = reason_of(reason)
         with self.engine.begin() as connection:
             row = projects.project_named(connection, project)
             removed = removal.remove(connection, row["id"], level, name, who=who, reason=reason)
-            audit.record(connection, who, f"remove {level}", f"{project}/{name}")
-        self.collect()
+            audit.record(connection, who, f"remove {level}", f"{project}/{name}", address=address, basis=basis)
+        self._collect_now()
         return removed
 
-    def detach(self, resource_id: int, name: str | None = None, *, who: str, reason: str) -> int:
+    def detach(
+        self, resource_id: int, name: str | None = None, *, who: str, reason: str, address: str = "", basis: str = ""
+    ) -> int:
         """Let a resource go, or its files of that name; returns how many went. The caller may delete."""
         reason = reason_of(reason)
         with self.engine.begin() as connection:
             count = removal.remove_files(connection, resource_id, name, who=who, reason=reason)
-            audit.record(connection, who, "remove resource", f"{resource_id}/{name or ''}")
-        self.collect()
+            about = f"{resource_id}/{name or ''}"
+            audit.record(connection, who, "remove resource", about, address=address, basis=basis)
+        self._collect_now()
         return count
 
     def withdraw(self, project: str, PatientID: str, *, who: str, reason: str) -> None:
@@ -201,13 +212,18 @@ class Archive:
             audit.record(connection, entry.who, what, f"{entry.project}/{entry.PatientID}")
         if key is not None:
             self.objects.keys.forget(key)
-        self.collect()
+        self._collect_now()
         scrub(self.engine, data_key)
 
     def collect(self) -> int:
         """Remove bytes that nothing refers to any more, as far as they were noted; returns how many."""
         packs.trim(self.engine, self.objects)
         return collection.collect(self.engine, self.objects)
+
+    def _collect_now(self) -> None:
+        """Collect, unless the storage is away: then a worker does it later, and what was decided stands."""
+        with suppress(Unavailable):
+            self.collect()
 
     def note(self, project_id: int, SeriesInstanceUID: str, findings: Iterable[Finding]) -> None:
         """Let these be the findings of the series, in place of earlier ones."""

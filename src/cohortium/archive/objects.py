@@ -18,7 +18,7 @@ from cohortium import sealed
 from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.storage import Cold, Storage
 from cohortium.errors import Corrupt, Malformed, Unavailable
-from cohortium.store.schema import earlier_version, instance
+from cohortium.store.schema import earlier_version, instance, resource_file
 
 __all__ = ["FETCH", "Address", "Missing", "Objects", "find"]
 
@@ -57,10 +57,11 @@ class Address(NamedTuple):
 
 
 def find(connection: Connection, project_id: int, digest: str) -> Address | None:
-    """Where a project's instance, or an earlier version of one, of that digest is; None where it holds none."""
-    for table in (instance, earlier_version):
+    """Where a project's instance, an earlier version of one, or file of that digest is; None where it holds none."""
+    for table in (instance, earlier_version, resource_file):
+        columns = Address.columns(table) if "pack_id" in table.c else (table.c.key_id, table.c.digest, table.c.size)
         where = table.c.digest == digest, table.c.project_id == project_id
-        row = connection.execute(select(*Address.columns(table)).where(*where).limit(1)).one_or_none()
+        row = connection.execute(select(*columns).where(*where).limit(1)).one_or_none()
         if row is not None:
             return Address(*row)
     return None

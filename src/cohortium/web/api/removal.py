@@ -12,6 +12,7 @@ from cohortium.govern import grants
 from cohortium.govern.roles import May
 from cohortium.store.schema import project
 from cohortium.web.auth import RowId, reading, user
+from cohortium.web.credentials import address
 from cohortium.wire import api
 
 __all__ = ["instance", "scan", "session", "subject"]
@@ -50,6 +51,8 @@ def _remove(request: Request, level: Removable, is_it: ColumnElement[bool], wish
             raise HTTPException(404)
         if found[0] not in grants.names(connection, who, May.DELETE):
             raise HTTPException(403)
+        basis = grants.basis(connection, who, found[1], May.DELETE)
     archive: Archive = request.app.state.archive
-    removed = archive.remove(found[0], level, found[2], who=who.name, reason=wish.reason)
+    said = {"reason": wish.reason, "address": address(request), "basis": basis}
+    removed = archive.remove(found[0], level, found[2], who=who.name, **said)
     return api.Removed.model_validate(removed)
