@@ -92,6 +92,7 @@ class Serve:
     login_hours: int = _setting(12, "hours after which a login ends")
     guests: bool = _setting(False, "let who is not logged in read public projects")
     terms: str = _setting("", "text file of the terms of use, which everybody accepts, and again when it changes")
+    ohif: str = _setting("", "folder of a static build of the viewer OHIF (@ohif/app), opened at /ohif/; empty: none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import socket
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,10 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Answer with this many processes instead of the configured number.", min=1)
     ] = None,
+    ohif: Annotated[
+        Path | None,
+        typer.Option(help="Open the static build of OHIF in this folder at /ohif/.", file_okay=False, exists=True),
+    ] = None,
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="A proxy in front of this address does TLS.")
     ] = False,
@@ -54,6 +59,8 @@ def serve(
     with _listen(host, port) as listener:
         port = listener.getsockname()[1]
         settings = replace(settings, serve=replace(settings.serve, host=host, port=port))
+        if ohif is not None:
+            settings = replace(settings, serve=replace(settings.serve, ohif=str(ohif.resolve())))
         open_store(settings).dispose()  # whatever is wrong with it is told here, once, and workers find it migrated
         typer.echo(f"Cohortium is at http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it)")
         sys.stdout.flush()

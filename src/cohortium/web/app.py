@@ -21,6 +21,7 @@ from cohortium.web.credentials import Remembered
 from cohortium.web.dicomweb.bookmarks import Bookmarks
 from cohortium.web.health import Probe
 from cohortium.web.meter import Meter
+from cohortium.web.ohif import Viewer
 from cohortium.web.pictures import Pictures
 from cohortium.web.protect import Protect
 from cohortium.web.public import Public
@@ -55,6 +56,7 @@ def create(config: Config) -> FastAPI:
     app.state.probe = Probe(app.state.archive.objects)
     app.state.pictures = Pictures(app.state.archive.objects)
     app.state.bookmarks = Bookmarks()
+    app.state.ohif = Viewer(config.file.parent / config.serve.ohif) if config.serve.ohif else None
     app.state.remembered = Remembered()
     app.state.watch = Watch()
     app.state.rates = Buckets(config.limits.person_requests)

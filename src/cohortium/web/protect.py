@@ -16,8 +16,9 @@ from cohortium.web.rates import Buckets, TooFast
 
 __all__ = ["Protect"]
 
+POLICY = "Content-Security-Policy"  # the one of these that an endpoint may set itself: `ohif`, whose code is not ours
 HEADERS = {
-    "Content-Security-Policy": (
+    POLICY: (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
@@ -85,10 +86,10 @@ class Protect:
         return None if _is_small(request) else answer(request, 413)
 
     def _set_headers(self, scope: Scope, headers: MutableHeaders) -> None:
-        headers.update(HEADERS)
+        headers.update({key: text for key, text in HEADERS.items() if key != POLICY or key not in headers})
         if self._public.is_secure:
             headers["Strict-Transport-Security"] = "max-age=31536000"
-        static = scope["path"].startswith("/static/")
+        static = scope["path"].startswith(("/static/", "/ohif/"))
         headers["Cache-Control"] = "no-cache" if static else "no-store"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from cohortium.govern.roles import May
-from cohortium.web import api, dicomweb, health
+from cohortium.web import api, dicomweb, health, ohif
 from cohortium.web.api import openapi
 from cohortium.web.auth import Access, guard
 from cohortium.web.portal import account, accounts, datasets, flags, login, openid, pages, people, register, site
@@ -51,6 +51,7 @@ ROUTES = (
     *flags.ROUTES,
     *datasets.ROUTES,
     *api.ROUTES,
+    Route("GET", "/ohif/{path:path}", ohif.file, Access.LOGGED_IN),
     *dicomweb.ROUTES,
 )
 
