@@ -187,7 +187,7 @@ def test_a_restore_goes_into_an_empty_place_only(site: Any, tmp_path: Path, post
         with pytest.raises(Refused, match="database is not empty"):
             site.restore(tmp_path / "two", url=url)
         assert not (tmp_path / "two" / "data" / RESTORING).exists()
-    (tmp_path / "three" / "data").mkdir(parents=True)
+    (tmp_path / "three" / "data" / ".unfinished").mkdir(parents=True)  # of a restore that was killed as it began
     (tmp_path / "three" / "data" / RESTORING).write_text(first)
     with pytest.raises(Refused, match=f"finish it with `--backup {first}`"):
         site.restore(tmp_path / "three", second)

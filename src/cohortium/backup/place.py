@@ -17,7 +17,7 @@ from cohortium.archive.storage import Storage
 from cohortium.errors import Corrupt, Unavailable
 from cohortium.sealed import sync_folder
 
-__all__ = ["OBJECTS", "Bucket", "Folder", "Missing", "Place"]
+__all__ = ["OBJECTS", "UNFINISHED", "Bucket", "Folder", "Missing", "Place"]
 
 OBJECTS = "objects/"
 

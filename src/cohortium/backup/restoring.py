@@ -27,7 +27,7 @@ from cohortium.backup.copying import at_once, damaged, digest_of, through
 from cohortium.backup.files import CONFIGURATION, SECRETS, home
 from cohortium.backup.manifest import Manifest
 from cohortium.backup.parts import Parts
-from cohortium.backup.place import OBJECTS, Folder, Place
+from cohortium.backup.place import OBJECTS, UNFINISHED, Folder, Place
 from cohortium.backup.where import objects_of
 from cohortium.config import Config
 from cohortium.errors import ConfigError, Corrupt, Refused
@@ -39,7 +39,7 @@ from cohortium.store.migrate import revisions
 __all__ = ["Progress", "Restored", "configure", "restore"]
 
 Progress = Callable[[str, int, int], None]
-IGNORED = ("lost+found", RESTORING)
+IGNORED = ("lost+found", RESTORING, UNFINISHED)
 
 
 @dataclass(slots=True)
