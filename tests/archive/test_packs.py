@@ -23,13 +23,16 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from sqlalchemy import func, select
 
-from cohortium.archive import Address, Archive, Removable, headers, packs
+import portal_site
+from cohortium import keys
+from cohortium.archive import Address, Archive, Removable, headers, packs, storage_of
 from cohortium.archive.objects import find
 from cohortium.config import Project
 from cohortium.errors import Corrupt
 from cohortium.keys import SiteKey
 from cohortium.store import open_store, schema
 from cohortium.values import Protocol, SubjectRule
+from cohortium.worker import KINDS, Site
 
 Make = Callable[..., bytes]
 FULL = os.environ.get("COHORTIUM_TEST_FULL") == "1"
@@ -124,6 +127,21 @@ def test_only_a_series_that_was_quiet_for_as_long_as_its_project_says_is_packed(
     assert packs.quiet(archive.engine, TOMORROW) == []
     fill(archive, make, range(6, 8))
     assert packs.quiet(archive.engine, TOMORROW) == [1]
+
+
+def test_a_worker_packs_what_is_quiet(tmp_path: Path, make: Make) -> None:
+    settings = portal_site.configuration(tmp_path)
+    archive = Archive(open_store(settings), storage_of(settings), keys.load(settings.site.key, settings.site.data))
+    archive.open_project(Project("open", "", "check", pack_hours=1), PROTOCOL)
+    contents = fill(archive, make)
+    site = Site(settings, archive.engine, keys.load(settings.site.key, settings.site.data))
+    KINDS["pack"].run(site, {})
+    assert count(archive, schema.pack) == 0
+    with archive.engine.begin() as connection:
+        connection.execute(schema.scan.update().values(loose_since="2026-01-01T00:00:00.000000+00:00"))
+    KINDS["pack"].run(site, {})
+    assert count(archive, schema.pack) == 1
+    assert held(archive) == contents
 
 
 @pytest.mark.parametrize("gone", [["2.25.4.2"], ["2.25.4.1", "2.25.4.5"], [f"2.25.4.{n}" for n in range(1, 6)]])

@@ -89,12 +89,12 @@ def pack_scan(engine: Engine, objects: Objects, scan_id: int) -> int:
         since = connection.scalar(select(scan.c.loose_since).where(scan.c.id == scan_id))
         loose = instance.c.scan_id == scan_id, instance.c.pack_id.is_(None), instance.c.key_id.is_not(None)
         members = _members(connection, *loose)
-    made = 0
-    for some in _portions(members):
-        made += _seal(engine, objects, scan_id, some)
-    with engine.begin() as connection:
-        still = scan.c.id == scan_id, scan.c.loose_since == since
-        connection.execute(update(scan).where(*still).values(loose_since=""))
+    portions = list(_portions(members))
+    made = sum(_seal(engine, objects, scan_id, some) for some in portions)
+    if made == len(portions):  # else something went or came meanwhile: the next time
+        with engine.begin() as connection:
+            still = scan.c.id == scan_id, scan.c.loose_since == since
+            connection.execute(update(scan).where(*still).values(loose_since=""))
     collect(engine, objects)
     return made
 
@@ -187,7 +187,7 @@ def _seal(engine: Engine, objects: Objects, scan_id: int, members: Sequence[Memb
         raise Corrupt("a pack was not stored as it was written; look at the storage")
     with engine.begin() as connection:
         if not all(_is_as_before(connection, each) for each in members):
-            return 0  # something was removed or replaced meanwhile: the next time
+            return 0  # something was removed or replaced meanwhile
         objects.demand(named)
         row = {"id": pack_id, "scan_id": scan_id, "key_id": key, "digest": digest, "size": len(content)}
         connection.execute(insert(pack).values(**row, created=now()))
