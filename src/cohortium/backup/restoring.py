@@ -39,6 +39,7 @@ from cohortium.store.migrate import revisions
 __all__ = ["Progress", "Restored", "configure", "restore"]
 
 Progress = Callable[[str, int, int], None]
+MEGABYTE = 1_000_000
 IGNORED = ("lost+found", RESTORING, UNFINISHED)
 
 
@@ -143,7 +144,7 @@ class Run:
         for (_, size, _), _ in at_once(wanted, lambda each: self._object(each, target, there)):
             self.restored.objects += 1
             self.restored.bytes += size
-            self._progress("bytes", self.restored.bytes, total)
+            self._progress("megabytes", self.restored.bytes // MEGABYTE, total // MEGABYTE)
         target.settle()
 
     def _object(self, record: list[Any], target: Place, there: Mapping[str, int]) -> None:

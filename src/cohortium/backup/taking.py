@@ -48,8 +48,9 @@ from cohortium.store.migrate import revisions
 __all__ = ["Progress", "Taken", "back_up", "renew_keys"]
 
 Progress = Callable[[str, int, int], None]
-"""Called with a stage, how much of it is done, and how much there is: rows, or bytes."""
+"""Called with a stage, how much of it is done, and how much there is."""
 
+MEGABYTE = 1_000_000
 TRIES = 3  # moments, before objects that rows name count as lost
 PIECE = 4 << 20  # bytes of a file in one part
 
@@ -206,7 +207,7 @@ class Run:
                 self.taken.bytes += found.size
                 self.taken.new_objects += found.new
                 self.taken.new_bytes += found.size * found.new
-                self._progress("bytes", self.taken.bytes, total)
+                self._progress("megabytes", self.taken.bytes // MEGABYTE, total // MEGABYTE)
                 wanted.discard(found.name)
                 yield rows.line(found[:3])
 
