@@ -20,14 +20,14 @@ import uvicorn
 from fastapi import FastAPI
 from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 
 from cohortium import config, keys
-from cohortium.archive import Archive, datasets, flags, index, lists
+from cohortium.archive import Archive, consents, datasets, flags, index, lists
 from cohortium.archive.flags import Verdict
 from cohortium.dicom import elements, meta
 from cohortium.errors import Malformed
-from cohortium.store.schema import instance, scan
+from cohortium.store.schema import instance, resource, resource_file, scan
 from cohortium.values import Finding, Protocol, Severity, SubjectRule
 from cohortium.web.app import create
 from cohortium.wire import dicomjson
@@ -91,7 +91,19 @@ def furnish(engine: Engine) -> dict[str, str]:
         saved = lists.save(connection, 1, "some", series, "ada")
         datasets.freeze(connection, 1, "first", "ada", source=saved)
         flag_id = flags.put(connection, 1, 1, "", Verdict.QUESTIONABLE, "noise", "ada")
-        digest = connection.scalars(select(instance.c.digest)).first() or ""
+        row = connection.execute(select(instance.c.digest, instance.c.size, instance.c.key_id)).first()
+        digest = row.digest
+        said = {"by": "ada", "created": "2026"}
+        of = connection.scalar(
+            insert(resource)
+            .values(project_id=1, level="project", kind="mask", label="m", **said)
+            .returning(resource.c.id)
+        )
+        file = {"name": "mask.npy", "version": 1, "media_type": "application/x-npy", "admitted": "check", "site": ""}
+        file |= {"resource_id": of, "project_id": 1, **row._mapping, **said}
+        file_id = connection.scalar(insert(resource_file).values(**file).returning(resource_file.c.id))
+        record = consents.Record("C-1", consents.Scope.PROJECT, "ward", "2026-01-31")
+        consent_id = consents.record(connection, 1, record, "ada")
     of_version = {"dataset": "first", "other": "first", "digest": digest}
     return {
         "saved": "some",
@@ -99,12 +111,15 @@ def furnish(engine: Engine) -> dict[str, str]:
         "session_id": "1",
         "person": "owner",
         "subject": "S-0001",
+        "file_id": str(file_id),
+        "entry": "999",
+        "consent_id": str(consent_id),
         **of_version,
     }
 
 
 NOT_THERE = {"saved": "none", "flag_id": "999", "person": "nobody-of-that-name", "token_id": "999"}
-NOT_THERE |= {"invitation_id": "999"}  # for routes that change what they name
+NOT_THERE |= {"invitation_id": "999", "file_id": "999", "consent_id": "999"}  # for routes that change what they name
 
 
 def slices(count: int, *, subject: str = "S-0001", series: str | None = None, shuffle: bool = True) -> list[bytes]:

@@ -81,7 +81,7 @@ def test_owners_and_those_named_see_a_video_and_nobody_else(archive: Archive, re
         assert find.consents(connection, member, OPEN) == []
         (row,) = find.consents(connection, owner, OPEN)
         assert (row.reference, row.files, row.viewers) == ("C-17", 1, ("nina",))
-        consents.unname_viewer(connection, record, named.id)
+        consents.unname_viewer(connection, record, "nina")
     assert videos(archive, named) == []
 
 

@@ -18,6 +18,7 @@ from cohortium.web.auth import Access
 from cohortium.web.routes import ROUTES, Route
 from portal_site import Served
 
+OF_ROWS = ("/api/v1/s", "/api/v1/instances/", "/api/v1/files/", "/scans/", "/files/")
 VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "token_id": "1", "invitation_id": "1"}
 VALUES |= {"project": "lung", "numbers": "1", "path": "7FE00010"}
 PROGRAMS = ("/api/", "/dicomweb/")
@@ -98,7 +99,7 @@ def expected(caller: Caller, route: Route, visibility: Visibility) -> set[int]:
         return {403}
     if route.path in SEARCHES:
         return {200}  # a list of nothing
-    if route.method != "GET" and route.path.startswith(("/api/v1/s", "/api/v1/instances/", "/scans/")):
+    if route.method != "GET" and route.path.startswith(OF_ROWS):
         return {403, 404, 409, 422}  # what is wrong with the request comes before whose scan it is
     names_a_project = "{name}" in route.path or "{project}" in route.path
     if not names_a_project and route.path.startswith("/dicomweb/"):

@@ -79,9 +79,10 @@ def name_viewer(connection: Connection, consent_id: int, person: str, who: str) 
     insert_once(connection, consent_viewer, {"consent_id": consent_id, "user_id": found, "by": who, "since": now()})
 
 
-def unname_viewer(connection: Connection, consent_id: int, user_id: int) -> None:
+def unname_viewer(connection: Connection, consent_id: int, person: str) -> None:
     """Show them the videos no more."""
-    where = consent_viewer.c.consent_id == consent_id, consent_viewer.c.user_id == user_id
+    named = select(user.c.id).where(user.c.name == person).scalar_subquery()
+    where = consent_viewer.c.consent_id == consent_id, consent_viewer.c.user_id == named
     connection.execute(delete(consent_viewer).where(*where))
 
 

@@ -5,7 +5,7 @@ from cohortium.find.members import SCAN, SESSION, Member, members
 from cohortium.find.outlines import Outline, outlines
 from cohortium.find.prearchive import waiting, waiting_in
 from cohortium.find.projects import Bar, ProjectCard, project_named, projects
-from cohortium.find.resources import FileRow, ResourceRow, resource_file_of, resource_versions, resources
+from cohortium.find.resources import FileRow, ResourceRow, place_named, resource_file_of, resource_versions, resources
 from cohortium.find.scans import FrameAt, Place, ScanPage, instance, scan
 from cohortium.find.studies import Found, Held, Search, further, header_of, header_texts, held, search, was_removed
 from cohortium.find.subjects import Page, ScanRow, SessionRow, SubjectRow, siblings, subjects
@@ -38,6 +38,7 @@ __all__ = [
     "instance",
     "members",
     "outlines",
+    "place_named",
     "project_named",
     "projects",
     "resource_file_of",

@@ -22,6 +22,7 @@ class Outline:
     name: str
     title: str
     visibility: Visibility
+    admit: str
     protocol: str
     protocol_digest: str
     readable: bool
@@ -30,7 +31,7 @@ class Outline:
 
 def outlines(connection: Connection, who: User) -> list[Outline]:
     """Every project that the person may know of, by name."""
-    columns = project.c.id, project.c.name, project.c.title, project.c.visibility
+    columns = project.c.id, project.c.name, project.c.title, project.c.visibility, project.c.admit
     rules = project.c.protocol, project.c.protocol_digest
     readable = project.c.id.in_(permitted(who, May.READ)).label("readable")
     manageable = project.c.id.in_(permitted(who, May.MANAGE)).label("manageable")
@@ -40,5 +41,6 @@ def outlines(connection: Connection, who: User) -> list[Outline]:
         .order_by(project.c.name)
     )
     return [
-        Outline(row[0], row[1], row[2], Visibility(row[3]), row[4], row[5], bool(row[6]), bool(row[7])) for row in rows
+        Outline(row[0], row[1], row[2], Visibility(row[3]), row[4], row[5], row[6], bool(row[7]), bool(row[8]))
+        for row in rows
     ]

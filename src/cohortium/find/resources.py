@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, false, func, or_, select
 
 from cohortium.archive.objects import Address
 from cohortium.archive.resources import Kind, Level
 from cohortium.govern.grants import permitted, visible_projects
 from cohortium.govern.roles import May
 from cohortium.govern.users import User
-from cohortium.store.schema import consent, consent_viewer, project, resource, resource_file
+from cohortium.store.schema import consent, consent_viewer, project, resource, resource_file, scan, session, subject
 
-__all__ = ["FileRow", "ResourceRow", "resource_file_of", "resource_versions", "resources"]
+__all__ = ["FileRow", "ResourceRow", "place_named", "resource_file_of", "resource_versions", "resources"]
+
+
+PLACE = subject.c.PatientID, session.c.StudyDate, scan.c.SeriesDescription
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class ResourceRow:
-    """A resource with the newest version of each of its files, by name."""
+    """A resource with the newest version of each of its files, by name; `place` is what it belongs to, for people."""
 
     id: int
     project: str
@@ -63,6 +66,7 @@ class ResourceRow:
     kind: Kind
     label: str
     consent: str
+    place: str
     by: str
     created: str
     files: tuple[FileRow, ...]
@@ -73,9 +77,14 @@ def resources(
 ) -> list[ResourceRow]:
     """The resources of one place (`level`, and `of` its row below the project), or of the whole project."""
     query = (
-        select(resource, project.c.name.label("project"), func.coalesce(consent.c.reference, "").label("consent"))
+        select(
+            resource, project.c.name.label("project"), func.coalesce(consent.c.reference, "").label("consent"), *PLACE
+        )
         .join(project, project.c.id == resource.c.project_id)
         .outerjoin(consent, consent.c.id == resource.c.consent_id)
+        .outerjoin(subject, subject.c.id == resource.c.subject_id)
+        .outerjoin(session, session.c.id == resource.c.session_id)
+        .outerjoin(scan, scan.c.id == resource.c.scan_id)
         .where(resource.c.project_id == project_id, _shown(who))
         .order_by(resource.c.kind, resource.c.label, resource.c.id)
     )
@@ -85,12 +94,13 @@ def resources(
         query = query.where(resource.c[f"{level}_id"] == of)
     rows = connection.execute(query).mappings().all()
     files = _files(connection, who, [row["id"] for row in rows])
-    plain = ResourceRow.__dataclass_fields__.keys() - {"files", "level", "kind"}
+    plain = ResourceRow.__dataclass_fields__.keys() - {"files", "level", "kind", "place"}
     return [
         ResourceRow(
             **{name: row[name] for name in plain},
             level=Level(row["level"]),
             kind=Kind(row["kind"]),
+            place=_place(row),
             files=tuple(files.get(row["id"], ())),
         )
         for row in rows
@@ -109,6 +119,23 @@ def resource_versions(connection: Connection, who: User, file_id: int) -> list[F
     same = (resource_file.c.resource_id == named.c.resource_id) & (resource_file.c.name == named.c.name)
     query = _query(who).join(named, same).order_by(resource_file.c.version.desc())
     return [_file(row) for row in connection.execute(query).mappings()]
+
+
+def place_named(connection: Connection, who: User, project_id: int, level: Level, of: int | None) -> str | None:
+    """What people call a place; None where the project has none such that the person may see."""
+    if level is Level.PROJECT:
+        return ""
+    table = {Level.SUBJECT: subject, Level.SESSION: session, Level.SCAN: scan}[level]
+    within = session.c.subject_id == subject.c.id if level is not Level.SUBJECT else false()
+    query = select(*PLACE).select_from(subject).outerjoin(session, within)
+    query = query.outerjoin(scan, scan.c.session_id == session.c.id if level is Level.SCAN else false())
+    here = table.c.id == of, table.c.project_id == project_id, table.c.project_id.in_(visible_projects(who))
+    row = connection.execute(query.where(*here)).mappings().first()
+    return None if row is None else _place(row)
+
+
+def _place(row: Any) -> str:
+    return " · ".join(filter(None, (row["PatientID"], row["StudyDate"], row["SeriesDescription"])))
 
 
 def _files(connection: Connection, who: User, of: Sequence[int]) -> dict[int, list[FileRow]]:

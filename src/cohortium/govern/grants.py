@@ -29,6 +29,7 @@ __all__ = [
     "names",
     "permitted",
     "shown",
+    "trusted",
     "visible_projects",
     "withdraw",
 ]
@@ -86,6 +87,12 @@ def names(connection: Connection, who: User, may: May) -> list[str]:
     """Names of the projects with which the person may do this."""
     query = select(project.c.name).where(project.c.id.in_(permitted(who, may))).order_by(project.c.name)
     return list(connection.scalars(query))
+
+
+def trusted(connection: Connection, who: User) -> list[str]:
+    """Titles of the projects that the person may know of and that take in what nobody checked."""
+    here = project.c.admit == "trusted", project.c.id.in_(permitted(who, May.SEE))
+    return list(connection.scalars(select(project.c.title).where(*here).order_by(project.c.title)))
 
 
 def id_of(connection: Connection, who: User, name: str, may: May) -> int:

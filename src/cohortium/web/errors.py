@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from cohortium.archive import Cold
+from cohortium.archive.incoming import Unfit
 from cohortium.errors import Corrupt, Later, Malformed, Refused, Unavailable
 from cohortium.web.auth import LoginNeeded, PasswordNeeded, Stale, TermsNeeded
 from cohortium.web.portal.templating import error_page
@@ -68,6 +69,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Stale, lambda request, _: answer(request, 409, STALE))
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Unfit, lambda request, error: answer(request, 422, str(error)))
     app.add_exception_handler(Refused, lambda request, error: answer(request, 409, str(error)))
     app.add_exception_handler(BadRequest, lambda request, error: answer(request, 400, str(error)))
     app.add_exception_handler(TooLarge, lambda request, error: answer(request, 413, str(error)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -36,7 +37,8 @@ BROKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cohortiu
 LARGEST_BODY = 1 << 16  # bytes of a form
 LARGEST_LIST = 1 << 22  # bytes of what a program says
 WATCHED = ("/health/",)
-STREAMED = ("/dicomweb/",)  # what is sent there is read piece by piece, under limits of its own
+# what is sent there is read piece by piece, under limits of its own
+STREAMED = re.compile(r"/dicomweb/.*|(/api/v1)?/projects/[^/]+/files")
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +97,7 @@ class Protect:
 
 def _is_small(request: Request) -> bool:
     """Whether the body is bounded by its own word; one of unknown length is not taken."""
-    if request.method in ("GET", "HEAD") or request.url.path.startswith(STREAMED):
+    if request.method in ("GET", "HEAD") or STREAMED.fullmatch(request.url.path):
         return True
     if "content-length" not in request.headers and "transfer-encoding" not in request.headers:
         return True  # it has no body (RFC 9112 6.3)

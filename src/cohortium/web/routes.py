@@ -9,8 +9,22 @@ from fastapi import Depends, FastAPI
 from cohortium.govern.roles import May
 from cohortium.web import api, dicomweb, health, ohif
 from cohortium.web.api import openapi
+from cohortium.web.api.files import content as file_content
 from cohortium.web.auth import Access, guard
-from cohortium.web.portal import account, accounts, datasets, flags, login, openid, pages, people, register, site
+from cohortium.web.portal import (
+    account,
+    accounts,
+    datasets,
+    files,
+    flags,
+    login,
+    openid,
+    pages,
+    people,
+    prearchive,
+    register,
+    site,
+)
 from cohortium.web.route import Route
 
 __all__ = ["ROUTES", "Route", "install"]
@@ -41,6 +55,18 @@ ROUTES = (
     Route("POST", "/projects/{name}/invitations", people.invite, May.MANAGE),
     Route("POST", "/projects/{name}/invitations/{invitation_id}/withdraw", people.withdraw_invitation, May.MANAGE),
     Route("POST", "/projects/{name}/visibility", people.make_visible, May.MANAGE),
+    Route("GET", "/projects/{name}/files", files.list_files, May.READ),
+    Route("POST", "/projects/{name}/files", files.upload, May.WRITE),
+    Route("GET", "/files/{file_id}", files.file, May.READ),
+    Route("GET", "/files/{file_id}/content", file_content, May.READ),
+    Route("POST", "/files/{file_id}/remove", files.remove, May.DELETE),
+    Route("GET", "/projects/{name}/prearchive", prearchive.prearchive, May.DELETE),
+    Route("POST", "/projects/{name}/prearchive/{entry}", prearchive.mend, May.DELETE),
+    Route("GET", "/projects/{name}/consents", prearchive.consent_records, May.DELETE),
+    Route("POST", "/projects/{name}/consents", prearchive.record_consent, May.DELETE),
+    Route("POST", "/projects/{name}/consents/{consent_id}/withdraw", prearchive.withdraw_consent, May.DELETE),
+    Route("POST", "/projects/{name}/consents/{consent_id}/viewers", prearchive.name_viewer, May.DELETE),
+    Route("POST", "/projects/{name}/consents/{consent_id}/viewers/withdraw", prearchive.unname_viewer, May.DELETE),
     Route("GET", "/people", accounts.accounts, May.ADMINISTER),
     Route("POST", "/people/standing", accounts.change_standing, May.ADMINISTER),
     Route("POST", "/people/state", accounts.change_state, May.ADMINISTER),

@@ -15,9 +15,12 @@ __all__ = [
     "AuditRow",
     "Citation",
     "Comparison",
+    "Consent",
+    "ConsentWish",
     "Counts",
     "DatasetFile",
     "Difference",
+    "File",
     "Finding",
     "Flag",
     "FlagWish",
@@ -31,12 +34,15 @@ __all__ = [
     "Invited",
     "Me",
     "Modality",
+    "OfferWish",
+    "Offered",
     "Part",
     "Person",
     "Problem",
     "Project",
     "Reason",
     "Removed",
+    "Resource",
     "RoleWish",
     "Scan",
     "ScanFound",
@@ -55,8 +61,10 @@ __all__ = [
     "Token",
     "TokenMade",
     "TokenWish",
+    "Upload",
     "Version",
     "VisibilityWish",
+    "Waiting",
 ]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -72,6 +80,11 @@ StateName = Literal["active", "disabled", "deleted"]
 VisibilityName = Literal["public", "protected", "private"]
 VerdictName = Literal["questionable", "unusable"]
 ScopeName = Literal["read", "write"]
+
+
+LevelName = Literal["project", "subject", "session", "scan"]
+KindName = Literal["reconstruction", "assessment", "mask", "features", "document", "video"]
+ScopeOfConsent = Literal["this project", "the consortium", "teaching", "publication"]
 
 
 class Answer(BaseModel):
@@ -118,6 +131,7 @@ class Project(Answer):
     name: str
     title: str
     visibility: VisibilityName
+    admit: str
     protocol: str
     protocol_digest: str
     manageable: bool
@@ -388,6 +402,100 @@ class Reason(Wish):
     """Why something is removed, in words that name nobody."""
 
     reason: Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class File(Answer):
+    """One version of a file; `admitted` says on what grounds: receipt (of `site`), check or trusted."""
+
+    id: int
+    name: str
+    version: int
+    versions: int = 1
+    digest: str
+    size: int
+    media_type: str
+    admitted: str
+    site: str
+    by: str
+    created: str
+
+
+class Resource(Answer):
+    """Files that belong together, each in its newest version; `consent` is the reference of a video's record."""
+
+    id: int
+    level: LevelName
+    subject_id: int | None
+    session_id: int | None
+    scan_id: int | None
+    kind: KindName
+    label: str
+    consent: str
+    by: str
+    created: str
+    files: list[File]
+
+
+class Upload(Answer):
+    """What became of the file of that number: it is in, or why not."""
+
+    number: int
+    file: File | None
+    problem: str
+
+
+class Waiting(Answer):
+    """What the archive's check refused; `offered` is its size. The reason names places and no value."""
+
+    id: int
+    kind: str
+    reason: str
+    offered: int
+    by: str
+    created: str
+    expires: str
+
+
+class OfferWish(Wish):
+    """Where a file is to go now; what is not said stays as it was. Of an image, nothing can be said."""
+
+    level: LevelName | None = None
+    of: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None
+    kind: KindName | None = None
+    label: Annotated[str, Field(max_length=64)] = ""
+    name: Annotated[str, Field(max_length=255)] = ""
+    consent: Annotated[str, Field(max_length=40)] = ""
+
+
+class Offered(Answer):
+    """What came in: an instance, or the file of that row."""
+
+    digest: str
+    file_id: int | None
+
+
+class ConsentWish(Wish):
+    """Scope, date, holder and reference number of a consent. Its form has no place here."""
+
+    reference: Annotated[str, Field(min_length=1, max_length=40)]
+    scope: ScopeOfConsent
+    holder: Annotated[str, Field(min_length=1, max_length=63)]
+    date: Annotated[str, Field(max_length=10)]
+
+
+class Consent(Answer):
+    """`withdrawn` is empty while it holds; `viewers` see the videos beside the project's owners."""
+
+    id: int
+    reference: str
+    scope: str
+    holder: str
+    date: str
+    by: str
+    created: str
+    withdrawn: str
+    files: int
+    viewers: list[str]
 
 
 class Removed(Answer):

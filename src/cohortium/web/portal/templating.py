@@ -12,7 +12,9 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from cohortium import __version__
-from cohortium.web.auth import form_token
+from cohortium.govern import grants
+from cohortium.govern.users import User
+from cohortium.web.auth import form_token, reading
 
 __all__ = ["error_page", "render"]
 
@@ -21,10 +23,19 @@ FOLDER = Path(__file__).parent / "templates"
 
 def render(request: Request, template: str, code: int = 200, **values: Any) -> Response:
     """The page; it always knows who is logged in and the token for its forms."""
+    who = getattr(request.state, "user", None)
     page = _environment.get_template(template).render(
-        who=getattr(request.state, "user", None), form=form_token(request), version=__version__, **values
+        who=who, form=form_token(request), version=__version__, trusted=_trusted(request, who), **values
     )
     return HTMLResponse(page, code)
+
+
+def _trusted(request: Request, who: User | None) -> list[str]:
+    """The projects, of those that the person may know of, that take in what nobody checked: every page says so."""
+    if who is None or who.must_choose:
+        return []
+    with reading(request).connect() as connection:
+        return grants.trusted(connection, who)
 
 
 def error_page(request: Request, status: int, title: str, detail: str) -> Response:

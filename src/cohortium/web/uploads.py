@@ -1,0 +1,97 @@
+"""Forms that bring files (RFC 7578), read part by part: no file is ever written to disk but sealed, in the archive.
+
+What the framework offers would keep large files in a folder for temporary ones, in the clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from cohortium.archive import Archive, Destination, Kind, Level, ResourceFile
+from cohortium.errors import Malformed, Refused
+from cohortium.web.auth import user
+from cohortium.web.errors import BadRequest
+from cohortium.wire.multipart import Part, Reader, TooLarge, media_type
+
+__all__ = ["Taken", "destination", "files", "take"]
+
+LONGEST_FIELD = 4096
+MOST_FIELDS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one file: it is in, or why not. Its name is known to who sent it, and is not repeated."""
+
+    number: int
+    file: ResourceFile | None
+    problem: str = ""
+
+
+async def files(request: Request) -> AsyncIterator[tuple[Mapping[str, str], str, bytes]]:
+    """Each file with its name, and the fields that came before it; 415 for another kind of body."""
+    kind = media_type(request.headers.get("content-type", ""))
+    if kind.name != "multipart/form-data":
+        raise HTTPException(415)
+    fields: dict[str, str] = {}
+    async for part in _parts(request, kind.parameters.get("boundary", "")):
+        about = media_type(part.headers.get("content-disposition", "")).parameters
+        if "filename" in about:
+            yield fields, _utf8(about["filename"]), part.content
+        elif len(part.content) > LONGEST_FIELD or len(fields) == MOST_FIELDS:
+            raise BadRequest("a field of the form is too long, or there are too many")
+        else:
+            fields[about.get("name", "")] = part.content.decode("utf-8", "replace")
+
+
+def destination(fields: Mapping[str, str], name: str) -> Destination:
+    """Where the form says that a file goes."""
+    try:
+        level, kind = Level(fields.get("level") or "project"), Kind(fields.get("kind", ""))
+        of = None if level is Level.PROJECT else int(fields.get("of", ""))
+    except ValueError:
+        raise BadRequest("level, of and kind say where a file goes and what it is") from None
+    if of is not None and not 0 <= of < 1 << 63:
+        raise BadRequest("`of` is the row of a subject, session or scan")
+    return Destination(level, of, kind, fields.get("label", ""), name, fields.get("consent", ""))
+
+
+async def take(request: Request, project: str, number: int, to: Destination, content: bytes) -> Taken:
+    """Offer the file to the archive; what its check refuses goes to the project's prearchive."""
+    archive: Archive = request.app.state.archive
+    options: dict[str, Any] = {"who": user(request).name, "aside": True}
+    try:
+        made = await run_in_threadpool(archive.attach, BytesIO(content), to, project, **options)
+    except Refused as refusal:
+        return Taken(number, None, str(refusal))
+    return Taken(number, made)
+
+
+async def _parts(request: Request, boundary: str) -> AsyncIterator[Part]:
+    try:
+        reader = Reader(boundary, request.app.state.config.limits.file_megabytes * 1_000_000)
+        async for piece in request.stream():
+            for part in reader.feed(piece):
+                yield part
+        reader.close()
+    except TooLarge:
+        raise
+    except BadRequest:
+        raise
+    except Malformed as error:
+        raise BadRequest(str(error)) from None
+
+
+def _utf8(name: str) -> str:
+    """Header fields are read as Latin-1; browsers write UTF-8."""
+    try:
+        return name.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return name
