@@ -90,7 +90,7 @@ def expected(caller: Caller, route: Route, visibility: Visibility) -> set[int]:
     """A form without its token is refused only where the route is open, so that nothing changes by asking."""
     assert isinstance(route.access, May)
     if caller.may(route.access, visibility):
-        if route.method == "DELETE":
+        if route.method == "DELETE" or (route.method == "PUT" and "{consent_id}" in route.path):
             return {404}  # what is named is not there
         return {200} if route.method == "GET" else {400, 409, 411, 415, 422}
     if caller.standing is Standing.GUEST and route.access not in (May.SEE, May.READ):
