@@ -66,7 +66,7 @@ def content(request: Request, file_id: RowId) -> Response:
         found = _file(connection, request, file_id)
     with request.app.state.engine.begin() as connection:
         record(request, connection, "read file", f"{found.project}/{found.digest}", found.project_id)
-    answer = send(request, found.address, found.media_type)
+    answer = send(request, found.project_id, found.address, found.media_type)
     answer.headers["Content-Disposition"] = f'attachment; filename="{found.name.rpartition("/")[2]}"'
     return answer
 
