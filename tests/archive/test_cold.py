@@ -14,7 +14,7 @@ from cohortium.archive import Address, Archive, Cold, Removable, cold, packs
 from cohortium.archive.bucket import Bucket
 from cohortium.archive.fsck import check
 from cohortium.archive.objects import FETCH
-from cohortium.config import Project
+from cohortium.config import Project, Store
 from cohortium.errors import Refused
 from cohortium.keys import SiteKey
 from cohortium.store import jobs, open_store, schema
@@ -83,6 +83,16 @@ def test_what_is_removed_from_a_cold_pack_goes_once_it_was_fetched(archive: Arch
 
 def test_withdrawal_does_not_wait_for_cold_storage(archive: Archive) -> None:
     archive.withdraw("open", "0123456789ABCDEF", who="olga", reason="x")
+    assert list(archive.objects.storage.names()) == []
+
+
+def test_a_withdrawal_stands_though_the_storage_is_away(archive: Archive, tmp_path: Path) -> None:
+    away = Store(objects="s3://bucket", endpoint="http://127.0.0.1:9", credentials_file="s3.ini", cold_class="GLACIER")
+    cut_off = Archive(archive.engine, Bucket(away, tmp_path), SiteKey(bytes(32)))
+    cut_off.withdraw("open", "0123456789ABCDEF", who="olga", reason="x")
+    assert places(archive) == []
+    assert len(list(archive.objects.storage.names())) == 1
+    assert archive.collect() == 1
     assert list(archive.objects.storage.names()) == []
 
 

@@ -42,10 +42,13 @@ TOMORROW = datetime.now(UTC) + timedelta(days=1, minutes=1)
 
 
 def held(archive: Archive) -> dict[str, bytes]:
+    return {uid: archive.objects.get(at) for uid, at in addresses(archive).items()}
+
+
+def addresses(archive: Archive) -> dict[str, Address]:
     with archive.engine.begin() as connection:
         columns = schema.instance.c.SOPInstanceUID, *Address.columns(schema.instance)
-        rows = connection.execute(select(*columns)).all()
-    return {row[0]: archive.objects.get(Address(*row[1:])) for row in rows}
+        return {uid: Address(*at) for uid, *at in connection.execute(select(*columns))}
 
 
 def texts(archive: Archive) -> list[bytes]:
@@ -159,6 +162,21 @@ def test_what_is_removed_is_in_no_pack_any_more(archive: Archive, make: Make, go
     assert count(archive, schema.pack) == bool(left)
     assert count(archive, schema.garbage) == 0
     assert not any(uid.encode() in text for uid in gone for text in texts(archive))
+
+
+def test_who_read_where_it_was_before_it_moved_still_reads_it(archive: Archive, make: Make) -> None:
+    contents = fill(archive, make)
+    seen = [addresses(archive)]
+    pack_all(archive)
+    seen.append(addresses(archive))
+    archive.remove("open", Removable.INSTANCE, "2.25.4.2", who="olga", reason="x")
+    for places in seen:
+        for uid, at in places.items():
+            if uid != "2.25.4.2":
+                assert archive.objects.get(at) == contents[uid]
+                assert archive.objects.read(at, 5, 150) == contents[uid][5:150]
+        with pytest.raises(Corrupt, match="missing"):
+            archive.objects.get(places["2.25.4.2"])
 
 
 def test_a_pack_with_a_flipped_bit_is_noticed_and_never_packed_anew(archive: Archive, make: Make) -> None:

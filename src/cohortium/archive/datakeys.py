@@ -11,6 +11,7 @@ import os
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Any
 
@@ -95,6 +96,10 @@ class DataKeys:
             if len(self._keys) > REMEMBERED:
                 self._keys.popitem(last=False)
         return found
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A look into the store of these keys."""
+        return self._engine.execution_options(reading=True).begin()
 
     def ask(self, kind: str, arguments: Mapping[str, Any]) -> None:
         """Ask for a job in the store of these keys."""

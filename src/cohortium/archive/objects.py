@@ -8,7 +8,7 @@ follows from both too, and tells nobody without the key whether two subjects or 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from cohortium import sealed
 from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.storage import Cold, Storage
 from cohortium.errors import Corrupt, Malformed, Unavailable
-from cohortium.store.schema import earlier_version, instance, resource_file
+from cohortium.store.schema import data_key, earlier_version, instance, resource_file
 
 __all__ = ["FETCH", "Address", "Missing", "Objects", "find"]
 
@@ -134,7 +134,7 @@ class Objects:
 
     def sealed(self, at: Address) -> bytes:
         """The bytes as they are stored, after they were opened to see that they are what was put."""
-        found = self._stored(at)
+        (found,) = self._fetched(at)
         for _ in self._opened(at, found[: sealed.HEAD], found[sealed.HEAD :], 0, sealed.length(at.size) - sealed.HEAD):
             pass
         return bytes(found)
@@ -153,33 +153,40 @@ class Objects:
         return ""
 
     def _read(self, at: Address, start: int, end: int) -> Iterator[bytes]:
-        span, base = sealed.span(at.size, start, end), at.offset or 0
+        span = sealed.span(at.size, start, end)
         if (start, end) == (0, at.size):
-            found = self._stored(at)
+            (found,) = self._fetched(at)
             head, body = found[: sealed.HEAD], found[sealed.HEAD :]
         else:
-            spans = [(base, base + sealed.HEAD), (base + span.start, base + span.end)]
-            head, body = self._fetched(at, spans)
+            head, body = self._fetched(at, (0, sealed.HEAD), (span.start, span.end))
         for number, chunk in enumerate(self._opened(at, head, body, span.first, span.end - span.start), span.first):
             first = max(0, start - number * sealed.CHUNK)
             last = end - number * sealed.CHUNK
             yield chunk if first == 0 and last >= len(chunk) else chunk[first:last]
 
-    def _stored(self, at: Address) -> memoryview:
-        """All that is stored of it."""
-        base = at.offset or 0
-        (found,) = self._fetched(at, None if at.pack is None else [(base, base + sealed.length(at.size))])
-        return found
-
-    def _fetched(self, at: Address, spans: Sequence[tuple[int, int]] | None) -> list[memoryview]:
-        place = self.place(at.key, _checked(at).name)
+    def _fetched(self, at: Address, *spans: tuple[int, int]) -> list[memoryview]:
+        """Parts of what is stored of it, or all; also where it was packed since somebody read where it is."""
+        place, base = self.place(at.key, _checked(at).name), at.offset or 0
         try:
-            return [self.storage.read(place)] if spans is None else self.storage.ranges(place, spans)
+            if at.pack is None and not spans:
+                return [self.storage.read(place)]
+            wanted = spans or ((0, sealed.length(at.size)),)
+            return self.storage.ranges(place, [(base + start, base + end) for start, end in wanted])
         except FileNotFoundError:
-            raise Missing(f"object {at.digest[:12]} is missing; restore it from a backup") from None
+            moved = self._moved(at)
+            if moved is None:
+                raise Missing(f"object {at.digest[:12]} is missing; restore it from a backup") from None
+            return self._fetched(moved, *spans)
         except Cold:
             self.keys.ask(FETCH, {"key": at.key, "name": at.name})
             raise
+
+    def _moved(self, at: Address) -> Address | None:
+        """Where the bytes are by now, if not there."""
+        with self.keys.reading() as connection:
+            project_id = connection.scalar(select(data_key.c.project_id).where(data_key.c.id == at.key))
+            found = find(connection, project_id, at.digest) if project_id is not None else None
+        return None if found is None or found[:1] + found[3:] == at[:1] + at[3:] else found
 
     def _opened(self, at: Address, head: memoryview, body: memoryview, first: int, length: int) -> Iterator[bytes]:
         if len(body) != length:
