@@ -152,7 +152,7 @@ def _deep(folder: Path, server: Server) -> None:
     with engine.begin() as connection:
         rows = [
             {"subject_id": 1, "project_id": 1, "StudyInstanceUID": f"2.25.9.{n}", "StudyDate": "20240101"}
-            | {"StudyDescription": "", "AccessionNumber": f"A{n}"}
+            | {"StudyDescription": "", "AccessionNumber": f"A{n}", "label": f"bench_{n}"}
             for n in range(DEEP)
         ]
         connection.execute(insert(schema.session), rows)

@@ -6,12 +6,12 @@ series to one study within a project; whoever says otherwise is refused.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row, RowMapping, String, Table, delete, exists, insert, select, update
 
-from cohortium.archive import headers
+from cohortium.archive import headers, labels
 from cohortium.archive.objects import Address
 from cohortium.dicom import geometry, meta
 from cohortium.errors import Refused
@@ -102,6 +102,7 @@ def scan_of(connection: Connection, project_id: int, instance: Instance, header:
             "StudyDescription": instance.text("StudyDescription")[:64],
             **_columns(schema.session, header),
         },
+        lambda: labels.of_session(connection, project_id, instance.PatientID),
     )
     return _id(
         connection,
@@ -114,6 +115,7 @@ def scan_of(connection: Connection, project_id: int, instance: Instance, header:
             "SeriesDescription": instance.text("SeriesDescription")[:64],
             **_columns(schema.scan, header),
         },
+        lambda: labels.of_scan(connection, session, _whole(instance, "SeriesNumber"), instance.Modality),
     )
 
 
@@ -218,13 +220,15 @@ def _id(
     name: Mapping[str, Any],
     parent: Mapping[str, int],
     rest: Mapping[str, Any] | None = None,
+    label: Callable[[], str] | None = None,
 ) -> int:
     """The row of that name, made with `rest` where there is none; `Refused` where it has another parent."""
     row: Row[Any] | None = connection.execute(
         select(table).where(*(table.c[key] == value for key, value in name.items()))
     ).one_or_none()
     if row is None:
-        made = insert(table).values(**name, **parent, **(rest or {})).returning(table.c.id)
+        called = {"label": label()} if label else {}
+        made = insert(table).values(**name, **parent, **(rest or {}), **called).returning(table.c.id)
         return int(connection.execute(made).scalar_one())
     if any(row._mapping[key] != value for key, value in parent.items()):
         above = "subject" if table is schema.session else "study"

@@ -197,7 +197,9 @@ session = Table(
     Column("PatientName", String(64), nullable=False, server_default=""),
     Column("PatientBirthDate", String(8), nullable=False, server_default=""),
     Column("PatientSex", String(16), nullable=False, server_default=""),
+    Column("label", String(64), nullable=False, server_default=""),  # archive.labels: what people call it
     UniqueConstraint("project_id", "StudyInstanceUID"),
+    Index(None, "project_id", "label", unique=True),
     Index(None, "subject_id", "StudyDate"),
     Index(None, "project_id", "id"),  # pages go by `id`: whatever is matched, no page sorts all that matches
     Index(None, "project_id", "StudyDate", "id"),
@@ -224,7 +226,9 @@ scan = Table(
     Column("RequestedProcedureID", String(16), nullable=False, server_default=""),
     # when the newest of its instances came that is in no pack yet; empty: all are
     Column("loose_since", String(32), nullable=False, server_default="", index=True),
+    Column("label", String(64), nullable=False, server_default=""),  # archive.labels: its number, as a rule
     UniqueConstraint("project_id", "SeriesInstanceUID"),
+    Index(None, "session_id", "label", unique=True),
     Index(None, "session_id", "id"),
     Index(None, "project_id", "id"),
     Index(None, "project_id", "Modality", "id"),

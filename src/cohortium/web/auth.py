@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cohortium.errors import Refused
-from cohortium.govern import grants, logins
+from cohortium.govern import grants, logins, tokens
 from cohortium.govern.roles import ALLOWED, ON_SITE, May
 from cohortium.govern.terms import Terms
 from cohortium.govern.users import GUEST, User
@@ -29,6 +29,8 @@ from cohortium.web import credentials
 
 __all__ = [
     "COOKIE",
+    "XNAT",
+    "XNAT_COOKIE",
     "Access",
     "LoginNeeded",
     "PasswordNeeded",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 COOKIE = "cohortium"
+XNAT_COOKIE, XNAT = "JSESSIONID", ("/data/", "/xapi/")  # counts there and nowhere else
 RowId = Annotated[int, Path(ge=0, lt=1 << 63)]  # what the store can hold
 NAMES = ("project", "name")  # parameters of a path that name a project
 
@@ -95,7 +98,7 @@ def guard(access: Access | May) -> Callable[[Request], None]:
             request.app.state.rates.take(who.id)
         if who.must_choose is not (access is Access.CHOOSING):
             raise PasswordNeeded if who.must_choose else LoginNeeded
-        request.state.user = who
+        request.state.user, request.state.access = who, access
         if access not in (Access.CHOOSING, Access.AGREEING) and _must_agree(request, who):
             raise TermsNeeded
         if access is Access.IN_PERSON and not who.in_person:
@@ -201,11 +204,14 @@ def reading(request: Request) -> Engine:
 def _whose(request: Request) -> User | None:
     if "authorization" in request.headers:
         return credentials.whose(request)
-    token = request.cookies.get(COOKIE)
-    if not token:
-        return None
     with reading(request).connect() as connection:
-        return logins.whose(connection, token)
+        shown = request.cookies.get(XNAT_COOKIE, "") if request.url.path.startswith(XNAT) else ""
+        if shown.startswith(tokens.MARK):
+            return tokens.whose(connection, shown)
+        if shown and (who := logins.whose(connection, shown, "xnat")):
+            return who
+        token = request.cookies.get(COOKIE)
+        return logins.whose(connection, token) if token else None
 
 
 def _same_origin(request: Request) -> None:

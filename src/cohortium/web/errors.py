@@ -49,7 +49,7 @@ ADVICE: Mapping[int, str] = {
 STALE = "This form is out of date. Go back, load the page again and send it once more."
 CHALLENGE = 'Basic realm="Cohortium", charset="UTF-8", Bearer realm="Cohortium"'
 
-PROGRAMS = ("/api/", "/dicomweb/")  # who calls these reads JSON
+PROGRAMS = ("/api/", "/dicomweb/", "/data/", "/xapi/")  # who calls these reads JSON
 
 RETRY = "5"  # seconds
 
@@ -100,7 +100,8 @@ def _title(status: int) -> str:
 
 def is_program(request: Request) -> bool:
     """Whether the caller reads JSON rather than pages."""
-    return request.url.path.startswith(PROGRAMS) or "authorization" in request.headers
+    agent = request.headers.get("user-agent", "")
+    return request.url.path.startswith(PROGRAMS) or "authorization" in request.headers or agent.startswith("xnatpy/")
 
 
 def _challenge(request: Request, status: int) -> dict[str, str]:
