@@ -24,7 +24,7 @@ from cohortium.govern.users import User
 from cohortium.prove import audit
 from cohortium.store import schema
 
-__all__ = ["Remembered", "TooManyTries", "address", "try_password", "whose"]
+__all__ = ["Remembered", "TooManyTries", "address", "secret", "try_password", "whose"]
 
 SECONDS = 300.0
 MOST = 1024
@@ -75,6 +75,12 @@ def whose(request: Request) -> User:
     if found is None:
         raise HTTPException(401)
     return found
+
+
+def secret(request: Request) -> str:
+    """The token or the password that the header shows."""
+    scheme, _, shown = request.headers["authorization"][:LONGEST].partition(" ")
+    return shown.strip() if scheme.lower() == "bearer" else _basic(shown)[1]
 
 
 def try_password(request: Request, name: str, password: str, *, first: bool) -> User | None:

@@ -39,6 +39,7 @@ TITLES: Mapping[int, str] = {
     422: "This cannot be taken or shown",
     429: "That is too much for now",
     500: "Something went wrong here",
+    501: "XNAT has this, and this site does not",
     503: "Just now this is not possible",
 }
 ADVICE: Mapping[int, str] = {

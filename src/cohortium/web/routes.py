@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from cohortium.govern.roles import May
-from cohortium.web import api, dicomweb, health, ohif
+from cohortium.web import api, dicomweb, health, ohif, xnat
 from cohortium.web.api import openapi
 from cohortium.web.api.files import content as file_content
 from cohortium.web.auth import Access, guard
@@ -26,6 +26,7 @@ from cohortium.web.portal import (
     site,
 )
 from cohortium.web.route import Route
+from cohortium.web.xnat import login as login_of_xnat
 
 __all__ = ["ROUTES", "Route", "install"]
 
@@ -47,7 +48,7 @@ ROUTES = (
     Route("GET", "/account", account.account, Access.IN_PERSON),
     Route("POST", "/account/tokens", account.make_token, Access.IN_PERSON),
     Route("POST", "/account/tokens/{token_id}/revoke", account.revoke_token, Access.IN_PERSON),
-    Route("GET", "/", pages.home, Access.LOGGED_IN),
+    Route("GET", "/", login_of_xnat.home, Access.LOGGED_IN),
     Route("GET", "/projects/{name}", pages.project, May.SEE),
     Route("GET", "/projects/{name}/people", people.people, May.MANAGE),
     Route("POST", "/projects/{name}/people", people.give_role, May.MANAGE),
@@ -79,6 +80,7 @@ ROUTES = (
     *api.ROUTES,
     Route("GET", "/ohif/{path:path}", ohif.file, Access.LOGGED_IN),
     *dicomweb.ROUTES,
+    *xnat.ROUTES,
 )
 
 

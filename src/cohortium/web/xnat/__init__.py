@@ -1,0 +1,48 @@
+"""XNAT's REST API, as `xnatpy` and `pyxnat` call it, over the same index, objects and roles.
+
+`{place}` names a project, subject, experiment or scan from any level down; whether the caller may do there what its
+route is for is asked inside the query that finds it.
+"""
+
+from starlette.exceptions import HTTPException
+
+from cohortium.govern.roles import May
+from cohortium.web.auth import Access
+from cohortium.web.route import Route
+from cohortium.web.xnat import files, login, nodes, services
+
+__all__ = ["ROUTES"]
+
+RESOURCES = "/data/{place:path}/resources"
+FILES = f"{RESOURCES}/{{resource}}/files"
+
+
+def absent() -> None:
+    """What XNAT has and this has not."""
+    raise HTTPException(501)
+
+
+ROUTES = (
+    *(Route(method, "/data/services/auth", login.log_in, Access.ANYONE) for method in ("PUT", "POST")),
+    Route("GET", "/data/JSESSION", login.jsession, Access.LOGGED_IN),
+    Route("DELETE", "/data/JSESSION", login.end, Access.ANYONE),
+    Route("GET", "/data/auth", login.auth, Access.LOGGED_IN),
+    Route("GET", "/data/version", login.version, Access.LOGGED_IN),
+    Route("GET", "/xapi/siteConfig/buildInfo", login.build_info, Access.LOGGED_IN),
+    Route("GET", "/xapi/schemas", services.schemas, Access.LOGGED_IN),
+    Route("GET", "/xapi/schemas/{name}", services.schema, Access.LOGGED_IN),
+    Route("GET", "/xapi/plugins/", services.plugins, Access.LOGGED_IN),
+    Route("GET", "/xapi/access/projects", services.access, Access.LOGGED_IN),
+    Route("GET", "/data/search/elements", services.elements, Access.LOGGED_IN),
+    Route("GET", "/data/search/elements/{name}", services.element, Access.LOGGED_IN),
+    Route("GET", "/data/services/dicomdump", services.dump, May.READ),
+    *(Route(method, f"{FILES}/{{file:path}}", files.file, May.READ) for method in ("GET", "HEAD")),
+    Route("GET", FILES, files.files, May.READ),
+    Route("GET", f"{RESOURCES}/{{resource}}", files.resource, May.READ),
+    Route("GET", RESOURCES, files.resources, May.READ),
+    Route("GET", "/data/{place:path}/files", files.all_files, May.READ),
+    Route("GET", "/data/{place:path}", nodes.show, May.READ),
+    Route("DELETE", "/data/{place:path}", services.remove, May.DELETE),
+    *(Route(method, "/data/{place:path}", absent, May.WRITE) for method in ("PUT", "POST")),
+    *(Route(method, "/xapi/{place:path}", absent, Access.LOGGED_IN) for method in ("GET", "PUT", "POST", "DELETE")),
+)

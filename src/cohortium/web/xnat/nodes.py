@@ -1,0 +1,186 @@
+"""Projects, subjects, experiments and scans: their lists, and each by itself.
+
+An address names them from any level down, by label or number; `/data/archive/...` says the same as `/data/...`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from cohortium.archive.resources import Level
+from cohortium.find import places
+from cohortium.find.places import Node
+from cohortium.govern.roles import May
+from cohortium.web.auth import reading, record, searched, user
+from cohortium.web.xnat import types
+from cohortium.web.xnat.tables import item, table
+
+__all__ = ["WORD_OF", "address", "node", "note", "parts", "show"]
+
+WORDS = {"projects": Level.PROJECT, "subjects": Level.SUBJECT, "experiments": Level.SESSION, "scans": Level.SCAN}
+WORD_OF = {level: word for word, level in WORDS.items()}
+NOTHING = ("assessors", "reconstructions")  # kinds of things that no session here has
+COLUMNS: Mapping[Level, tuple[str, ...]] = {
+    Level.PROJECT: ("ID", "name", "secondary_ID", "description", "URI"),
+    Level.SUBJECT: ("ID", "label", "project", "insert_date", "URI"),
+    Level.SESSION: ("ID", "label", "project", "subject_ID", "subject_label", "date", "xsiType", "insert_date", "URI"),
+    Level.SCAN: ("xnat_imagescandata_id", "ID", "type", "quality", "xsiType", "note", "series_description", "URI"),
+}
+DATA_FIELDS: Mapping[Level, tuple[str, ...]] = {
+    Level.PROJECT: ("ID", "name", "secondary_ID", "description"),
+    Level.SUBJECT: ("ID", "label", "project"),
+    Level.SESSION: ("ID", "label", "project", "subject_ID", "date", "UID", "modality"),
+    Level.SCAN: ("ID", "UID", "type", "modality", "series_description", "image_session_ID", "frames", "quality"),
+}
+PATHS = "ID,URI,label,name,columns,format,limit,xsiType,req_format"  # of a query: what asks for no attribute
+
+
+def show(request: Request, place: str) -> Response:
+    """A list where the address ends with a word, else the one thing that it names."""
+    named = parts(place)
+    if len(named) % 2 == 0:
+        return _one(request, node(request, named))
+    *above, word = named
+    if word in NOTHING:
+        node(request, above)
+        return table(request, [], ("ID", "label", "xsiType", "URI"))
+    if word not in WORDS:
+        raise HTTPException(404)
+    return _list(request, WORDS[word], node(request, above) if above else None)
+
+
+def node(request: Request, named: list[str]) -> Node:
+    """What an address names, for who may do there what the route is for; 404, or 403 where it may only be seen."""
+    path = _segments(named)
+    may = request.state.access if isinstance(request.state.access, May) else May.READ
+    with reading(request).connect() as connection:
+        found = places.node(connection, user(request), path, may)
+        if found is None:
+            raise HTTPException(403 if places.node(connection, user(request), path, May.READ) else 404)
+    return found
+
+
+def _segments(named: list[str]) -> list[tuple[Level, str]]:
+    """The levels of an address from the top down; 404 where they are none, or not in their order."""
+    words, names = named[::2], named[1::2]
+    levels = [WORDS[word] for word in words if word in WORDS]
+    if not levels or len(levels) != len(words) or len(words) != len(names) or levels != sorted(levels, key=_depth):
+        raise HTTPException(404)
+    return list(zip(levels, names, strict=True))
+
+
+def address(found: Node) -> str:
+    """The address of one thing, as clients are told it."""
+    if found.level is Level.PROJECT:
+        return f"/data/projects/{found.project}"
+    if found.level is Level.SUBJECT:
+        return f"/data/subjects/{places.numbered(Level.SUBJECT, found.ids[1])}"
+    session = f"/data/experiments/{places.numbered(Level.SESSION, found.ids[2])}"
+    return session if found.level is Level.SESSION else f"{session}/scans/{found.labels[3]}"
+
+
+def note(request: Request, what: str, found: Node | None, more: str = "") -> None:
+    """Let the audit say so: what was done, and where."""
+    about = ("*" if found is None else "/".join(found.labels)) + more
+    with request.app.state.engine.begin() as connection:
+        record(request, connection, what, about[:255], found.project_id if found else None)
+
+
+def parts(place: str) -> list[str]:
+    """What stands between the slashes of an address below `/data` or `/data/archive`; 404 where nothing does."""
+    found = place.removeprefix("archive/").rstrip("/").split("/")
+    if not all(found) or len(found) > 8:
+        raise HTTPException(404)
+    return found
+
+
+def _depth(level: Level) -> int:
+    return places.LEVELS.index(level)
+
+
+def _list(request: Request, level: Level, top: Node | None) -> Response:
+    if top is not None and _depth(top.level) >= _depth(level):
+        raise HTTPException(404)
+    with reading(request).connect() as connection:
+        rows = [_row(level, row) for row in places.below(connection, user(request), level, top)]
+    wanted = {name: text for name, text in request.query_params.items() if name not in PATHS.split(",")}
+    if kinds := request.query_params.get("xsiType"):
+        rows = [row for row in rows if row["xsiType"] in kinds.split(",")]
+    for name in ("ID", "label", *wanted):
+        rows = _matching(rows, name, request.query_params.get(name))
+    note(request, f"list {level}s", top, f"?{searched(request, **wanted)}" if wanted else "")
+    return table(request, rows, COLUMNS[level])
+
+
+def _matching(rows: list[dict[str, Any]], name: str, text: str | None) -> list[dict[str, Any]]:
+    """Rows whose attribute of that name has that value, `*` and `%` standing for anything at its end."""
+    key = name.rsplit("/", 1)[-1]
+    if text is None or not rows or key not in rows[0]:
+        return rows
+    if text.endswith(("*", "%")):
+        return [row for row in rows if str(row[key]).startswith(text[:-1])]
+    return [row for row in rows if str(row[key]) == text]
+
+
+def _one(request: Request, found: Node) -> Response:
+    with reading(request).connect() as connection:
+        row = next(iter(places.below(connection, user(request), found.level, found)), None)
+    if row is None:
+        raise HTTPException(404)
+    fields = _row(found.level, row)
+    note(request, f"open {found.level}", found)
+    return item(fields["xsiType"], {name: fields[name] for name in DATA_FIELDS[found.level]}, fields["insert_date"])
+
+
+def _row(level: Level, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the index under the names that XNAT has for it."""
+    project = row["project_name"]
+    if level is Level.PROJECT:
+        title = row["project_title"].replace("/", "-").replace("\\", "-")
+        values = {"ID": project, "name": title, "secondary_ID": project, "description": title}
+        return values | {"xsiType": types.PROJECT, "insert_date": "", "URI": f"/data/projects/{project}"}
+    subject = places.numbered(Level.SUBJECT, row["subject_id"])
+    if level is Level.SUBJECT:
+        values = {"ID": subject, "label": row["subject_PatientID"], "project": project, "xsiType": types.SUBJECT}
+        return values | {"insert_date": "", "URI": f"/data/subjects/{subject}"}
+    session = places.numbered(Level.SESSION, row["session_id"])
+    if level is Level.SESSION:
+        return _session(row, project, subject, session)
+    description = row["scan_SeriesDescription"]
+    return {
+        "xnat_imagescandata_id": row["scan_id"],
+        "ID": row["scan_label"],
+        "UID": row["scan_SeriesInstanceUID"],
+        "type": description or row["scan_Modality"],
+        "series_description": description,
+        "modality": row["scan_Modality"],
+        "frames": row["frames"],
+        "quality": "usable",
+        "note": "",
+        "image_session_ID": session,
+        "xsiType": types.scan_type(row["scan_Modality"]),
+        "insert_date": "",
+        "URI": f"/data/experiments/{session}/scans/{row['scan_label']}",
+    }
+
+
+def _session(row: Mapping[str, Any], project: str, subject: str, session: str) -> dict[str, Any]:
+    date = row["session_StudyDate"]
+    return {
+        "ID": session,
+        "label": row["session_label"],
+        "project": project,
+        "subject_ID": subject,
+        "subject_label": row["subject_PatientID"],
+        "date": f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 else "",
+        "UID": row["session_StudyInstanceUID"],
+        "modality": ",".join(row["modalities"]),
+        "xsiType": types.session_type(row["modalities"]),
+        "insert_date": "",
+        "URI": f"/data/experiments/{session}",
+    }
