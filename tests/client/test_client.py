@@ -81,6 +81,22 @@ def test_instances_of_a_search_are_downloaded(archive: Archive, tmp_path: Path) 
         assert (done.files, len(digests(tmp_path / "S-0002"))) == (2, 2)
 
 
+def test_a_file_is_uploaded_once_and_refused_with_a_reason(archive: Archive, tmp_path: Path) -> None:
+    table = tmp_path / "volumes.csv"
+    table.write_text("label,volume_ml\nliver,1400\n")
+    with archive.client as client:
+        scan = next(client.scans("lung"))
+        first = client.upload("lung", table, kind="features", label="volumes", level="scan", of=scan.scan_id)
+        again = client.upload("lung", table, kind="features", label="volumes", level="scan", of=scan.scan_id)
+        assert (first.digest, again.version) == (sha256(table.read_bytes()).hexdigest(), 1)
+        (resource,) = client.files("lung", "scan", scan.scan_id)
+        assert [each.name for each in resource.files] == ["volumes.csv"]
+        unknown = tmp_path / "program.exe"
+        unknown.write_bytes(b"MZ" + bytes(200))
+        with pytest.raises((Refused, Malformed), match="not admitted"):
+            client.upload("lung", unknown, kind="features", label="volumes")
+
+
 def test_what_breaks_off_is_gone_on_with(archive: Archive, tmp_path: Path) -> None:
     archive.road.cuts = 2
     with archive.client as client:

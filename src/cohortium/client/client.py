@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel
 
-from cohortium.client.connection import Connection, whole
+from cohortium.client.connection import Connection, Form, whole
 from cohortium.client.pulling import Advance, Pulled, Wanted, pull
 from cohortium.errors import Corrupt, Refused
 from cohortium.wire import api
@@ -112,6 +113,38 @@ class Client:
     def lists(self, project: str) -> list[api.ScanList]:
         """The project's saved lists."""
         return list(self._all(api.ScanList, f"/projects/{quote(project)}/lists"))
+
+    def files(self, project: str, level: str = "", of: int | None = None) -> list[api.Resource]:
+        """Files beside the images of a project, or of one subject, session or scan (`of`), in their newest versions."""
+        about = {"level": level, "of": "" if of is None else str(of)}
+        return list(self._all(api.Resource, f"/projects/{quote(project)}/files", **about))
+
+    def upload(
+        self,
+        project: str,
+        file: Path,
+        *,
+        kind: str,
+        label: str,
+        level: str = "project",
+        of: int | None = None,
+        name: str = "",
+        consent: str = "",
+    ) -> api.File:
+        """Bring a file to a project, or to its subject, session or scan `of`; `Refused` says why it may not come in.
+
+        The same bytes again change nothing, others become a new version.
+        """
+        fields = {"level": level, "of": "" if of is None else str(of), "kind": kind, "label": label, "consent": consent}
+
+        def form() -> Form:
+            return fields, {"file": (name or file.name, BytesIO(file.read_bytes()))}
+
+        answer = self._connection.send("POST", f"/projects/{quote(project)}/files", form=form)
+        (said,) = map(api.Upload.model_validate, answer.json())
+        if said.file is None:
+            raise Refused(said.problem)
+        return said.file
 
     def datasets(self, project: str) -> list[api.Version]:
         """The project's dataset versions, newest first."""

@@ -9,15 +9,16 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import httpx
 
 from cohortium.errors import CohortiumError, Malformed, Refused, Unavailable
 
-__all__ = ["BrokenOff", "Connection", "Gone", "whole"]
+__all__ = ["BrokenOff", "Connection", "Form", "Gone", "whole"]
 
+Form = tuple[dict[str, str], dict[str, tuple[str, BinaryIO]]]
 BUSY = frozenset({202, 408, 425, 429, 500, 502, 503, 504})
 COLD = 202  # being restored: that takes as long as it takes
 TRIES = 8
@@ -59,10 +60,10 @@ class Connection:
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
-        file: Callable[[], Any] | None = None,
+        form: Callable[[], Form] | None = None,
     ) -> httpx.Response:
-        """The whole answer; `file` opens what is sent, anew for each try."""
-        with self.stream(method, path, query=query, body=body, file=file) as answer:
+        """The whole answer; `form` makes fields and opens files, anew for each try."""
+        with self.stream(method, path, query=query, body=body, form=form) as answer:
             answer.read()
             return answer
 
@@ -74,15 +75,15 @@ class Connection:
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
-        file: Callable[[], Any] | None = None,
+        form: Callable[[], Form] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[httpx.Response]:
         """The answer, its content still to be read; asked for again for as long as that may help."""
         tries, waited = 0, 0.0
         while True:
-            content = file() if file else None
+            fields, files = form() if form else (None, None)
             request = self._http.build_request(
-                method, path, params=query or None, json=body, content=content, headers=headers
+                method, path, params=query or None, json=body, data=fields, files=files, headers=headers
             )
             answer = self._try(request)
             if answer.status_code not in BUSY:
@@ -128,8 +129,11 @@ def _error(answer: httpx.Response) -> CohortiumError:
     answer.read()
     try:
         problem = answer.json()
-        text = f"{problem['title']}. {problem['detail']}".strip()
-    except (ValueError, KeyError, TypeError):
+        if isinstance(problem, list):  # one for each file of an upload
+            text = problem[0]["problem"]
+        else:
+            text = f"{problem['title']}. {problem['detail']}".strip()
+    except (ValueError, LookupError, TypeError):
         text = "The server refused without saying why."
     kinds: dict[int, type[CohortiumError]] = {400: Malformed, 410: Gone, 413: Malformed, 415: Malformed, 422: Malformed}
     return kinds.get(answer.status_code, Refused)(f"{text} ({answer.status_code})")
