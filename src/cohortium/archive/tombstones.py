@@ -46,12 +46,13 @@ def objections(connection: Connection, project: RowMapping, instances: Collectio
     found = {each.SOPInstanceUID: WITHDRAWN for each in instances if each.PatientID in gone}
     if project["readmit"]:
         return found
-    for level, (_, keyword) in LEVELS.items():
-        named = tombstone.c.level == level, tombstone.c.name.in_({getattr(each, keyword) for each in instances})
-        query = select(tombstone.c.name).where(tombstone.c.project_id == project["id"], *named)
-        removed = set(connection.scalars(query))
-        reason = f"its {level} was removed from this project"
-        found = {e.SOPInstanceUID: reason for e in instances if getattr(e, keyword) in removed} | found
+    names = {getattr(each, keyword) for each in instances for _, keyword in LEVELS.values()}
+    query = select(tombstone.c.level, tombstone.c.name).where(tombstone.c.project_id == project["id"])
+    removed = {(row.level, row.name) for row in connection.execute(query.where(tombstone.c.name.in_(names)))}
+    for each in instances if removed else ():
+        for level, (_, keyword) in LEVELS.items():
+            if (level.value, getattr(each, keyword)) in removed:
+                found.setdefault(each.SOPInstanceUID, f"its {level} was removed from this project")
     return found
 
 
