@@ -80,7 +80,7 @@ _TABLE = (
     Route("PUT", f"{PROJECT}/consents/{{consent_id}}/viewers/{{person}}", prearchive.name_viewer, May.DELETE),
     Route("DELETE", f"{PROJECT}/consents/{{consent_id}}/viewers/{{person}}", prearchive.unname_viewer, May.DELETE, 204),
     Route("GET", "/files/{file_id}", files.file, May.READ),
-    Route("GET", "/files/{file_id}/content", files.content, May.READ, media_type=content.OBJECT),
+    Route("GET", "/files/{file_id}/content", files.content, May.READ, media_type=content.ANY),
     Route("POST", "/files/{file_id}/removal", files.remove, May.DELETE),
     Route("GET", "/sessions", search.sessions, May.READ),
     Route("GET", "/scans", search.scans, May.READ),

@@ -15,9 +15,10 @@ from cohortium.web.meter import charge_frames
 from cohortium.wire import zipped
 from cohortium.wire.zipped import Member
 
-__all__ = ["DICOM", "OBJECT", "send", "send_zip"]
+__all__ = ["ANY", "DICOM", "OBJECT", "send", "send_zip"]
 
 DICOM, OBJECT = "application/dicom", "application/octet-stream"
+ANY = "*/*"  # whatever the file is
 ENOUGH = 1 << 16  # bytes worth a piece of their own
 
 

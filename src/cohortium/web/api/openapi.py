@@ -93,7 +93,7 @@ def _mend(operation: dict[str, Any]) -> None:
         content = answer.get("content", {})
         if len(content) > 1:
             content.pop("application/json", None)
-        if content.keys() & {"application/dicom", "application/octet-stream"}:
+        if content.keys() & {"*/*", "application/dicom", "application/octet-stream"}:
             operation["responses"] |= {str(code): {"description": text} for code, text in RANGED.items()}
 
 
