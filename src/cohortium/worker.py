@@ -71,6 +71,10 @@ def _sweep(site: Site, _: Mapping[str, Any]) -> None:
         sweep(connection, datetime.now(UTC))
 
 
+def _expire(site: Site, _: Mapping[str, Any]) -> None:
+    Archive(site.engine, storage_of(site.config), site.key).expire()
+
+
 def _pack(site: Site, _: Mapping[str, Any]) -> None:
     archive = Archive(site.engine, storage_of(site.config), site.key)
     packs.pack_quiet(archive.engine, archive.objects)
@@ -121,6 +125,7 @@ KINDS: Mapping[str, Kind] = {
     "look for harvest": Kind(_look_for_harvest, every=timedelta(minutes=15)),
     MAIL: Kind(_mail_alarm),
     "sweep": Kind(_sweep, every=timedelta(hours=1)),
+    "expire prearchive": Kind(_expire, every=timedelta(hours=1)),
     objects.FETCH: Kind(_fetch),
     "pack": Kind(_pack, every=timedelta(hours=1)),
     "back up": Kind(_back_up, every=timedelta(hours=1)),  # looks whether one is due
