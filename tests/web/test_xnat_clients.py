@@ -199,6 +199,24 @@ def test_an_owner_removes_a_session(site: Served) -> None:
         assert connection.scalar(select(schema.tombstone.c.who).where(schema.tombstone.c.level == "session")) == "olga"
 
 
+def test_an_owner_gives_and_takes_roles(site: Served) -> None:
+    secret = account(site, "otto", Role.OWNER)
+    account(site, "mia", None)
+    with pyxnat.Interface(server=site.url, user="otto", password=secret) as interface:
+        project = interface.select.project("lung")
+        project.add_user("mia", "collaborator")
+        assert "mia" in project.collaborators()
+        project.add_user("mia", "member")
+        assert project.user_role("mia") == "member"
+        project.remove_user("mia")
+        assert "mia" not in project.users()
+        assert project.accessibility() == b"private"
+    with xnat.connect(site.url, user="otto", password=secret, logger=LOG) as connection:
+        connection.projects["lung"].set_access("mia", "members")
+        assert connection.projects["lung"].users["mia"].access_level == "Members"
+        assert connection.projects["lung"].users["mia"].group == "lung_member"
+
+
 def test_a_guest_reads_what_is_public(site: Served) -> None:
     with site.engine.begin() as connection:
         secret = connection.scalar(select(schema.project.c.id).where(schema.project.c.name == "secret"))

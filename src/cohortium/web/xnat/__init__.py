@@ -9,10 +9,11 @@ from starlette.exceptions import HTTPException
 from cohortium.govern.roles import May
 from cohortium.web.auth import Access
 from cohortium.web.route import Route
-from cohortium.web.xnat import files, login, nodes, services
+from cohortium.web.xnat import files, login, nodes, people, services
 
 __all__ = ["ROUTES"]
 
+PROJECT = "/data/projects/{project}"
 RESOURCES = "/data/{place:path}/resources"
 FILES = f"{RESOURCES}/{{resource}}/files"
 
@@ -36,6 +37,11 @@ ROUTES = (
     Route("GET", "/data/search/elements", services.elements, Access.LOGGED_IN),
     Route("GET", "/data/search/elements/{name}", services.element, Access.LOGGED_IN),
     Route("GET", "/data/services/dicomdump", services.dump, May.READ),
+    Route("GET", f"{PROJECT}/users", people.list_users, May.MANAGE),
+    Route("PUT", f"{PROJECT}/users/{{role}}/{{login}}", people.give, May.MANAGE),
+    Route("DELETE", f"{PROJECT}/users/{{role}}/{{login}}", people.withdraw, May.MANAGE),
+    Route("GET", f"{PROJECT}/accessibility", people.accessibility, May.SEE),
+    Route("PUT", f"{PROJECT}/accessibility/{{visibility}}", people.make_visible, May.MANAGE),
     *(Route(method, f"{FILES}/{{file:path}}", files.file, May.READ) for method in ("GET", "HEAD")),
     Route("GET", FILES, files.files, May.READ),
     Route("GET", f"{RESOURCES}/{{resource}}", files.resource, May.READ),
