@@ -91,6 +91,9 @@ class Serve:
     workers: int = _setting(1, "processes that answer; each takes a core when it is busy")
     login_hours: int = _setting(12, "hours after which a login ends")
     guests: bool = _setting(False, "let who is not logged in read public projects")
+    projects: str = _setting(
+        "", "protocol, by name or path, of projects that administrators make through XNAT's clients; empty: none are"
+    )
     terms: str = _setting("", "text file of the terms of use, which everybody accepts, and again when it changes")
     ohif: str = _setting("", "folder of a static build of the viewer OHIF (@ohif/app), opened at /ohif/; empty: none")
 

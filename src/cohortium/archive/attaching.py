@@ -6,7 +6,7 @@ in it, or for the characters of its name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -20,7 +20,7 @@ from cohortium.archive.resources import Destination, Kind, Level
 from cohortium.store import schema
 from cohortium.store.schema import consent
 
-__all__ = ["check"]
+__all__ = ["check", "objections"]
 
 AT_ONCE = 500  # names that one query looks for
 MOST_SAID = 3  # objections that one refusal names
@@ -47,10 +47,8 @@ def check(connection: Connection, project: RowMapping, to: Destination, content:
     said = [Said("its name", to.name), Said("its label", to.label)]
     if vouched == "check":
         said += looked.said
-    if vouched != "trusted":
-        objections = _objections(said, _known(connection, project["id"], said))
-        if objections:
-            raise Unfit(f"not admitted: {'; '.join(objections)}")
+    if vouched != "trusted" and (found := objections(connection, project["id"], said)):
+        raise Unfit(f"not admitted: {'; '.join(found)}")
     return Checked(looked.media_type, key_of, consent_id)
 
 
@@ -68,7 +66,9 @@ def _consent(connection: Connection, project_id: int, to: Destination, media_typ
     return int(found)
 
 
-def _objections(said: Iterable[Said], known: Collection[str]) -> list[str]:
+def objections(connection: Connection, project_id: int, said: Sequence[Said]) -> list[str]:
+    """What is wrong with texts that are to be kept in the project, by their places and never by a value."""
+    known = _known(connection, project_id, said)
     found: dict[str, None] = {}
     for each in said:
         if reason := objection(each, known):

@@ -490,6 +490,21 @@ resource_file = Table(
     Index(None, "project_id", "digest"),
 )
 
+field = Table(
+    "field",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False, index=True),
+    # the one thing below the project that has it; of the project's own none of these
+    Column("subject_id", ForeignKey("subject.id", ondelete="CASCADE"), index=True),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), index=True),
+    Column("scan_id", ForeignKey("scan.id", ondelete="CASCADE"), index=True),
+    Column("name", String(64), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+)
+
 prearchive = Table(
     "prearchive",
     metadata,

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from cohortium.govern.roles import May
 from cohortium.web.auth import Access
 from cohortium.web.route import Route
-from cohortium.web.xnat import files, login, nodes, people, services
+from cohortium.web.xnat import files, login, making, nodes, people, services
 
 __all__ = ["ROUTES"]
 
@@ -49,6 +49,8 @@ ROUTES = (
     Route("GET", "/data/{place:path}/files", files.all_files, May.READ),
     Route("GET", "/data/{place:path}", nodes.show, May.READ),
     Route("DELETE", "/data/{place:path}", services.remove, May.DELETE),
-    *(Route(method, "/data/{place:path}", absent, May.WRITE) for method in ("PUT", "POST")),
+    Route("PUT", f"{RESOURCES}/{{rest:path}}", absent, May.WRITE),
+    Route("PUT", "/data/{place:path}", making.put, May.WRITE),
+    Route("POST", "/data/{place:path}", absent, May.WRITE),
     *(Route(method, "/xapi/{place:path}", absent, Access.LOGGED_IN) for method in ("GET", "PUT", "POST", "DELETE")),
 )

@@ -5,13 +5,14 @@ An address names them from any level down, by label or number; `/data/archive/..
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from cohortium.archive import fields
 from cohortium.archive.resources import Level
 from cohortium.find import places
 from cohortium.find.places import Node
@@ -20,7 +21,7 @@ from cohortium.web.auth import reading, record, searched, user
 from cohortium.web.xnat import types
 from cohortium.web.xnat.tables import item, table
 
-__all__ = ["WORD_OF", "address", "node", "note", "parts", "show"]
+__all__ = ["WORDS", "WORD_OF", "address", "node", "note", "parts", "show"]
 
 WORDS = {"projects": Level.PROJECT, "subjects": Level.SUBJECT, "experiments": Level.SESSION, "scans": Level.SCAN}
 WORD_OF = {level: word for word, level in WORDS.items()}
@@ -130,11 +131,22 @@ def _matching(rows: list[dict[str, Any]], name: str, text: str | None) -> list[d
 def _one(request: Request, found: Node) -> Response:
     with reading(request).connect() as connection:
         row = next(iter(places.below(connection, user(request), found.level, found)), None)
+        own = fields.fields_of(connection, found.project_id, found.level, found.of)
     if row is None:
         raise HTTPException(404)
-    fields = _row(found.level, row)
+    said = _row(found.level, row)
     note(request, f"open {found.level}", found)
-    return item(fields["xsiType"], {name: fields[name] for name in DATA_FIELDS[found.level]}, fields["insert_date"])
+    values = {name: said[name] for name in DATA_FIELDS[found.level]}
+    return item(said["xsiType"], values, said["insert_date"], list(_fields(found.level, own)))
+
+
+def _fields(level: Level, own: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+    """Fields that people added, as XNAT nests them; a scan has none of that name, and parameters in their place."""
+    place, value = ("parameters/addParam", "addField") if level is Level.SCAN else ("fields/field", "field")
+    if own:
+        rows = [{"name": name, value: text} for name, text in own.items()]
+        meta = {"isHistory": False}
+        yield {"field": place, "items": [{"children": [], "meta": meta, "data_fields": row} for row in rows]}
 
 
 def _row(level: Level, row: Mapping[str, Any]) -> dict[str, Any]:

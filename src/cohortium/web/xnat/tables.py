@@ -29,11 +29,11 @@ def table(request: Request, rows: Sequence[Row], default: Sequence[str]) -> Resp
     return _csv(names, found) if _is_csv(request) else _json(found)
 
 
-def item(xsi_type: str, fields: Row, created: str = "") -> Response:
+def item(xsi_type: str, fields: Row, created: str = "", children: Sequence[Row] = ()) -> Response:
     """One thing with its fields; those without a value are left out."""
     meta = {"xsi:type": xsi_type, "isHistory": False} | ({"start_date": created} if created else {})
     held = {name: value for name, value in fields.items() if value not in (None, "")}
-    document = {"items": [{"children": [], "meta": meta, "data_fields": held}]}
+    document = {"items": [{"children": children, "meta": meta, "data_fields": held}]}
     return Response(json.dumps(document, ensure_ascii=False), media_type="application/json")
 
 

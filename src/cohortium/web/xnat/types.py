@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-__all__ = ["PROJECT", "RESOURCE", "SUBJECT", "elements", "scan_type", "schema", "session_type"]
+__all__ = ["PROJECT", "RESOURCE", "SUBJECT", "elements", "modality_of", "scan_type", "schema", "session_type"]
 
 PROJECT, SUBJECT, RESOURCE = "xnat:projectData", "xnat:subjectData", "xnat:resourceCatalog"
 FOLDER = Path(__file__).parent
@@ -38,6 +38,11 @@ def session_type(modalities: Iterable[str]) -> str:
     held = set(modalities)
     first = next((modality for modality in _rows() if modality in held), OTHER)
     return _rows()[first]["session"]
+
+
+def modality_of(xsi_type: str) -> str | None:
+    """The modality that a type speaks of, None where it is none of a session or a scan."""
+    return next((key for key, row in _rows().items() if xsi_type in (row["session"], row["scan"])), None)
 
 
 def elements() -> list[str]:
