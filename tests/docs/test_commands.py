@@ -86,5 +86,7 @@ def test_the_pages_show_commands() -> None:
 def test_no_block_of_commands_escapes() -> None:
     for page in PAGES:
         kinds = set(re.findall(r"^```(\w+)$", page.read_text("utf-8"), re.MULTILINE))
-        elsewhere = {"bash"} if page.name == "datasets.md" else set()  # those run against a portal: test_archive_pages.py
+        elsewhere = (
+            {"bash"} if page.name == "datasets.md" else set()
+        )  # those run against a portal: test_archive_pages.py
         assert kinds <= {"console", "sh", "text", "toml", "json", "python"} | elsewhere, page.name

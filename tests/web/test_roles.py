@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import select
+from starlette.routing import compile_path
 
 import portal_site
 from cohortium.govern import grants, logins, users
@@ -16,6 +17,7 @@ from cohortium.govern.roles import ALLOWED, ON_SITE, REACHED, May, Role, Standin
 from cohortium.store.schema import instance, project, scan, session
 from cohortium.web.auth import Access
 from cohortium.web.routes import ROUTES, Route
+from cohortium.web.xnat import absent
 from portal_site import Served
 
 OF_ROWS = ("/api/v1/s", "/api/v1/instances/", "/api/v1/files/", "/scans/", "/files/")
@@ -23,7 +25,27 @@ VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "to
 VALUES |= {"project": "lung", "numbers": "1", "path": "7FE00010"}
 PROGRAMS = ("/api/", "/dicomweb/")
 SEARCHES = ("/api/v1/sessions", "/api/v1/scans", "/api/v1/instances")
-GUARDED = [route for route in ROUTES if isinstance(route.access, May)]
+XNAT = "/data/"  # whose addresses have names of any depth in them; each is asked for here in one form
+AT = "/data/projects/lung"
+ASKED = {  # what a role opens there: method, address, and the answer where it is open
+    ("GET", AT): (May.READ, {200}),
+    ("GET", f"{AT}/subjects/S-0001/experiments"): (May.READ, {200}),
+    ("GET", f"{AT}/resources"): (May.READ, {200}),
+    ("GET", f"{AT}/resources/none"): (May.READ, {404}),
+    ("GET", f"{AT}/resources/none/files"): (May.READ, {404}),
+    ("GET", f"{AT}/resources/none/files/none.txt"): (May.READ, {404}),
+    ("HEAD", f"{AT}/resources/none/files/none.txt"): (May.READ, {404}),
+    ("GET", f"{AT}/files"): (May.READ, {200}),
+    ("GET", "/data/services/dicomdump?src=/archive/projects/lung/experiments/none"): (May.READ, {404}),
+    ("GET", f"{AT}/users"): (May.MANAGE, {200}),
+    ("PUT", f"{AT}/users/Owners/nobody-of-that-name"): (May.MANAGE, {404, 409}),
+    ("DELETE", f"{AT}/users/Owners/nobody-of-that-name"): (May.MANAGE, {404, 409}),
+    ("GET", f"{AT}/accessibility"): (May.SEE, {200}),
+    ("PUT", f"{AT}/accessibility/open-to-all"): (May.MANAGE, {400, 404, 409, 422}),
+    ("DELETE", f"{AT}/subjects/none"): (May.DELETE, {404}),
+    ("PUT", f"{AT}/subjects/2024-01-31"): (May.WRITE, {409, 422}),  # looks like a date
+}
+GUARDED = [route for route in ROUTES if isinstance(route.access, May) and not route.path.startswith(XNAT)]
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,14 @@ def cookies(site: Served) -> dict[str, dict[str, str]]:
                 grants.give(connection, who.id, project_id, caller.role)
             made[caller.name] = {"cohortium": logins.open_login(connection, who, 1)}
     return made
+
+
+@pytest.fixture(scope="module")
+def xnat(site: Served, cookies: dict[str, dict[str, str]]) -> dict[str, str]:
+    """The sessions of XNAT's clients, of everybody who has a login."""
+    with site.engine.begin() as connection:
+        who = {name: users.named(connection, name) for name, held in cookies.items() if held}
+        return {name: logins.open_login(connection, each, 1, "xnat") for name, each in who.items()}
 
 
 def show(site: Served, visibility: Visibility) -> None:
@@ -127,6 +157,19 @@ def test_every_route_opens_for_whom_the_table_says(
 
 
 @pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)
+def test_addresses_of_xnat_open_for_whom_the_table_says(site: Served, caller: Caller, xnat: dict[str, str]) -> None:
+    for visibility in Visibility:
+        show(site, visibility)
+        with httpx.Client(base_url=site.url, cookies={"JSESSIONID": xnat.get(caller.name, "")}) as client:
+            for (method, address), (may, opened) in ASKED.items():
+                answer = client.request(method, address)
+                wanted = opened if caller.may(may, visibility) else {401, 403, 404}
+                assert answer.status_code in wanted, f"{caller.name}, {visibility}: {method} {address}"
+                if not caller.may(May.READ, visibility):
+                    assert "S-0001" not in answer.text
+
+
+@pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)
 def test_lists_show_what_may_be_seen(site: Served, cookies: dict[str, dict[str, str]], caller: Caller) -> None:
     for visibility in Visibility:
         show(site, visibility)
@@ -150,5 +193,17 @@ def test_the_table_is_what_consortia_agreed_on() -> None:
 
 
 def test_every_route_that_names_a_project_names_what_is_done_with_it() -> None:
-    assert [route.path for route in ROUTES if "{name}" in route.path and not isinstance(route.access, May)] == []
+    of_types = {"/xapi/schemas/{name}", "/data/search/elements/{name}"}  # of XNAT's types, not of a project
+    named = {route.path for route in ROUTES if "{name}" in route.path and not isinstance(route.access, May)}
+    assert named == of_types
     assert [route.path for route in ROUTES if route.access is Access.ANYONE and "{" in route.path] == []
+
+
+def test_every_address_of_xnat_that_needs_a_role_is_asked_for() -> None:
+    of_xnat = [route for route in ROUTES if route.path.startswith(XNAT)]
+    asked = set()
+    for method, address in ASKED:
+        path = address.split("?")[0]
+        asked.add(next(each for each in of_xnat if each.method == method and compile_path(each.path)[0].match(path)))
+    there = {each for each in of_xnat if isinstance(each.access, May) and each.endpoint is not absent}
+    assert there - asked == set()
