@@ -1,13 +1,13 @@
 """WADO-RS: instances, frames, metadata and bulk data (PS3.18 10.4).
 
-Instances leave as they are stored where the client takes that; the next is read and verified while one is being sent,
-and no more than those two are in memory.
+Instances leave as they are stored where the client takes that. About `AHEAD` bytes are read and verified while those
+before them are being sent, and no more than that is in memory. A client that is slow holds no thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 
@@ -35,8 +35,9 @@ DICOM = "application/dicom"
 BYTES = "application/octet-stream"
 MOST_FRAMES = 10_000  # of one request
 PIECE = 1 << 20
+AHEAD = 1 << 20  # bytes that are read by one thread while others are sent, or the piece that is larger
 
-Load = Callable[[], bytes]
+Load = Callable[[], Iterable[bytes]]
 
 
 def instances(request: Request) -> Response:
@@ -54,7 +55,7 @@ def instances(request: Request) -> Response:
             if each.multipart:
                 return _files(request, some, complete=len(some) == len(held))
             (one, syntax) = some[0]
-            return _ranged(request, _load(request, one, syntax)(), f"{DICOM}; transfer-syntax={syntax}")
+            return _ranged(request, b"".join(_load(request, one, syntax)()), f"{DICOM}; transfer-syntax={syntax}")
     raise HTTPException(406)
 
 
@@ -135,8 +136,8 @@ def _is_decodable(held: Held) -> bool:
 def _load(request: Request, held: Held, syntax: str) -> Load:
     objects = scope.archive(request).objects
     if syntax == held.TransferSyntaxUID:
-        return partial(objects.get, held.at)
-    return lambda: transcode.explicit(objects.get(held.at))
+        return partial(objects.stream, held.at)
+    return lambda: [transcode.explicit(objects.get(held.at))]
 
 
 def _files(request: Request, some: Sequence[tuple[Held, str]], *, complete: bool) -> Response:
@@ -161,18 +162,28 @@ def _files(request: Request, some: Sequence[tuple[Held, str]], *, complete: bool
 
 
 async def _streamed(parts: Sequence[tuple[bytes, Load]], end: bytes) -> AsyncIterator[bytes]:
-    """Each part, the next one being read meanwhile."""
-    ahead = asyncio.create_task(run_in_threadpool(parts[0][1]))
+    """The parts, the next of them being read meanwhile."""
+    batches = _batches(parts, end)
+    ahead = asyncio.create_task(run_in_threadpool(next, batches, None))
     try:
-        for (head, _), following in zip(parts, [*parts[1:], None], strict=True):
-            content = await ahead
-            if following is not None:
-                ahead = asyncio.create_task(run_in_threadpool(following[1]))
-            yield head
-            yield content
+        while (batch := await ahead) is not None:
+            ahead = asyncio.create_task(run_in_threadpool(next, batches, None))
+            for piece in batch:
+                yield piece
     finally:
         ahead.cancel()
-    yield end
+
+
+def _batches(parts: Sequence[tuple[bytes, Load]], end: bytes) -> Iterator[list[bytes]]:
+    """The pieces of the body, at least `AHEAD` bytes of them together."""
+    batch, size = [], 0
+    for piece in chain(chain.from_iterable(chain((head,), load()) for head, load in parts), (end,)):
+        batch.append(piece)
+        size += len(piece)
+        if size >= AHEAD:
+            yield batch
+            batch, size = [], 0
+    yield batch
 
 
 def _metadata(request: Request, held: Sequence[Held]) -> Iterator[bytes]:
