@@ -9,7 +9,9 @@ import json
 import logging
 import urllib.parse
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -72,9 +74,29 @@ def form(path: str) -> Send:
     return send
 
 
+def package(path: str) -> Send:
+    """A zip with the name in an image, in its own name and in what it is called; twice aside, once in the query."""
+
+    def send(client: httpx.Client) -> Iterator[httpx.Response]:
+        for content in (named_slice(), b"no DICOM: " + IDENTITY.encode()):
+            for name in ("1.dcm", f"{FAMILY}/{NUMBER}.dcm", f"../{FAMILY}.dcm"):
+                body = BytesIO()
+                with ZipFile(body, "w") as archive:
+                    archive.writestr(name, content)
+                headers = {"Content-Type": "application/zip"}
+                yield client.post(path, params={"project": "lung"}, content=body.getvalue(), headers=headers)
+                for label in ("subject", "session"):
+                    named = {"project": "lung", label: FAMILY}
+                    yield client.post(path, params=named, content=body.getvalue(), headers=headers)
+        yield client.post(path, params={"project": "lung"}, content=b"PK" + IDENTITY.encode())
+
+    return send
+
+
 CASES: dict[str, Send] = {
     "/dicomweb/{project}/studies": stow("/dicomweb/lung/studies"),
     "/dicomweb/{project}/studies/{study}": stow("/dicomweb/lung/studies/1.2"),
+    "/data/services/import": package("/data/services/import"),
     "/projects/{name}/files": form("/projects/lung/files"),
     "/api/v1/projects/{name}/files": form("/api/v1/projects/lung/files"),
 }

@@ -53,6 +53,7 @@ from cohortium.wire import dicomjson
 
 __all__ = ["Archive", "Offer"]
 
+WISHED = "its sender asked that an owner looks first"
 LARGEST = 2_048_000_000  # bytes of a file, unless the caller says otherwise
 
 
@@ -119,6 +120,23 @@ class Archive:
             index.touch(connection, row["id"], series)
             return answers
 
+    def put_aside(self, contents: Iterable[bytes], project: str, who: str, moment: str) -> int:
+        """Let DICOM files wait in the project's prearchive, unlooked at, for an owner's word; returns how many.
+
+        What bears the same `moment` came together.
+        """
+        with self.engine.execution_options(reading=True).begin() as connection:
+            row = projects.project_named(connection, project)
+            _check_receipt(connection, row, "", None)
+            if not row["prearchive_days"]:
+                raise Refused(f"project {project} has no prearchive")
+        held = [(prearchive.sealed(self.objects, row["id"], each, None), len(each)) for each in contents]
+        with self.engine.begin() as connection:
+            for at, size in held:
+                entry = prearchive.add(connection, row, at, prearchive.DICOM, WISHED, who, size, moment)
+                audit.record(connection, who, "put in prearchive", f"{project}/{entry}")
+        return len(held)
+
     def admit(self, content: bytes | memoryview, project: str, receipt: Receipt | None, who: str) -> Instance:
         """`admit_all` for a single file; a refusal is raised."""
         (answer,) = self.admit_all([Offer(content, receipt)], project, who)
@@ -154,7 +172,7 @@ class Archive:
                 checked = self._aside(row, found, to, refusal) if aside else refusal
         if not isinstance(checked, attaching.Checked):
             with self.engine.begin() as connection:
-                told = _refusal(connection, row, checked, prearchive.FILE, who)
+                told = _refusal(connection, row, checked, prearchive.FILE, who, now())
             raise told
         at, is_new = self.objects.keep(self.objects.keys.of(row["id"], checked.key_of), found)
         file: dict[str, Any] = {"key_id": at.key, "admitted": vouched, "site": receipt.site if receipt else ""}
@@ -295,10 +313,10 @@ class Archive:
     ) -> list[Instance | Refused]:
         found = Arriving(connection, row, [each.arrival.instance for each in stored if isinstance(each, Stored)])
         answers: list[Instance | Refused] = []
-        said = []
+        said, moment = [], now()
         for each in stored:
             if not isinstance(each, Stored):
-                answers.append(_refusal(connection, row, each, prearchive.DICOM, who))
+                answers.append(_refusal(connection, row, each, prearchive.DICOM, who, moment))
                 continue
             try:
                 instance = each.arrival.instance
@@ -315,11 +333,13 @@ class Archive:
         return answers
 
 
-def _refusal(connection: Connection, project: RowMapping, outcome: Aside | Refused, kind: str, who: str) -> Refused:
+def _refusal(
+    connection: Connection, project: RowMapping, outcome: Aside | Refused, kind: str, who: str, moment: str
+) -> Refused:
     """What the sender hears; the row of what was put aside is written."""
     if isinstance(outcome, Refused):
         return outcome
-    entry = prearchive.add(connection, project, outcome.at, kind, str(outcome.refusal), who, outcome.offered)
+    entry = prearchive.add(connection, project, outcome.at, kind, str(outcome.refusal), who, outcome.offered, moment)
     audit.record(connection, who, "put in prearchive", f"{project['name']}/{entry}")
     return Unfit(f"{outcome.refusal}. It waits in the prearchive for {project['prearchive_days']} days.")
 

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 from itertools import count
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, select, update
 
 from cohortium.store.schema import scan, session
 
-__all__ = ["of_scan", "of_session"]
+__all__ = ["name_session", "of_scan", "of_session"]
 
 LONGEST = 64
 OTHERS = re.compile(r"[^A-Za-z0-9._-]")
@@ -35,6 +35,12 @@ def of_scan(connection: Connection, session_id: int, SeriesNumber: int | None, M
     held = select(scan.c.label).where(scan.c.session_id == session_id)
     numbered = (f"{begin}{n}" for n in count(1))
     return _free(connection, held, (each for some in ([number] if number else [], numbered) for each in some))
+
+
+def name_session(connection: Connection, project_id: int, StudyInstanceUID: str, label: str) -> None:
+    """Call the session so; who asks has seen to it that the label may stand there and is free."""
+    where = session.c.project_id == project_id, session.c.StudyInstanceUID == StudyInstanceUID
+    connection.execute(update(session).where(*where).values(label=label))
 
 
 def _free(connection: Connection, held: Select[str], wished: Iterator[str]) -> str:

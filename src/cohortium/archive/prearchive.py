@@ -62,12 +62,19 @@ def opened(objects: Objects, at: Address, *, whole: bool = True) -> tuple[Destin
 
 
 def add(
-    connection: Connection, project: RowMapping, at: Address, kind: str, reason: str, who: str, offered: int
+    connection: Connection,
+    project: RowMapping,
+    at: Address,
+    kind: str,
+    reason: str,
+    who: str,
+    offered: int,
+    moment: str,
 ) -> int:
-    """The entry's row; `offered` is how many bytes were."""
+    """The entry's row; `offered` is how many bytes were, and what came together bears one `moment`."""
     expires = datetime.now(UTC) + timedelta(days=project["prearchive_days"])
     row = {"project_id": project["id"], "kind": kind, "reason": reason, "digest": at.digest, "key_id": at.key}
-    row |= {"size": at.size, "offered": offered, "by": who, "created": now()}
+    row |= {"size": at.size, "offered": offered, "by": who, "created": moment}
     row["expires"] = expires.isoformat(timespec="microseconds")
     return int(connection.execute(insert(prearchive).values(**row).returning(prearchive.c.id)).scalar_one())
 

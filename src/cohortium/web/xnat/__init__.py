@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from cohortium.govern.roles import May
 from cohortium.web.auth import Access
 from cohortium.web.route import Route
-from cohortium.web.xnat import files, login, making, nodes, people, services
+from cohortium.web.xnat import files, importing, login, making, nodes, people, services
 
 __all__ = ["ROUTES"]
 
@@ -37,6 +37,7 @@ ROUTES = (
     Route("GET", "/data/search/elements", services.elements, Access.LOGGED_IN),
     Route("GET", "/data/search/elements/{name}", services.element, Access.LOGGED_IN),
     Route("GET", "/data/services/dicomdump", services.dump, May.READ),
+    Route("POST", "/data/services/import", importing.take, May.WRITE),
     Route("GET", f"{PROJECT}/users", people.list_users, May.MANAGE),
     Route("PUT", f"{PROJECT}/users/{{role}}/{{login}}", people.give, May.MANAGE),
     Route("DELETE", f"{PROJECT}/users/{{role}}/{{login}}", people.withdraw, May.MANAGE),

@@ -1,0 +1,90 @@
+"""What is packed into a zip or a tar that somebody sends: its files one by one, in memory and never under their names.
+
+Names are looked at so that a package that means to reach out of its folder is refused; what it says of sizes is not
+believed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import stat
+import tarfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, BinaryIO, cast
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from cohortium.archive import incoming
+from cohortium.errors import Malformed
+from cohortium.web.scratch import AT_ONCE, Scratch
+from cohortium.wire.multipart import TooLarge
+
+__all__ = ["files"]
+
+MOST = 200_000  # files
+RATIO, FREE = 200, 1 << 28  # bytes unpacked for each that is sent, and how many of them are never too many
+ZIP, GZIP = b"PK", b"\x1f\x8b"
+ENCRYPTED = 1
+BROKEN = (BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, RuntimeError)
+
+
+def files(package: Scratch, limit: int) -> Iterator[bytes]:
+    """The content of each file, at most `limit` bytes; `Malformed`, or `TooLarge` for a bomb."""
+    package.seek(0)
+    head = package.read(2)
+    package.seek(0)
+    left = RATIO * package.size + FREE
+    try:
+        for number, file in enumerate(_zipped(package) if head == ZIP else _tarred(package, head == GZIP)):
+            content = incoming.read(cast(BinaryIO, file), limit)
+            left -= len(content)
+            if left < 0 or number >= MOST:
+                raise TooLarge("more is packed into it than is taken")
+            yield content
+    except BROKEN:  # whose words may quote names
+        raise Malformed("it is neither a zip nor a tar, or it is broken") from None
+
+
+def _zipped(package: Scratch) -> Iterator[IO[bytes]]:
+    with ZipFile(cast(BinaryIO, package)) as archive:
+        infos = archive.infolist()
+        for info in infos:
+            _demand(info.filename, is_plain=_is_plain(info))
+        for info in infos:
+            if not info.is_dir():
+                with archive.open(info) as file:
+                    yield file
+
+
+def _is_plain(info: ZipInfo) -> bool:
+    """Whether it is a file or a folder, and can be read."""
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    is_readable = info.compress_type in (ZIP_STORED, ZIP_DEFLATED) and not info.flag_bits & ENCRYPTED
+    return is_readable and kind in (0, stat.S_IFREG, stat.S_IFDIR)
+
+
+class _Gzip(gzip.GzipFile):
+    """Of which no more is read at once than a tar has need of."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= AT_ONCE:
+            raise TooLarge("a part of the body is larger than what is taken")
+        return super().read(size)
+
+
+def _tarred(package: Scratch, is_packed: bool) -> Iterator[IO[bytes]]:
+    stream = cast(BinaryIO, _Gzip(fileobj=package, mode="rb") if is_packed else package)
+    with tarfile.open(fileobj=stream, mode="r:") as archive:
+        for info in archive:
+            _demand(info.name, is_plain=info.isreg() or info.isdir())
+            if info.isreg() and (file := archive.extractfile(info)):
+                yield file
+
+
+def _demand(name: str, *, is_plain: bool) -> None:
+    """The name itself is told to nobody."""
+    parts = name.replace("\\", "/").split("/")
+    if not is_plain:
+        raise Malformed("it holds links, devices, encrypted files, or files packed in a way that is not read")
+    if ".." in parts or parts[0] == "" or ":" in parts[0] or "\0" in name:
+        raise Malformed("it holds names that lead out of their folder")
