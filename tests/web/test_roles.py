@@ -37,6 +37,7 @@ ASKED = {  # what a role opens there: method, address, and the answer where it i
     ("HEAD", f"{AT}/resources/none/files/none.txt"): (May.READ, {404}),
     ("GET", f"{AT}/files"): (May.READ, {200}),
     ("GET", "/data/services/dicomdump?src=/archive/projects/lung/experiments/none"): (May.READ, {404}),
+    ("POST", "/data/services/import?project=lung"): (May.WRITE, {422}),  # of nothing
     ("GET", f"{AT}/users"): (May.MANAGE, {200}),
     ("PUT", f"{AT}/users/Owners/nobody-of-that-name"): (May.MANAGE, {404, 409}),
     ("DELETE", f"{AT}/users/Owners/nobody-of-that-name"): (May.MANAGE, {404, 409}),
