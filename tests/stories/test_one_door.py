@@ -93,10 +93,28 @@ def package(path: str) -> Send:
     return send
 
 
+def resource(path: str) -> Send:
+    """Such files as XNAT's clients send them: as they are, under telling names and labels, and packed."""
+
+    def send(client: httpx.Client) -> Iterator[httpx.Response]:
+        for content in (*TELLING(IDENTITY).values(), *TELLING(NUMBER).values(), named_slice()):
+            yield client.put(f"{path}/documents/files/notes.bin", content=content)
+        yield client.put(f"{path}/documents/files/{FAMILY}_{NUMBER}.npy", content=npy(1))
+        yield client.put(f"{path}/{FAMILY}/files/mask.npy", content=npy(1))
+        yield client.put(f"{path}/DICOM/files/{FAMILY}.dcm", content=named_slice())
+        out = BytesIO()
+        with ZipFile(out, "w") as package:
+            package.writestr(f"{FAMILY}/{NUMBER}.npy", npy(1))
+        yield client.put(f"{path}/documents/files/{FAMILY}.zip?extract=true", content=out.getvalue())
+
+    return send
+
+
 CASES: dict[str, Send] = {
     "/dicomweb/{project}/studies": stow("/dicomweb/lung/studies"),
     "/dicomweb/{project}/studies/{study}": stow("/dicomweb/lung/studies/1.2"),
     "/data/services/import": package("/data/services/import"),
+    "/data/{place:path}/resources/{resource}/files/{file:path}": resource("/data/projects/lung/resources"),
     "/projects/{name}/files": form("/projects/lung/files"),
     "/api/v1/projects/{name}/files": form("/api/v1/projects/lung/files"),
 }

@@ -44,6 +44,11 @@ ASKED = {  # what a role opens there: method, address, and the answer where it i
     ("GET", f"{AT}/accessibility"): (May.SEE, {200}),
     ("PUT", f"{AT}/accessibility/open-to-all"): (May.MANAGE, {400, 404, 409, 422}),
     ("DELETE", f"{AT}/subjects/none"): (May.DELETE, {404}),
+    ("DELETE", f"{AT}/resources/none"): (May.DELETE, {404}),
+    ("DELETE", f"{AT}/resources/none/files/none.txt"): (May.DELETE, {404}),
+    ("PUT", f"{AT}/resources/2024-01-31"): (May.WRITE, {409}),  # looks like a date
+    ("PUT", f"{AT}/resources/notes/files/2024-01-31"): (May.WRITE, {409, 422}),
+    ("POST", f"{AT}/resources/notes/files/2024-01-31"): (May.WRITE, {409, 422}),
     ("PUT", f"{AT}/subjects/2024-01-31"): (May.WRITE, {409, 422}),  # looks like a date
 }
 GUARDED = [route for route in ROUTES if isinstance(route.access, May) and not route.path.startswith(XNAT)]

@@ -18,7 +18,7 @@ from cohortium.errors import Refused
 from cohortium.store import now, schema
 from cohortium.store.schema import resource, resource_file
 
-__all__ = ["Destination", "Kind", "Level", "ResourceFile", "add", "demand_names", "subject_of"]
+__all__ = ["Destination", "Kind", "Level", "ResourceFile", "add", "demand_names", "opened", "subject_of"]
 
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 LONGEST_NAME, DEEPEST = 255, 8
@@ -99,11 +99,7 @@ def add(
     connection: Connection, project_id: int, to: Destination, file: dict[str, Any], consent: int | None
 ) -> ResourceFile:
     """The file's row, and its resource's where that is missing; the same bytes again add nothing."""
-    of = _resource(connection, project_id, to, consent)
-    if of is None:
-        row = {"project_id": project_id, "level": to.level, "kind": to.kind, "label": to.label, "consent_id": consent}
-        row |= _ancestors(connection, project_id, to) | {"by": file["by"], "created": now()}
-        of = int(connection.execute(insert(resource).values(**row).returning(resource.c.id)).scalar_one())
+    of = opened(connection, project_id, to, consent, file["by"])
     newest = _newest(connection, of, to.name)
     if newest is not None and newest.digest == file["digest"]:
         return newest
@@ -111,6 +107,16 @@ def add(
     row["version"] = 1 if newest is None else newest.version + 1
     made = connection.execute(insert(resource_file).values(**row).returning(*COLUMNS)).one()
     return ResourceFile(*made)
+
+
+def opened(connection: Connection, project_id: int, to: Destination, consent: int | None, by: str) -> int:
+    """The resource that the place names, made where it is missing; its label was checked."""
+    of = _resource(connection, project_id, to, consent)
+    if of is None:
+        row = {"project_id": project_id, "level": to.level, "kind": to.kind, "label": to.label, "consent_id": consent}
+        row |= _ancestors(connection, project_id, to) | {"by": by, "created": now()}
+        of = int(connection.execute(insert(resource).values(**row).returning(resource.c.id)).scalar_one())
+    return of
 
 
 def _resource(connection: Connection, project_id: int, to: Destination, consent: int | None) -> int | None:

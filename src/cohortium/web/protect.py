@@ -38,7 +38,9 @@ LARGEST_BODY = 1 << 16  # bytes of a form
 LARGEST_LIST = 1 << 22  # bytes of what a program says
 WATCHED = ("/health/",)
 # what is sent there is read piece by piece, under limits of its own
-STREAMED = re.compile(r"/dicomweb/.*|(/api/v1)?/projects/[^/]+/files|/data/services/import")
+STREAMED = re.compile(
+    r"/dicomweb/.*|(/api/v1)?/projects/[^/]+/files|/data/services/import|/data/.+/resources/[^/]+/files/.+"
+)
 
 log = logging.getLogger(__name__)
 

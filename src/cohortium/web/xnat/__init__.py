@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from cohortium.govern.roles import May
 from cohortium.web.auth import Access
 from cohortium.web.route import Route
-from cohortium.web.xnat import files, importing, login, making, nodes, people, services
+from cohortium.web.xnat import files, importing, login, making, nodes, people, services, uploading
 
 __all__ = ["ROUTES"]
 
@@ -49,8 +49,11 @@ ROUTES = (
     Route("GET", RESOURCES, files.resources, May.READ),
     Route("GET", "/data/{place:path}/files", files.all_files, May.READ),
     Route("GET", "/data/{place:path}", nodes.show, May.READ),
+    *(Route(method, f"{FILES}/{{file:path}}", uploading.upload, May.WRITE) for method in ("PUT", "POST")),
+    Route("PUT", f"{RESOURCES}/{{resource}}", uploading.make, May.WRITE),
+    Route("DELETE", f"{FILES}/{{file:path}}", uploading.remove_file, May.DELETE),
+    Route("DELETE", f"{RESOURCES}/{{resource}}", uploading.remove, May.DELETE),
     Route("DELETE", "/data/{place:path}", services.remove, May.DELETE),
-    Route("PUT", f"{RESOURCES}/{{rest:path}}", absent, May.WRITE),
     Route("PUT", "/data/{place:path}", making.put, May.WRITE),
     Route("POST", "/data/{place:path}", absent, May.WRITE),
     *(Route(method, "/xapi/{place:path}", absent, Access.LOGGED_IN) for method in ("GET", "PUT", "POST", "DELETE")),

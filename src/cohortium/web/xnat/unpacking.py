@@ -19,7 +19,7 @@ from cohortium.errors import Malformed
 from cohortium.web.scratch import AT_ONCE, Scratch
 from cohortium.wire.multipart import TooLarge
 
-__all__ = ["files"]
+__all__ = ["files", "named"]
 
 MOST = 200_000  # files
 RATIO, FREE = 200, 1 << 28  # bytes unpacked for each that is sent, and how many of them are never too many
@@ -30,22 +30,27 @@ BROKEN = (BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, 
 
 def files(package: Scratch, limit: int) -> Iterator[bytes]:
     """The content of each file, at most `limit` bytes; `Malformed`, or `TooLarge` for a bomb."""
+    return (content for _, content in named(package, limit))
+
+
+def named(package: Scratch, limit: int) -> Iterator[tuple[str, bytes]]:
+    """The same, each with the name that it asks for, which has yet to be checked."""
     package.seek(0)
     head = package.read(2)
     package.seek(0)
     left = RATIO * package.size + FREE
     try:
-        for number, file in enumerate(_zipped(package) if head == ZIP else _tarred(package, head == GZIP)):
+        for number, (name, file) in enumerate(_zipped(package) if head == ZIP else _tarred(package, head == GZIP)):
             content = incoming.read(cast(BinaryIO, file), limit)
             left -= len(content)
             if left < 0 or number >= MOST:
                 raise TooLarge("more is packed into it than is taken")
-            yield content
+            yield name, content
     except BROKEN:  # whose words may quote names
         raise Malformed("it is neither a zip nor a tar, or it is broken") from None
 
 
-def _zipped(package: Scratch) -> Iterator[IO[bytes]]:
+def _zipped(package: Scratch) -> Iterator[tuple[str, IO[bytes]]]:
     with ZipFile(cast(BinaryIO, package)) as archive:
         infos = archive.infolist()
         for info in infos:
@@ -53,7 +58,7 @@ def _zipped(package: Scratch) -> Iterator[IO[bytes]]:
         for info in infos:
             if not info.is_dir():
                 with archive.open(info) as file:
-                    yield file
+                    yield info.filename, file
 
 
 def _is_plain(info: ZipInfo) -> bool:
@@ -72,13 +77,13 @@ class _Gzip(gzip.GzipFile):
         return super().read(size)
 
 
-def _tarred(package: Scratch, is_packed: bool) -> Iterator[IO[bytes]]:
+def _tarred(package: Scratch, is_packed: bool) -> Iterator[tuple[str, IO[bytes]]]:
     stream = cast(BinaryIO, _Gzip(fileobj=package, mode="rb") if is_packed else package)
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         for info in archive:
             _demand(info.name, is_plain=info.isreg() or info.isdir())
             if info.isreg() and (file := archive.extractfile(info)):
-                yield file
+                yield info.name, file
 
 
 def _demand(name: str, *, is_plain: bool) -> None:
@@ -86,5 +91,5 @@ def _demand(name: str, *, is_plain: bool) -> None:
     parts = name.replace("\\", "/").split("/")
     if not is_plain:
         raise Malformed("it holds links, devices, encrypted files, or files packed in a way that is not read")
-    if ".." in parts or parts[0] == "" or ":" in parts[0] or "\0" in name:
+    if ".." in parts or (parts[0] == "" and name) or ":" in parts[0] or "\0" in name:
         raise Malformed("it holds names that lead out of their folder")
