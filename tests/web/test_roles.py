@@ -38,6 +38,13 @@ ASKED = {  # what a role opens there: method, address, and the answer where it i
     ("GET", f"{AT}/files"): (May.READ, {200}),
     ("GET", "/data/services/dicomdump?src=/archive/projects/lung/experiments/none"): (May.READ, {404}),
     ("POST", "/data/services/import?project=lung"): (May.WRITE, {422}),  # of nothing
+    **{
+        ("POST", f"/data/services/{name}?src=/prearchive/projects/lung/2026_01/waiting"): (May.DELETE, {404})
+        for name in ("archive", "prearchive/rebuild", "prearchive/delete", "prearchive/move")
+    },
+    ("GET", "/data/prearchive/projects/lung"): (May.DELETE, {200}),
+    ("GET", "/data/prearchive/projects/lung/2026_01/waiting"): (May.DELETE, {404}),
+    ("GET", "/data/prearchive/projects/lung/2026_01/waiting/scans"): (May.DELETE, {404}),
     ("GET", f"{AT}/users"): (May.MANAGE, {200}),
     ("PUT", f"{AT}/users/Owners/nobody-of-that-name"): (May.MANAGE, {404, 409}),
     ("DELETE", f"{AT}/users/Owners/nobody-of-that-name"): (May.MANAGE, {404, 409}),

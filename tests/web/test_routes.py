@@ -19,7 +19,7 @@ from portal_site import Served
 VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "token_id": "1", "invitation_id": "1"}
 VALUES |= {"project": "lung", "study": "1.2", "series": "1.3", "instance": "1.4", "numbers": "1", "path": "7FE00010"}
 VALUES |= {"place": "projects/lung/subjects", "resource": "DICOM", "file": "x", "rest": "x"}
-VALUES |= {"role": "Members", "login": "guest", "visibility": "public"}
+VALUES |= {"role": "Members", "login": "guest", "visibility": "public", "timestamp": "20260101_000000000000"}
 PROGRAMS = ("/api/", "/dicomweb/", "/data/", "/xapi/")
 
 

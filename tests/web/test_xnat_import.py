@@ -216,6 +216,68 @@ def test_what_the_check_refuses_is_counted_and_waits(site: Served, member: Any) 
     assert waits == [DICOM]
 
 
+def waiting(client: Any, subject: str) -> Any:
+    """A session that was sent to the prearchive, as its owner sees it."""
+    package = zipped(portal_site.slices(2, subject=subject))
+    sent = client.services.import_(
+        data=package, content_type="application/zip", project="lung", destination="/prearchive", subject=subject
+    )
+    (found,) = client.prearchive.sessions("lung")
+    assert (found.uri, found.status, found.project) == (sent.uri, "READY", "lung")
+    return found
+
+
+def test_an_owner_archives_and_deletes_what_waits(site: Served, member: Any, connect: Callable[[Role], Any]) -> None:
+    before, _ = held(site)
+    with connect(Role.OWNER) as owner:
+        found = waiting(owner, "S-0007")
+        assert held(site) == (before, 2)
+        assert owner.prearchive.find(project="lung", status="READY") == [found]
+        assert len(found.scans) == 0
+        assert found.timestamp == found.uploaded
+        with pytest.raises(REFUSED, match="403"):
+            member.prearchive.sessions("lung")
+        assert member.prearchive.sessions() == []
+        for doing in (
+            lambda: found.move("secret"),
+            lambda: found.archive(subject="S-0001"),
+            lambda: found.archive(project="secret"),
+        ):
+            with pytest.raises(REFUSED, match="409"):
+                doing()
+        assert held(site) == (before, 2)
+        made = found.archive(experiment="visit_2")
+        assert (made.label, made.subject.label) == ("visit_2", "S-0007")
+        assert held(site) == (before + 2, 0)
+        waiting(owner, "S-0008").delete()
+        assert owner.prearchive.sessions() == []
+        waiting(owner, "S-0009").rebuild()
+        assert owner.prearchive.sessions() == []
+        assert held(site) == (before + 4, 0)
+
+
+def test_what_the_check_refuses_again_waits_on(site: Served, connect: Callable[[Role], Any], member: Any) -> None:
+    named = portal_site.ct_slice(1, "S-0010", generate_uid(), generate_uid())
+    named.PatientName = "Quastenflosser^Zebulon"
+    with site.engine.begin() as connection:
+        connection.execute(update(schema.grant).where(schema.grant.c.role == "member").values(role="owner"))
+        connection.execute(update(schema.project).values(admit="check"))
+    try:
+        package = zipped([portal_site.encode(named)])
+        with pytest.raises(REFUSED, match="1 of 1 images did not come in"):
+            member.services.import_(data=package, content_type="application/zip", project="lung")
+        (found,) = member.prearchive.sessions("lung")
+        assert found.status == "ERROR"
+        with pytest.raises(REFUSED, match="1 of 1 images wait on") as told:
+            found.archive()
+        assert "Quastenflosser" not in str(told.value)
+        found.delete()
+        assert held(site)[1] == 0
+    finally:
+        with site.engine.begin() as connection:
+            connection.execute(update(schema.project).values(admit="trusted"))
+
+
 def test_scratch_is_read_anywhere_and_nothing_of_it_lies_in_the_open(tmp_path: Path) -> None:
     content = bytes(range(256)) * (CHUNK // 100)
     with Scratch(tmp_path) as scratch:

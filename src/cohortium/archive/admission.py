@@ -53,7 +53,6 @@ from cohortium.wire import dicomjson
 
 __all__ = ["Archive", "Offer"]
 
-WISHED = "its sender asked that an owner looks first"
 LARGEST = 2_048_000_000  # bytes of a file, unless the caller says otherwise
 
 
@@ -133,7 +132,7 @@ class Archive:
         held = [(prearchive.sealed(self.objects, row["id"], each, None), len(each)) for each in contents]
         with self.engine.begin() as connection:
             for at, size in held:
-                entry = prearchive.add(connection, row, at, prearchive.DICOM, WISHED, who, size, moment)
+                entry = prearchive.add(connection, row, at, prearchive.DICOM, prearchive.WISHED, who, size, moment)
                 audit.record(connection, who, "put in prearchive", f"{project}/{entry}")
         return len(held)
 

@@ -21,9 +21,10 @@ from cohortium.errors import Refused
 from cohortium.store import now
 from cohortium.store.schema import prearchive
 
-__all__ = ["DICOM", "FILE", "Held", "add", "drop", "expired", "held", "opened", "sealed"]
+__all__ = ["DICOM", "FILE", "WISHED", "Held", "add", "drop", "expired", "held", "opened", "sealed"]
 
 DICOM, FILE = "DICOM", "file"
+WISHED = "its sender asked that an owner looks first"  # a reason, too
 RANDOM, LENGTH = 32, 4
 FIRST = 1 << 16  # bytes among which name and place are
 

@@ -9,12 +9,13 @@ from starlette.exceptions import HTTPException
 from cohortium.govern.roles import May
 from cohortium.web.auth import Access
 from cohortium.web.route import Route
-from cohortium.web.xnat import files, importing, login, making, nodes, people, services, uploading
+from cohortium.web.xnat import files, importing, login, making, nodes, people, prearchive, services, uploading
 
 __all__ = ["ROUTES"]
 
 PROJECT = "/data/projects/{project}"
 RESOURCES = "/data/{place:path}/resources"
+WAITING = "/data/prearchive/projects"
 FILES = f"{RESOURCES}/{{resource}}/files"
 
 
@@ -38,6 +39,14 @@ ROUTES = (
     Route("GET", "/data/search/elements/{name}", services.element, Access.LOGGED_IN),
     Route("GET", "/data/services/dicomdump", services.dump, May.READ),
     Route("POST", "/data/services/import", importing.take, May.WRITE),
+    Route("POST", "/data/services/archive", prearchive.archive, May.DELETE),
+    Route("POST", "/data/services/prearchive/rebuild", prearchive.rebuild, May.DELETE),
+    Route("POST", "/data/services/prearchive/delete", prearchive.delete, May.DELETE),
+    Route("POST", "/data/services/prearchive/move", prearchive.move, May.DELETE),
+    Route("GET", WAITING, prearchive.all_sessions, Access.LOGGED_IN),
+    Route("GET", f"{WAITING}/{{project}}", prearchive.sessions, May.DELETE),
+    Route("GET", f"{WAITING}/{{project}}/{{timestamp}}/waiting", prearchive.show, May.DELETE),
+    Route("GET", f"{WAITING}/{{project}}/{{timestamp}}/waiting/scans", prearchive.scans, May.DELETE),
     Route("GET", f"{PROJECT}/users", people.list_users, May.MANAGE),
     Route("PUT", f"{PROJECT}/users/{{role}}/{{login}}", people.give, May.MANAGE),
     Route("DELETE", f"{PROJECT}/users/{{role}}/{{login}}", people.withdraw, May.MANAGE),

@@ -32,7 +32,21 @@ from cohortium.web.scratch import Scratch
 from cohortium.web.xnat import unpacking
 from cohortium.wire.multipart import media_type
 
-__all__ = ["Study", "Wish", "address_of", "demand_project", "name_session", "new_name", "take", "waiting_at"]
+__all__ = [
+    "WAITING",
+    "Study",
+    "Wish",
+    "address_of",
+    "demand_plain",
+    "demand_project",
+    "described",
+    "name_session",
+    "new_name",
+    "stamp",
+    "survey",
+    "take",
+    "waiting_at",
+]
 
 BATCH, MOST_IN_BATCH = 1 << 26, 200  # bytes, and files, that are admitted together
 HANDLERS = ("", "DICOM-zip", "SI")
@@ -95,7 +109,18 @@ def address_of(request: Request, project_id: int, StudyInstanceUID: str) -> str:
 
 def waiting_at(project: str, moment: str) -> str:
     """Where clients find in the prearchive what came at that moment."""
-    return f"/prearchive/projects/{project}/{datetime.fromisoformat(moment):%Y%m%d_%H%M%S%f}/{WAITING}"
+    return f"/prearchive/projects/{project}/{stamp(moment)}/{WAITING}"
+
+
+def stamp(moment: str) -> str:
+    """A moment as clients read it in addresses of the prearchive."""
+    return f"{datetime.fromisoformat(moment):%Y%m%d_%H%M%S%f}"
+
+
+def demand_plain(request: Request) -> None:
+    """Refuse what would change images that are there, or hide them."""
+    if request.query_params.get("overwrite") == "delete" or request.query_params.get("quarantine") in TRUE:
+        raise Refused("images are neither overwritten nor put in quarantine here: remove a session, or flag it")
 
 
 def _wish(request: Request) -> Wish:
@@ -109,8 +134,7 @@ def _wish(request: Request) -> Wish:
         raise HTTPException(501)
     if destination and not destination.startswith(("/archive", PREARCHIVE)):
         raise BadRequest("a destination begins with /archive or /prearchive")
-    if query.get("overwrite") == "delete" or query.get("quarantine") in TRUE:
-        raise Refused("images are neither overwritten nor put in quarantine here: remove a session, or flag it")
+    demand_plain(request)
     subject_label = query.get("subject") or named.get("subjects", "")
     session_label = query.get("session") or named.get("experiments", "")
     leaves_out = query.get("Ignore-Unparsable") in TRUE
@@ -120,7 +144,7 @@ def _wish(request: Request) -> Wish:
 def _take(request: Request, wish: Wish, package: Scratch) -> str:
     archive: Archive = request.app.state.archive
     limit = request.app.state.config.limits.file_megabytes * 1_000_000
-    study = _survey(wish, package, limit)
+    study = survey(wish, (made for _, made in _described(package, limit)))
     name = new_name(request, wish, study)
     who, moment, taken = user(request).name, now(), 0
     refused: list[Refused] = []
@@ -142,10 +166,10 @@ def _take(request: Request, wish: Wish, package: Scratch) -> str:
     return address_of(request, wish.project_id, study.StudyInstanceUID) + "\r\n"
 
 
-def _survey(wish: Wish, package: Scratch, limit: int) -> Study:
+def survey(wish: Wish, found: Iterable[Instance | None]) -> Study:
     """Whose session it is; refused unless all of it is of one, and of the subject that was named."""
     studies, others, count = set(), 0, 0
-    for _, made in _described(package, limit):
+    for made in found:
         count += 1
         if made is None:
             others += 1
@@ -185,14 +209,17 @@ def name_session(request: Request, wish: Wish, study: Study, name: str) -> None:
 
 
 def _described(package: Scratch, limit: int) -> Iterator[tuple[bytes, Instance | None]]:
-    """Each file, and what image it is; None where it is none."""
+    """Each file, and what image it is."""
     for content in unpacking.files(package, limit):
-        try:
-            made = meta.describe(content, digest="")
-        except Malformed:
-            yield content, None
-        else:
-            yield content, made
+        yield content, described(content)
+
+
+def described(content: bytes) -> Instance | None:
+    """What image it is; None where it is none."""
+    try:
+        return meta.describe(content, digest="")
+    except Malformed:
+        return None
 
 
 def _batches(contents: Iterable[bytes]) -> Iterator[list[bytes]]:
