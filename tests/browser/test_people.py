@@ -136,6 +136,12 @@ def test_the_committee_knows_of_a_project_and_sees_no_image(page: Page, site: Se
     page.get_by_role("link", name="Lung study").click()
     page.get_by_role("heading", name="Its images are not shown to you").wait_for()
     look(page, "outline")
+    page.goto(f"{site.url}/account")
+    page.get_by_role("link", name="Audit").click()
+    page.get_by_label("Person").fill("olga")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("cell", name="open project").first.wait_for()
+    look(page, "audit")
 
 
 def test_an_administrator_accepts_the_terms_and_sees_accounts_and_the_site(page: Page, site: Served) -> None:

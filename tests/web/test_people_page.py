@@ -52,7 +52,7 @@ def newest(site: Served) -> tuple[str, ...]:
 
 def test_an_owner_gives_changes_and_withdraws_roles(site: Served, owner: httpx.Client) -> None:
     assert post(owner, PAGE, person="paul", role="collaborator").status_code == 303
-    assert newest(site) == ("olga", "grant collaborator", "lung/paul", "127.0.0.1", "person")
+    assert newest(site) == ("olga", "grant collaborator", "lung/paul", "127.0.0.1", "owner")
     assert post(owner, PAGE, person="paul", role="member").status_code == 303
     page = owner.get(PAGE).text
     assert "paul" in page

@@ -13,7 +13,7 @@ __all__ = ["ALLOWED", "ON_SITE", "REACHED", "SCOPES", "May", "Role", "Scope", "S
 
 
 class May(StrEnum):
-    """What can be done: the first five with a project, the last two with the site."""
+    """What can be done: the first five with a project, the last three with the site."""
 
     SEE = "see"  # that it exists, its description, protocol and requests
     READ = "read"  # images, resources and what is said of them; search
@@ -21,6 +21,7 @@ class May(StrEnum):
     DELETE = "delete"
     MANAGE = "manage"  # roles, visibility
     ADMINISTER = "administer"  # people of the whole site
+    AUDIT = "audit"  # read who did what in every project
     MAINTAIN = "maintain"  # health, configuration, heads of the audit
 
 
@@ -69,13 +70,13 @@ ALLOWED: Mapping[Role | Standing | Visibility, frozenset[May]] = {
     Visibility.PROTECTED: _of(May.SEE),
     Visibility.PRIVATE: _of(),
     Standing.ADMINISTRATOR: _of(*May),
-    Standing.COMMITTEE: _of(May.SEE),
+    Standing.COMMITTEE: _of(May.SEE, May.AUDIT),
     Standing.MAINTAINER: _of(May.MAINTAIN),
     Standing.PERSON: _of(),
     Standing.GUEST: _of(),
 }
 
-ON_SITE = _of(May.ADMINISTER, May.MAINTAIN)
+ON_SITE = _of(May.ADMINISTER, May.AUDIT, May.MAINTAIN)
 REACHED: Mapping[Standing, tuple[Visibility, ...]] = {  # which projects' visibility reaches whom
     Standing.ADMINISTRATOR: tuple(Visibility),
     Standing.COMMITTEE: tuple(Visibility),

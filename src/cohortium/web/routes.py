@@ -14,6 +14,7 @@ from cohortium.web.auth import Access, guard
 from cohortium.web.portal import (
     account,
     accounts,
+    audit,
     datasets,
     files,
     flags,
@@ -73,6 +74,8 @@ ROUTES = (
     Route("POST", "/people/state", accounts.change_state, May.ADMINISTER),
     Route("POST", "/people/invitations", accounts.invite, May.ADMINISTER),
     Route("POST", "/people/invitations/{invitation_id}/withdraw", accounts.withdraw_invitation, May.ADMINISTER),
+    Route("GET", "/audit", audit.page, May.AUDIT),
+    Route("GET", "/audit/export", audit.export, May.AUDIT),
     Route("GET", "/site", site.state, May.MAINTAIN),
     Route("GET", "/scans/{scan_id}", pages.scan, May.READ),
     *flags.ROUTES,

@@ -104,7 +104,7 @@ _TABLE = (
     Route("GET", "/invitations", people.invitations_of_site, May.ADMINISTER),
     Route("POST", "/invitations", people.invite_to_site, May.ADMINISTER, 201),
     Route("DELETE", "/invitations/{invitation_id}", people.withdraw_from_site, May.ADMINISTER, 204),
-    Route("GET", "/audit", site.of_site, May.ADMINISTER),
+    Route("GET", "/audit", site.of_site, May.AUDIT),
     Route("GET", "/site", site.state, May.MAINTAIN),
 )
 

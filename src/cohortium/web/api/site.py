@@ -19,6 +19,7 @@ __all__ = ["of_project", "of_site", "state"]
 
 Before = Annotated[int, Query(alias="after", ge=0, lt=1 << 63, description="As the `Link` before had it.")]
 Text = Annotated[str, Query(max_length=64)]
+Day = Annotated[str, Query(pattern=r"^(\d{4}-\d\d-\d\d)?$", description="A day (UTC), included.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -38,10 +39,18 @@ def state(request: Request) -> api.Site:
 
 
 def of_site(
-    request: Request, response: Response, who: Text = "", what: Text = "", after: Before = 0, limit: Limit = 100
+    request: Request,
+    response: Response,
+    project: Text = "",
+    who: Text = "",
+    what: Text = "",
+    since: Day = "",
+    until: Day = "",
+    after: Before = 0,
+    limit: Limit = 100,
 ) -> list[api.AuditRow]:
     """The audit of the whole site, newest first."""
-    return _rows(request, response, "", who, what, after, limit)
+    return _rows(request, response, project, who, what, since, until, after, limit)
 
 
 def of_project(
@@ -50,18 +59,29 @@ def of_project(
     name: str,
     who: Text = "",
     what: Text = "",
+    since: Day = "",
+    until: Day = "",
     after: Before = 0,
     limit: Limit = 100,
 ) -> list[api.AuditRow]:
     """Who did what with the project, newest first."""
-    return _rows(request, response, name, who, what, after, limit)
+    return _rows(request, response, name, who, what, since, until, after, limit)
 
 
 def _rows(
-    request: Request, response: Response, project: str, who: str, what: str, before: int, limit: int
+    request: Request,
+    response: Response,
+    project: str,
+    who: str,
+    what: str,
+    since: str,
+    until: str,
+    before: int,
+    limit: int,
 ) -> list[api.AuditRow]:
+    wanted = {"project": project, "who": who, "what": what, "since": since, "until": until}
     with reading(request).connect() as connection:
-        found = trail.rows(connection, project=project, who=who, what=what, before=before, limit=limit)
+        found = trail.rows(connection, **wanted, before=before, limit=limit)
     with request.app.state.engine.begin() as connection:
         record(request, connection, "read audit", project or "site")
     if len(found) == limit:

@@ -59,7 +59,7 @@ def give_role(
         with request.app.state.engine.begin() as connection:
             project_id, account = _project(connection, request, name), users.named(connection, person.strip())
             grants.give(connection, account.id, project_id, Role(role), user(request).name, quota)
-            record(request, connection, f"grant {role}", f"{name}/{account.name}")
+            record(request, connection, f"grant {role}", f"{name}/{account.name}", project_id, May.MANAGE)
     except Refused as error:
         return _page(request, name, problem=str(error), status=422)
     return RedirectResponse(f"/projects/{name}/people", 303)
@@ -72,7 +72,7 @@ def withdraw_role(request: Request, name: str, person: Text = "", form: Text = "
         with request.app.state.engine.begin() as connection:
             project_id, account = _project(connection, request, name), users.named(connection, person)
             grants.withdraw(connection, account.id, project_id)
-            record(request, connection, "revoke role", f"{name}/{account.name}")
+            record(request, connection, "revoke role", f"{name}/{account.name}", project_id, May.MANAGE)
     except Refused as error:
         return _page(request, name, problem=str(error), status=422)
     return RedirectResponse(f"/projects/{name}/people" if account.id != user(request).id else "/", 303)
@@ -84,8 +84,9 @@ def make_visible(request: Request, name: str, visibility: Text = "", form: Text 
     if visibility not in set(Visibility):
         raise HTTPException(400)
     with request.app.state.engine.begin() as connection:
-        grants.make_visible(connection, _project(connection, request, name), Visibility(visibility))
-        record(request, connection, f"make {visibility}", name)
+        project_id = _project(connection, request, name)
+        grants.make_visible(connection, project_id, Visibility(visibility))
+        record(request, connection, f"make {visibility}", name, project_id, May.MANAGE)
     return RedirectResponse(f"/projects/{name}/people", 303)
 
 
@@ -98,7 +99,7 @@ def invite(request: Request, name: str, email: Text = "", role: Text = "", form:
         with request.app.state.engine.begin() as connection:
             project_id = _project(connection, request, name)
             token = invitations.make(connection, user(request), email.strip(), project_id, Role(role))
-            record(request, connection, f"invite {role}", name)
+            record(request, connection, f"invite {role}", name, project_id, May.MANAGE)
     except Refused as error:
         return _page(request, name, problem=str(error), status=422)
     return _page(request, name, **sent(request, token, email.strip()))
@@ -108,9 +109,10 @@ def withdraw_invitation(request: Request, name: str, invitation_id: RowId, form:
     """End an invitation that nobody has accepted."""
     demand_form_token(request, form)
     with request.app.state.engine.begin() as connection:
-        if not invitations.withdraw(connection, invitation_id, _project(connection, request, name)):
+        project_id = _project(connection, request, name)
+        if not invitations.withdraw(connection, invitation_id, project_id):
             raise HTTPException(404)
-        record(request, connection, "withdraw invitation", name)
+        record(request, connection, "withdraw invitation", name, project_id, May.MANAGE)
     return RedirectResponse(f"/projects/{name}/people", 303)
 
 
