@@ -7,7 +7,7 @@ crash leaves at most an object that nothing refers to and that the next try adop
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -54,6 +54,7 @@ from cohortium.wire import dicomjson
 __all__ = ["Archive", "Offer"]
 
 LARGEST = 2_048_000_000  # bytes of a file, unless the caller says otherwise
+PORTION = 1 << 24  # bytes of offers that are in memory together, and their last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,14 @@ class Aside:
     refusal: Unfit
     at: Address
     offered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What receipt and inspection have nothing against."""
+
+    instance: Instance
+    header: dicomjson.Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +116,13 @@ class Archive:
     ) -> list[Instance | Refused]:
         """Store and index what is offered to the project, on the word of `who`; the same bytes again: no change.
 
-        One answer each, in order: `Refused` where the receipt, the inspection or the index says no. Takes one offer
-        after the other, and writes the index once. `aside`: what the check refuses waits in the project's prearchive.
+        One answer each, in order: `Refused` where the receipt, the inspection or the index says no. Takes about
+        `PORTION` bytes of offers at a time, and writes the index once. `aside`: what the check refuses waits in the
+        project's prearchive.
         """
         with self.engine.execution_options(reading=True).begin() as connection:
             row = projects.project_named(connection, project)
-            stored = [self._store(connection, row, offer, aside) for offer in offers]
+            stored = [each for some in _portions(offers) for each in self._store(connection, row, some, aside)]
         with self.engine.begin() as connection:
             answers = self._indexed(connection, row, stored, who)
             series = {each.SeriesInstanceUID for each in answers if isinstance(each, Instance)}
@@ -173,7 +183,7 @@ class Archive:
             with self.engine.begin() as connection:
                 told = _refusal(connection, row, checked, prearchive.FILE, who, now())
             raise told
-        at, is_new = self.objects.keep(self.objects.keys.of(row["id"], checked.key_of), found)
+        at, is_new = self.objects.keep(self.objects.keys.of(row["id"], checked.key_of), found, digest)
         file: dict[str, Any] = {"key_id": at.key, "admitted": vouched, "site": receipt.site if receipt else ""}
         file |= {"digest": digest, "size": len(found), "media_type": checked.media_type, "by": who}
         with self.engine.begin() as connection:
@@ -286,26 +296,26 @@ class Archive:
         return Aside(refusal, prearchive.sealed(self.objects, project["id"], content, to), len(content))
 
     def _store(
-        self, connection: Connection, project: RowMapping, offer: Offer, aside: bool
+        self, connection: Connection, project: RowMapping, offers: Sequence[Offer], aside: bool
+    ) -> list[Stored | Aside | Refused]:
+        read = [_read(connection, project, offer) for offer in offers]
+        arriving = Arriving(connection, project, [each.instance for each in read if isinstance(each, Read)])
+        return [self._kept(project, offer, each, arriving, aside) for offer, each in zip(offers, read, strict=True)]
+
+    def _kept(
+        self, project: RowMapping, offer: Offer, read: Read | Refused, arriving: Arriving, aside: bool
     ) -> Stored | Aside | Refused:
-        digest = sha256(offer.content).hexdigest()
+        if isinstance(read, Unfit) and aside:
+            return self._aside(project, offer.content, None, read)
+        if isinstance(read, Refused):
+            return read
         try:
-            _check_receipt(connection, project, digest, offer.receipt)
-            if project["admit"] == "trusted":
-                file = elements.read(offer.content)
-            else:
-                file = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
-            instance = meta.described(file, digest)
-            Arriving(connection, project, [instance]).news(instance)
-            key = self.objects.keys.of(project["id"], instance.PatientID)
-        except Malformed as error:
-            return Refused(f"not admitted: {error}")
-        except Unfit as refusal:
-            return self._aside(project, offer.content, None, refusal) if aside else refusal
+            arriving.news(read.instance)
+            key = self.objects.keys.of(project["id"], read.instance.PatientID)
         except Refused as refusal:
             return refusal
-        at, is_new = self.objects.keep(key, offer.content)
-        return Stored(Arrival(instance, dicomjson.document(file.elements), at), is_new)
+        at, is_new = self.objects.keep(key, offer.content, read.instance.digest)
+        return Stored(Arrival(read.instance, read.header, at), is_new)
 
     def _indexed(
         self, connection: Connection, row: RowMapping, stored: Sequence[Stored | Aside | Refused], who: str
@@ -330,6 +340,35 @@ class Archive:
         found.finish()
         audit.record_all(connection, who, said)
         return answers
+
+
+def _portions(offers: Iterable[Offer]) -> Iterator[list[Offer]]:
+    """Offers of which the index is asked together, few enough to be in memory together."""
+    portion, size = [], 0
+    for offer in offers:
+        portion.append(offer)
+        size += len(offer.content)
+        if size >= PORTION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _read(connection: Connection, project: RowMapping, offer: Offer) -> Read | Refused:
+    """What is offered, where receipt and inspection have nothing against it."""
+    digest = sha256(offer.content).hexdigest()
+    try:
+        _check_receipt(connection, project, digest, offer.receipt)
+        if project["admit"] == "trusted":
+            file = elements.read(offer.content)
+        else:
+            file = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
+        return Read(meta.described(file, digest), dicomjson.document(file.elements))
+    except Malformed as error:
+        return Refused(f"not admitted: {error}")
+    except Refused as refusal:
+        return refusal
 
 
 def _refusal(

@@ -76,11 +76,14 @@ class Objects:
 
     def put(self, key: int, content: bytes | memoryview) -> Address:
         """Keep the bytes under the data key of that id, once; durable when this returns."""
-        return self.keep(key, content)[0]
+        return self.keep(key, content, sha256(content).hexdigest())[0]
 
-    def keep(self, key: int, content: bytes | memoryview) -> tuple[Address, bool]:
-        """The same, and whether they were not there before: else somebody may be about to let go of them."""
-        at = Address(key, sha256(content).hexdigest(), len(content))
+    def keep(self, key: int, content: bytes | memoryview, digest: str) -> tuple[Address, bool]:
+        """The same for bytes whose SHA-256 the caller computed, and whether they were not there before.
+
+        Else somebody may be about to let go of them.
+        """
+        at = Address(key, digest, len(content))
         secret = self.keys[key]
         place = secret.place(at.name)
         is_new = self.storage.write(place, sealed.sealed(secret.seals(at.digest), content))

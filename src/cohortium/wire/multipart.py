@@ -70,7 +70,7 @@ class Reader:
         while (found := self._found()) is not None:
             end, rest = found
             if self._inside:
-                yield _part(bytes(memoryview(self._buffer)[:end]), self._limit)
+                yield _part(self._buffer, end, self._limit)
             self._inside = True
             self._ended = self._buffer[rest : rest + 2] == b"--"
             line = self._buffer.find(b"\r\n", rest)
@@ -106,15 +106,16 @@ class Reader:
             self._searched = at + 1  # content that looks like a delimiter
 
 
-def _part(raw: bytes, limit: int) -> Part:
-    """`raw` begins with the line end of its delimiter."""
-    end = 0 if raw.startswith(b"\r\n\r\n") else raw.find(b"\r\n\r\n", 0, HEAD)
+def _part(buffer: bytearray, stop: int, limit: int) -> Part:
+    """The part before `stop` in a buffer that begins with the line end of its delimiter; its content is copied once."""
+    end = 0 if buffer.startswith(b"\r\n\r\n", 0, stop) else buffer.find(b"\r\n\r\n", 0, min(HEAD, stop))
     if end < 0:
         raise Malformed("a part of the body has no end of its header fields, or too many of them")
-    if len(raw) - end - 4 > limit:
+    if stop - end - 4 > limit:
         raise TooLarge("a part of the body is larger than what is taken")
-    fields = HeaderParser().parsestr(raw[2 : end + 2].decode("latin-1"))
-    return Part({key.lower(): str(value) for key, value in fields.items()}, raw[end + 4 :])
+    fields = HeaderParser().parsestr(buffer[2 : end + 2].decode("latin-1"))
+    with memoryview(buffer)[end + 4 : stop] as content:
+        return Part({key.lower(): str(value) for key, value in fields.items()}, bytes(content))
 
 
 class Writer:
