@@ -29,6 +29,7 @@ VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "to
 VALUES |= {"project": "lung", "numbers": "1", "path": "7FE00010"}
 VALUES |= {"place": "projects/lung/subjects", "resource": "DICOM", "file": "x", "rest": "x"}
 VALUES |= {"role": "Members", "login": "guest", "visibility": "public", "timestamp": "20260101_000000000000"}
+VALUES |= {"role": "Members", "login": "nobody-of-that-name", "visibility": "private"}
 NOT_THERE = portal_site.NOT_THERE | {"study": "1.2", "series": "1.3", "instance": "1.4"}
 OUTSIDE = ("nobody", "one-time", "person")  # who must learn nothing of the project
 CALLERS = (*OUTSIDE, *(each.value for each in Role), "committee", "maintainer", "administrator")
