@@ -38,6 +38,8 @@ def home(request: Request) -> Response:
 
 def log_in(request: Request, username: Text = "", password: Text = "") -> Response:
     """Open a session for a name and a password, or an API token in place of one."""
+    if not password:
+        raise HTTPException(401)
     if password.startswith(tokens.MARK):
         with reading(request).connect() as connection:
             who = tokens.whose(connection, password)
