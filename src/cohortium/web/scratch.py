@@ -12,6 +12,7 @@ from tempfile import TemporaryFile
 
 from cohortium import sealed
 from cohortium.errors import Malformed
+from cohortium.store.room import room
 from cohortium.wire.multipart import TooLarge
 
 __all__ = ["Scratch"]
@@ -38,12 +39,12 @@ class Scratch(io.RawIOBase):
         if self.size > LARGEST:
             raise TooLarge("the body is larger than what is taken")
         while len(self._tail) >= CHUNK:
-            self._file.write(sealed.sealed(self._key, bytes(self._tail[:CHUNK])))
+            self._write(bytes(self._tail[:CHUNK]))
             del self._tail[:CHUNK]
 
     def finish(self) -> None:
         """The body is whole."""
-        self._file.write(sealed.sealed(self._key, bytes(self._tail)))
+        self._write(bytes(self._tail))
         self._tail.clear()
 
     def readable(self) -> bool:
@@ -76,8 +77,14 @@ class Scratch(io.RawIOBase):
         return bytes(found)
 
     def close(self) -> None:
-        self._file.close()
+        with room():  # what a full disk did not take is tried again here
+            self._file.close()
         super().close()
+
+    def _write(self, chunk: bytes) -> None:
+        with room():
+            self._file.write(sealed.sealed(self._key, chunk))
+            self._file.flush()
 
     def _opened(self, number: int) -> bytes:
         if self._chunk[0] != number:
