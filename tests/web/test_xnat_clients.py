@@ -13,20 +13,35 @@ import httpx
 import pytest
 import pyxnat
 import xnat
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from requests import Session
 from sqlalchemy import select, update
 from xnat.exceptions import XNATLoginFailedError, XNATResponseError
 
 import portal_site
 from cohortium.govern import grants, tokens, users
+from cohortium.govern.quotas import Quota
 from cohortium.govern.roles import Role, Scope, Visibility
 from cohortium.store import schema
 from portal_site import Served
 
 LOG = logging.getLogger("xnat")
 SERIES = ("2.25.801", "2.25.802")
-IMAGES = [*portal_site.slices(3, series=SERIES[0]), *portal_site.slices(2, subject="S-0002", series=SERIES[1])]
+
+
+def with_codes(content: bytes) -> bytes:
+    """The image with a sequence that holds another one."""
+    made, code = dcmread(io.BytesIO(content)), Dataset()
+    code.CodeValue, code.EquivalentCodeSequence = "24627-2", [Dataset()]
+    code.EquivalentCodeSequence[0].CodeMeaning = "Chest CT"
+    made.ProcedureCodeSequence, made.ReferencedStudySequence = [code], []
+    return portal_site.encode(made)
+
+
+IMAGES = [
+    *map(with_codes, portal_site.slices(3, series=SERIES[0])),
+    *portal_site.slices(2, subject="S-0002", series=SERIES[1]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +170,16 @@ def test_the_header_of_a_scan(client: Any) -> None:
     rows = {row["tag1"]: row for row in scan.dicom_dump()}
     assert rows["(0010,0020)"]["value"] == "S-0001"
     assert rows["(0008,0060)"]["desc"] == "Modality"
+    assert "(7FE0,0010)" not in rows
+    said = [(row["tag1"], row["tag2"], row["value"]) for row in scan.dicom_dump(fields=["ProcedureCodeSequence"])]
+    code, equivalent = "(0008,1032)", "(0008,0121)"
+    assert said == [
+        (code, "", ""),
+        (code, "(0008,0100)", "24627-2"),
+        (code, equivalent, ""),
+        (f"{code} {equivalent}", "(0008,0104)", "Chest CT"),
+    ]
+    assert rows["(0008,1110)"]["vr"] == "SQ"
     (row,) = scan.dicom_dump(fields=["Modality"])
     assert row["value"] == "CT"
 
@@ -215,6 +240,20 @@ def test_an_owner_gives_and_takes_roles(site: Served) -> None:
         connection.projects["lung"].set_access("mia", "members")
         assert connection.projects["lung"].users["mia"].access_level == "Members"
         assert connection.projects["lung"].users["mia"].group == "lung_member"
+
+
+def test_a_role_given_by_a_client_keeps_the_quota_and_what_was_read_of_it(site: Served) -> None:
+    secret = account(site, "oona", Role.OWNER)
+    account(site, "maja", None)
+    with site.engine.begin() as connection:
+        quota = Quota(bytes_day=1, instances_total=7)
+        grants.give(connection, users.named(connection, "maja").id, 1, Role.COLLABORATOR, "oona", quota)
+        connection.execute(update(schema.grant).where(schema.grant.c.instances_total == 7).values(since="2026-01-31"))
+    with pyxnat.Interface(server=site.url, user="oona", password=secret) as interface:
+        interface.select.project("lung").add_user("maja", "member")
+    with site.engine.connect() as connection:
+        (held,) = [each for each in grants.granted(connection, 1) if each.name == "maja"]
+    assert held == grants.Granted("maja", Role.MEMBER, "oona", "2026-01-31", quota)
 
 
 def test_a_guest_reads_what_is_public(site: Served) -> None:

@@ -109,8 +109,9 @@ def test_what_is_not_kept_is_refused_and_not_dropped(mara: Any) -> None:
         mara.projects["lung"].subjects["S-0001"].demographics.gender = "female"
     with pytest.raises(XNATResponseError, match="409"):
         mara.put("/data/projects/lung/experiments/lost")
-    with pytest.raises(XNATResponseError, match="501"):
-        mara.put("/data/projects/lung/subjects/S-0001/assessors/one")
+    for way in ("subjects/S-0001/assessors/one", "subjects/S-0001/projects/lung", "subjects/S-0001/projects/other"):
+        with pytest.raises(XNATResponseError, match="501"):
+            mara.put(f"/data/projects/lung/{way}")
 
 
 def test_who_may_only_read_makes_nothing(site: Served) -> None:

@@ -7,12 +7,12 @@ what is to be done with it: who may not, finds nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, literal, or_, select
 
 from cohortium.archive.resources import Level
 from cohortium.govern.grants import permitted
@@ -23,6 +23,7 @@ from cohortium.store.schema import instance, project, scan, session, subject
 
 __all__ = ["ACCESSION", "LEVELS", "Node", "below", "node", "numbered"]
 
+AT_ONCE = 500  # rows
 LEVELS = (Level.PROJECT, Level.SUBJECT, Level.SESSION, Level.SCAN)
 TABLES: Mapping[Level, Table] = {
     Level.PROJECT: project,
@@ -37,6 +38,7 @@ LABELS = {
     Level.SCAN: scan.c.label,
 }
 ACCESSION = {Level.SUBJECT: "COHORTIUM_S", Level.SESSION: "COHORTIUM_E"}
+More = Callable[[Connection, Sequence[int]], dict[int, dict[str, Any]]]
 NUMBER = re.compile(r"COHORTIUM_[SE]([0-9]{5,18})")
 
 
@@ -94,10 +96,24 @@ def node(connection: Connection, who: User, path: Sequence[tuple[Level, str]], m
     return Node(level, found[: depth + 1], found[depth + 1 :])
 
 
-def below(
-    connection: Connection, who: User, level: Level, top: Node | None, may: May = May.READ
-) -> list[Mapping[str, Any]]:
-    """Rows of that level at or below `top` (None: of all that may be seen), each with what stands above it."""
+def below(engine: Engine, who: User, level: Level, top: Node | None) -> Iterator[Mapping[str, Any]]:
+    """Rows of that level at or below `top` (None: of all that may be read), each with what stands above it.
+
+    Each page is a query of its own, so that as many rows as there are cost no more memory, and none is held open.
+    """
+    query, after = _below(who, level, top).limit(AT_ONCE), 0
+    while True:
+        with engine.connect() as connection:
+            rows: Sequence[Any] = connection.execute(query.where(TABLES[level].c.id > after)).mappings().all()
+            if level in MORE:
+                rows = _with(connection, rows, TABLES[level], MORE[level])
+        yield from rows
+        if len(rows) < AT_ONCE:
+            return
+        after = rows[-1][f"{level}_id"]
+
+
+def _below(who: User, level: Level, top: Node | None) -> Select[Any]:
     tops = LEVELS[: LEVELS.index(level) + 1]
     columns: list[ColumnElement[Any]] = [
         column.label(f"{each}_{column.name}")
@@ -105,15 +121,10 @@ def below(
         for column in TABLES[each].c
         if each is level or column in (TABLES[each].c.id, LABELS[each], project.c.title, session.c.label)
     ]
-    query = _joined(select(*columns), Level.PROJECT, level).where(project.c.id.in_(permitted(who, may)))
+    query = _joined(select(*columns), Level.PROJECT, level).where(project.c.id.in_(permitted(who, May.READ)))
     if top is not None:
         query = query.where(TABLES[top.level].c.id == top.ids[-1])
-    rows = connection.execute(query.order_by(TABLES[level].c.id)).mappings().all()
-    if level is Level.SESSION:
-        return _with(connection, rows, session, _modalities)
-    if level is Level.SCAN:
-        return _with(connection, rows, scan, _sizes)
-    return [dict(row) for row in rows]
+    return query.order_by(TABLES[level].c.id)
 
 
 def _called(level: Level, text: str, *, by_label: bool) -> ColumnElement[bool]:
@@ -132,12 +143,9 @@ def _joined(query: Select[Any], top: Level, bottom: Level) -> Select[Any]:
     return query
 
 
-def _with(connection: Connection, rows: Sequence[Any], table: Table, more: Any) -> list[Mapping[str, Any]]:
-    ids = [row[f"{table.name}_id"] for row in rows]
-    extra: dict[int, dict[str, Any]] = {}
-    for at in range(0, len(ids), 500):
-        extra |= more(connection, ids[at : at + 500])
-    return [{**row, **extra.get(row[f"{table.name}_id"], {})} for row in rows]
+def _with(connection: Connection, rows: Sequence[Any], table: Table, more: More) -> list[Mapping[str, Any]]:
+    extra = more(connection, [row[f"{table.name}_id"] for row in rows])
+    return [{**row, **extra[row[f"{table.name}_id"]]} for row in rows]
 
 
 def _modalities(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -155,3 +163,6 @@ def _sizes(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, An
     )
     found: dict[int, dict[str, Any]] = {each: {"instances": 0, "frames": 0, "size": 0} for each in ids}
     return found | {row[0]: {"instances": row[1], "frames": row[2], "size": row[3]} for row in rows}
+
+
+MORE: Mapping[Level, More] = {Level.SESSION: _modalities, Level.SCAN: _sizes}

@@ -123,12 +123,20 @@ def granted(connection: Connection, project_id: int) -> list[Granted]:
 
 
 def give(
-    connection: Connection, user_id: int, project_id: int, role: Role, by: str = "", quota: Quota = AS_CONFIGURED
+    connection: Connection, user_id: int, project_id: int, role: Role, by: str = "", quota: Quota | None = AS_CONFIGURED
 ) -> None:
-    """Give a person one role in a project, in place of any other there, on the word of `by`."""
+    """Give a person one role in a project, in place of any other there, on the word of `by`.
+
+    Where `quota` is None, that of the role before stays, with the day from which it counts.
+    """
     standing = connection.scalar(select(user.c.standing).where(user.c.id == user_id))
     if standing == Standing.MAINTAINER:
         raise Refused("a maintainer sees no data and so has no role in a project; name another account")
+    if quota is None:
+        held = grant.c.user_id == user_id, grant.c.project_id == project_id
+        if connection.execute(update(grant).where(*held).values(role=role.value, by=by)).rowcount:
+            return
+        quota = AS_CONFIGURED
     withdraw(connection, user_id, project_id)
     values = {"user_id": user_id, "project_id": project_id, "role": role.value, "by": by, "since": now()}
     values |= asdict(quota)

@@ -9,7 +9,18 @@ from starlette.exceptions import HTTPException
 from cohortium.govern.roles import May
 from cohortium.web.auth import Access
 from cohortium.web.route import Route
-from cohortium.web.xnat import files, importing, login, making, nodes, people, prearchive, services, uploading
+from cohortium.web.xnat import (
+    files,
+    importing,
+    login,
+    making,
+    nodes,
+    people,
+    prearchive,
+    search,
+    services,
+    uploading,
+)
 
 __all__ = ["ROUTES"]
 
@@ -35,8 +46,10 @@ ROUTES = (
     Route("GET", "/xapi/schemas/{name}", services.schema, Access.LOGGED_IN),
     Route("GET", "/xapi/plugins/", services.plugins, Access.LOGGED_IN),
     Route("GET", "/xapi/access/projects", services.access, Access.LOGGED_IN),
-    Route("GET", "/data/search/elements", services.elements, Access.LOGGED_IN),
-    Route("GET", "/data/search/elements/{name}", services.element, Access.LOGGED_IN),
+    Route("POST", "/data/search", search.search, Access.LOGGED_IN),
+    *(Route(method, "/data/search/saved{rest:path}", absent, Access.LOGGED_IN) for method in ("GET", "PUT", "DELETE")),
+    Route("GET", "/data/search/elements", search.elements, Access.LOGGED_IN),
+    Route("GET", "/data/search/elements/{name}", search.element, Access.LOGGED_IN),
     Route("GET", "/data/services/dicomdump", services.dump, May.READ),
     Route("POST", "/data/services/import", importing.take, May.WRITE),
     Route("POST", "/data/services/archive", prearchive.archive, May.DELETE),

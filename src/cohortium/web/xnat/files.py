@@ -122,7 +122,7 @@ def file(request: Request, place: str, resource: str, file: str) -> Response:
 
 def _answer(request: Request, some: list[Files]) -> Response:
     if request.query_params.get("format") != "zip":
-        rows = [_file_row(each) for one in some for each in _files(request, one)]
+        rows = (_file_row(each) for one in some for each in _files(request, one))
         return table(request, rows, FILE_COLUMNS)
     if not some:
         raise HTTPException(404)
@@ -136,8 +136,7 @@ def _answer(request: Request, some: list[Files]) -> Response:
 
 def _scans(request: Request, top: Node, names: str) -> list[Node]:
     """Scans of a session by `ALL`, or by labels or types with commas between them."""
-    with reading(request).connect() as connection:
-        rows = places.below(connection, user(request), Level.SCAN, top)
+    rows = places.below(reading(request), user(request), Level.SCAN, top)
     wanted = set(names.split(","))
     chosen = [
         row
@@ -151,11 +150,11 @@ def _scans(request: Request, top: Node, names: str) -> list[Node]:
 
 def _resources(request: Request, of: Node) -> list[Files]:
     found = []
-    with reading(request).connect() as connection:
-        if of.level is Level.SCAN:
-            row = places.below(connection, user(request), Level.SCAN, of)[0]
+    if of.level is Level.SCAN:
+        for row in places.below(reading(request), user(request), Level.SCAN, of):
             if row["instances"]:
                 found.append(Files(of, f"D{of.ids[-1]}", DICOM, DICOM, "RAW", row["instances"], row["size"], ()))
+    with reading(request).connect() as connection:
         for each in find.resources(connection, user(request), of.project_id, of.level, of.of):
             size = sum(file.size for file in each.files)
             found.append(Files(of, str(each.id), each.label, "", each.kind, len(each.files), size, each.files))

@@ -45,7 +45,7 @@ class Wish:
 def put(request: Request, place: str) -> Response:
     """Make what the address names, unless it is there, and give it the fields that the query names."""
     *above, word, name = nodes.parts(place)
-    if word not in nodes.WORDS:
+    if word not in nodes.WORDS or (nodes.WORDS[word] is Level.PROJECT and above):  # which would share it
         raise HTTPException(501)
     wish, level = _wish(request), nodes.WORDS[word]
     if level is Level.PROJECT:

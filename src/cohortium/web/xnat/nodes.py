@@ -107,30 +107,29 @@ def _depth(level: Level) -> int:
 def _list(request: Request, level: Level, top: Node | None) -> Response:
     if top is not None and _depth(top.level) >= _depth(level):
         raise HTTPException(404)
-    with reading(request).connect() as connection:
-        rows = [_row(level, row) for row in places.below(connection, user(request), level, top)]
+    rows = (_row(level, row) for row in places.below(reading(request), user(request), level, top))
     wanted = {name: text for name, text in request.query_params.items() if name not in PATHS.split(",")}
     if kinds := request.query_params.get("xsiType"):
-        rows = [row for row in rows if row["xsiType"] in kinds.split(",")]
-    for name in ("ID", "label", *wanted):
-        rows = _matching(rows, name, request.query_params.get(name))
+        rows = (row for row in rows if row["xsiType"] in kinds.split(","))
+    told = {
+        name.rpartition("/")[2]: request.query_params[name]
+        for name in ("ID", "label", *wanted)
+        if name in request.query_params
+    }
+    rows = (row for row in rows if all(_matches(row, name, text) for name, text in told.items()))
     note(request, f"list {level}s", top, f"?{searched(request, **wanted)}" if wanted else "")
     return table(request, rows, COLUMNS[level])
 
 
-def _matching(rows: list[dict[str, Any]], name: str, text: str | None) -> list[dict[str, Any]]:
-    """Rows whose attribute of that name has that value, `*` and `%` standing for anything at its end."""
-    key = name.rsplit("/", 1)[-1]
-    if text is None or not rows or key not in rows[0]:
-        return rows
-    if text.endswith(("*", "%")):
-        return [row for row in rows if str(row[key]).startswith(text[:-1])]
-    return [row for row in rows if str(row[key]) == text]
+def _matches(row: Mapping[str, Any], name: str, text: str) -> bool:
+    """Whether the attribute, if there is one of that name, has that value; a last `*` or `%` stands for anything."""
+    held = str(row.get(name, text))
+    return held.startswith(text[:-1]) if text.endswith(("*", "%")) else held == text
 
 
 def _one(request: Request, found: Node) -> Response:
+    row = next(places.below(reading(request), user(request), found.level, found), None)
     with reading(request).connect() as connection:
-        row = next(iter(places.below(connection, user(request), found.level, found)), None)
         own = fields.fields_of(connection, found.project_id, found.level, found.of)
     if row is None:
         raise HTTPException(404)

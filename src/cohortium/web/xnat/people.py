@@ -29,12 +29,13 @@ def list_users(request: Request, project: str) -> Response:
 
 
 def give(request: Request, project: str, role: str, login: str) -> Response:
-    """Give an account that role in place of any other."""
+    """Give an account that role in place of any other; the quota that it had there stays."""
     named = _role(role)
     with request.app.state.engine.begin() as connection:
         project_id = grants.id_of(connection, user(request), project, May.MANAGE)
         try:
-            grants.give(connection, users.named(connection, login).id, project_id, named, user(request).name)
+            account = users.named(connection, login)
+            grants.give(connection, account.id, project_id, named, user(request).name, None)
         except Refused:
             raise HTTPException(404) from None
         record(request, connection, f"grant {named}", f"{project}/{login}", project_id, May.MANAGE)

@@ -1,4 +1,4 @@
-"""What clients ask of the site itself: schemas, elements that can be searched, the header of a scan, and removal."""
+"""What clients ask of the site itself: schemas, roles, the header of a scan, and removal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cohortium.web.errors import BadRequest
 from cohortium.web.xnat import nodes, types
 from cohortium.web.xnat.tables import table
 
-__all__ = ["access", "dump", "element", "elements", "plugins", "remove", "schema", "schemas"]
+__all__ = ["access", "dump", "plugins", "remove", "schema", "schemas"]
 
 REASON = "removed by an owner through an XNAT client"
 REMOVABLE = {Level.SUBJECT: Removable.SUBJECT, Level.SESSION: Removable.SESSION, Level.SCAN: Removable.SCAN}
@@ -45,19 +45,6 @@ def schema(name: str) -> Response:
     if name != "xnat":
         raise HTTPException(404)
     return Response(types.schema(), media_type="application/xml")
-
-
-def elements(request: Request) -> Response:
-    """Types of which there are lists."""
-    rows = [{"ELEMENT_NAME": name, "SINGULAR": name.removeprefix("xnat:"), "PLURAL": name} for name in types.elements()]
-    return table(request, rows, ("ELEMENT_NAME", "SINGULAR", "PLURAL"))
-
-
-def element(request: Request, name: str) -> Response:
-    """Attributes by which a search of its own would go; there is none, lists are matched by their columns instead."""
-    if name not in types.elements():
-        raise HTTPException(404)
-    return table(request, [], ("FIELD_ID", "HEADER", "SUMMARY", "TYPE"))
 
 
 def plugins() -> Response:
@@ -132,11 +119,17 @@ def _tag(name: str) -> str:
     return f"{tag:08X}"
 
 
-def _elements(header: Mapping[str, Any], wanted: set[str]) -> Iterator[Mapping[str, str]]:
+def _elements(header: Mapping[str, Any], wanted: set[str], around: str = "") -> Iterator[Mapping[str, str]]:
+    """A row for each element, those of a sequence behind its own with its tag in front, as XNAT has them."""
     for tag, each in sorted(header.items()):
-        if (wanted and tag not in wanted) or "BulkDataURI" in each or each["vr"] == "SQ":
+        if (wanted and tag not in wanted) or "BulkDataURI" in each:
             continue
-        values = (value.get("Alphabetic", "") if isinstance(value, dict) else value for value in each.get("Value", []))
+        shown = f"({tag[:4]},{tag[4:]})"
+        items = each.get("Value", []) if each["vr"] == "SQ" else []
+        values = [] if items else each.get("Value", [])
+        text = "\\".join(str(one.get("Alphabetic", "") if isinstance(one, dict) else one) for one in values)
         said = dictionary_description(int(tag, 16)) if dictionary_has_tag(int(tag, 16)) else ""
-        text = "\\".join(map(str, values))
-        yield {"tag1": f"({tag[:4]},{tag[4:]})", "tag2": "", "vr": each["vr"], "value": text, "desc": said}
+        tags = {"tag1": around, "tag2": shown} if around else {"tag1": shown, "tag2": ""}
+        yield {**tags, "vr": each["vr"], "value": text, "desc": said}
+        for item in items:
+            yield from _elements(item, set(), f"{around} {shown}".lstrip())

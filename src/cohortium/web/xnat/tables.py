@@ -1,32 +1,36 @@
 """Answers in the envelopes that XNAT's clients read: a `ResultSet` as JSON, the same as CSV, and items.
 
-Every value of a table is a string.
+Every value of a table is a string. Tables have no pages, so they are sent as they are read.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
+from itertools import islice
 from typing import Any
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 __all__ = ["item", "table"]
 
 Row = Mapping[str, Any]
+AT_ONCE = 500  # rows that are sent together
 
 
-def table(request: Request, rows: Sequence[Row], default: Sequence[str]) -> Response:
+def table(request: Request, rows: Iterable[Row], default: Sequence[str]) -> Response:
     """The rows; of their columns those that `columns` asks for, else `default`, as always where rows have no `ID`."""
     asked = request.query_params.get("columns", "") if "ID" in default else ""
     wished = [name for name in asked.split(",") if name and name != "DEFAULT"]
     names = [*dict.fromkeys([*wished, *(name for name in ("ID", "URI") if name in default)])] if wished else [*default]
-    found = [{name: _text(_value(row, name)) for name in names} for row in rows]
-    return _csv(names, found) if _is_csv(request) else _json(found)
+    is_csv = _is_csv(request)
+    found = ({name: _text(_value(row, name)) for name in names} for row in rows)
+    pieces = _csv(names, found) if is_csv else _json(found)
+    return StreamingResponse(pieces, media_type="text/csv" if is_csv else "application/json")
 
 
 def item(xsi_type: str, fields: Row, created: str = "", children: Sequence[Row] = ()) -> Response:
@@ -53,14 +57,18 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _json(rows: Sequence[Row]) -> Response:
-    document = {"ResultSet": {"Result": rows, "totalRecords": str(len(rows))}}
-    return Response(json.dumps(document, ensure_ascii=False), media_type="application/json")
+def _json(rows: Iterator[Row]) -> Iterator[str]:
+    count, before = 0, '{"ResultSet": {"Result": ['
+    while some := list(islice(rows, AT_ONCE)):
+        yield before + ", ".join(json.dumps(row, ensure_ascii=False) for row in some)
+        count, before = count + len(some), ", "
+    yield f'{"" if count else before}], "totalRecords": "{count}"}}}}'
 
 
-def _csv(names: Sequence[str], rows: Sequence[Row]) -> Response:
-    out = StringIO()
-    writer = csv.DictWriter(out, names, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writeheader()
-    writer.writerows(rows)
-    return Response(out.getvalue(), media_type="text/csv")
+def _csv(names: Sequence[str], rows: Iterator[Row]) -> Iterator[str]:
+    some: list[Row] = [dict(zip(names, names, strict=True))]
+    while some:
+        out = StringIO()
+        csv.DictWriter(out, names, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(some)
+        yield out.getvalue()
+        some = list(islice(rows, AT_ONCE))

@@ -10,9 +10,18 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-__all__ = ["PROJECT", "RESOURCE", "SUBJECT", "elements", "modality_of", "scan_type", "schema", "session_type"]
+from cohortium.archive.resources import Level
+from cohortium.find.criteria import Kind
+
+__all__ = ["PROJECT", "RESOURCE", "SUBJECT", "elements", "kind", "modality_of", "scan_type", "schema", "session_type"]
 
 PROJECT, SUBJECT, RESOURCE = "xnat:projectData", "xnat:subjectData", "xnat:resourceCatalog"
+WHOLE = {  # types of all things of a level
+    PROJECT: Level.PROJECT,
+    SUBJECT: Level.SUBJECT,
+    **dict.fromkeys(("xnat:imageSessionData", "xnat:subjectAssessorData", "xnat:experimentData"), Level.SESSION),
+    "xnat:imageScanData": Level.SCAN,
+}
 FOLDER = Path(__file__).parent
 OTHER = "OT"
 EXTENSION = """
@@ -43,6 +52,16 @@ def session_type(modalities: Iterable[str]) -> str:
 def modality_of(xsi_type: str) -> str | None:
     """The modality that a type speaks of, None where it is none of a session or a scan."""
     return next((key for key, row in _rows().items() if xsi_type in (row["session"], row["scan"])), None)
+
+
+def kind(xsi_type: str) -> Kind | None:
+    """What things are of a type; None where that is none that is held."""
+    if xsi_type in WHOLE:
+        return Kind(WHOLE[xsi_type])
+    for level, column in ((Level.SESSION, "session"), (Level.SCAN, "scan")):
+        if held := frozenset(key for key, row in _rows().items() if row[column] == xsi_type):
+            return Kind(level, held, tuple(_rows()))
+    return None
 
 
 def elements() -> list[str]:
