@@ -16,7 +16,7 @@ from cohortium.archive.tombstones import Removable
 from cohortium.archive.withdrawal import Withdrawal
 from cohortium.backup import Folder, manifest, rows
 from cohortium.backup.manifest import Manifest
-from cohortium.backup.parts import Parts
+from cohortium.backup.parts import Parts, name_of
 from cohortium.errors import Corrupt, Refused, Unavailable
 from cohortium.store import RESTORING, on_sqlite, schema
 from cohortium.store.migrate import migrate, revisions
@@ -98,8 +98,10 @@ def test_the_sites_key_is_in_no_backup(site: Any, tmp_path: Path) -> None:
 def test_what_is_damaged_is_named_and_comes_not_back(site: Any, tmp_path: Path, kind: str) -> None:
     site.back_up()
     site.deposit(1, "S-0001")
-    site.back_up()
-    name = max(name for name in files(site.target) if name.startswith(kind))
+    made = manifest.named(site.place, site.key, site.back_up().backup)
+    # Of parts, one that every further backup writes alike: another may be what an older one alone holds.
+    (part,) = made.tables["subject"].parts
+    name = name_of(part) if kind == "parts/" else max(name for name in files(site.target) if name.startswith(kind))
     path = site.target / name
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -111,6 +113,21 @@ def test_what_is_damaged_is_named_and_comes_not_back(site: Any, tmp_path: Path, 
     site.back_up()
     assert site.check() == [], "what was deleted is there again, or is missed by nobody"
     assert site.restore(tmp_path / "again").rows() == site.rows()
+
+
+def test_what_an_older_backup_alone_held_stays_missed_until_that_backup_goes(site: Any, tmp_path: Path) -> None:
+    older = manifest.named(site.place, site.key, site.back_up().backup)
+    newer = manifest.named(site.place, site.key, site.back_up().backup)
+    (part,) = set(older.tables["audit"].parts) - set(newer.tables["audit"].parts)
+    (site.target / name_of(part)).unlink()
+    problems = site.check()
+    assert problems[0].startswith(f"backup {older.name}: ")
+    assert all(f"{name_of(part)} is missing in the target" in problem for problem in problems)
+    with pytest.raises(Corrupt):
+        site.restore(tmp_path / "found", older.name)
+    assert site.restore(tmp_path / "again").rows() == site.rows()
+    site.back_up(keep=1)
+    assert site.check() == []
 
 
 def test_a_manifest_under_another_name_is_not_that_backup(site: Any) -> None:
