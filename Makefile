@@ -4,6 +4,9 @@
 override DICOM := $(value DICOM)
 export DICOM
 
+# Where it is set, each of the hundreds of processes that tests start compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 INSTALL = tools/uv.sh pip install --python .venv/bin/python --constraints constraints.txt
 PYTEST = .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 

@@ -40,6 +40,12 @@ def test_a_folder_reaches_the_program_as_it_was_typed(checkout: Path, folder: st
     assert "cohortium-demo-own/cohortium.toml" in make(checkout, "serve", f"DICOM={folder}")
 
 
+def test_what_was_imported_once_is_kept_compiled(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (checkout / ".venv" / "bin" / "cohortium").write_text("#!/bin/sh\nenv\n")
+    assert "PYTHONDONTWRITEBYTECODE=1" not in make(checkout, "demo")
+
+
 def test_the_portal_of_the_made_up_hospital_at_another_port(checkout: Path) -> None:
     assert make(checkout, "serve", "PORT=9000") == [
         "serve",
