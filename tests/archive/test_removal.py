@@ -94,6 +94,18 @@ def test_tombstones_tell_what_went_by_whom_and_why(filled: Archive, make: Make) 
     assert (event.who, event.object) == ("olga", f"open/{SERIES}")
 
 
+def test_a_subject_takes_the_names_of_its_sessions_and_scans_with_it(filled: Archive) -> None:
+    remove(filled, Removable.SUBJECT, SUBJECT)
+    with filled.engine.begin() as connection:
+        stones = connection.execute(select(schema.tombstone.c.level, schema.tombstone.c.name)).all()
+    named = {(row.level, row.name) for row in stones if row.level not in ("instance", "resource")}
+    assert named == {
+        ("subject", SUBJECT),
+        *(("session", uid) for uid in (STUDY, "2.25.21")),
+        *(("scan", uid) for uid in (SERIES, "2.25.31", "2.25.32")),
+    }
+
+
 @pytest.mark.parametrize("reason", ["", "  ", "\n", "x" * 256])
 def test_nothing_goes_without_a_reason(filled: Archive, reason: str) -> None:
     with pytest.raises(Refused, match="reason"):

@@ -23,6 +23,7 @@ from pydicom.uid import JPEGBaseline8Bit, RLELossless, generate_uid
 from sqlalchemy import select
 
 import portal_site
+from cohortium.archive import Removable
 from cohortium.config import Project
 from cohortium.govern import users
 from cohortium.govern.grants import Role, give
@@ -511,12 +512,12 @@ def owner(site: Served) -> Iterator[httpx.Client]:
         yield owner
 
 
-def stored(client: httpx.Client, count: int = 2) -> tuple[str, list[str]]:
+def stored(client: httpx.Client, count: int = 2, subject: str = "S-GONE") -> tuple[str, list[str]]:
     """A new study of two series of as many instances; its address, and those of its instances."""
     study, series = generate_uid(), [generate_uid(), generate_uid()]
     made = [slice_of(n, 0, 0, StudyInstanceUID=study, SeriesInstanceUID=each) for each in series for n in range(count)]
     for dataset in made:
-        dataset.PatientName = dataset.PatientID = "S-GONE"
+        dataset.PatientName = dataset.PatientID = subject
     answer = post(client, "lung/studies", [portal_site.encode(each) for each in made])
     assert answer.status_code == 200, answer.text
     places = [value(each, "00081190").removeprefix(str(client.base_url)) for each in answer.json()["00081199"]["Value"]]
@@ -544,6 +545,21 @@ def test_an_owner_deletes_and_the_address_is_gone_for_good(site: Served, owner: 
     assert reasons[0] == "motion in every slice"
     assert "no reason said" in reasons[-1]
     assert who == ["olga"] * 3
+
+
+@pytest.mark.parametrize("withdraws", [False, True])
+def test_all_addresses_below_a_subject_that_is_gone_tell_it(site: Served, owner: httpx.Client, withdraws: bool) -> None:
+    subject = f"S-LEFT-{withdraws}"
+    study, places = stored(owner, subject=subject)
+    series = places[0].split("/instances/")[0]
+    said = {"who": "olga", "reason": "asked"}
+    if withdraws:
+        site.app.state.archive.withdraw("lung", subject, **said)
+    else:
+        site.app.state.archive.remove("lung", Removable.SUBJECT, subject, **said)
+    assert {owner.get(each).status_code for each in (study, series, *places, f"{study}/metadata")} == {410}
+    assert owner.get(f"{study}/series/1.2.3").status_code == 410
+    assert owner.get("/dicomweb/lung/studies/1.2.3").status_code == 404
 
 
 def test_what_was_deleted_is_not_taken_in_again(owner: httpx.Client) -> None:

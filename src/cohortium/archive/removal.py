@@ -6,7 +6,7 @@ Rows go in the caller's transaction, which also writes down what is garbage from
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, insert, select
@@ -59,7 +59,9 @@ def remove(connection: Connection, project_id: int, level: Removable, name: str,
     else:
         count = _instances(connection, instance.c.scan_id.in_(scans), scans, said)
         files = _files(connection, resource.c[f"{level}_id"] == key, said)
-        connection.execute(insert(tombstone).values(level=level.value, name=name, digest="", **said))
+        named = [*_named(connection, level, key), (level, name)]
+        stones = [{"level": each.value, "name": called, "digest": "", **said} for each, called in named]
+        connection.execute(insert(tombstone), stones)
     _delete_scans(
         connection, [each for each in scans if level is not Removable.INSTANCE or _is_empty(connection, each)]
     )
@@ -90,6 +92,16 @@ def _scans(level: Removable, key: int) -> Select[int]:
     if level is Removable.SUBJECT:
         return query.join(session, session.c.id == scan.c.session_id).where(session.c.subject_id == key)
     return query.where((scan.c.id if level is Removable.SCAN else scan.c.session_id) == key)
+
+
+def _named(connection: Connection, level: Removable, key: int) -> Iterator[tuple[Removable, str]]:
+    """The scans and sessions that go with the subject or session, so that each of their addresses tells it."""
+    if level in (Removable.SUBJECT, Removable.SESSION):
+        for uid in connection.scalars(_scans(level, key).with_only_columns(scan.c.SeriesInstanceUID)):
+            yield Removable.SCAN, uid
+    if level is Removable.SUBJECT:
+        for uid in connection.scalars(select(session.c.StudyInstanceUID).where(session.c.subject_id == key)):
+            yield Removable.SESSION, uid
 
 
 def _instances(connection: Connection, chosen: ColumnElement[bool], scans: Sequence[int], said: Said) -> int:
