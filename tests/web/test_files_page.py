@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
+from hashlib import sha256
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
 import portal_site
+from cohortium.archive import projects
 from cohortium.govern import grants, users
 from cohortium.govern.roles import Role
+from cohortium.prove import receipts
 from cohortium.store.schema import project
 from foreign_files import mp4, nifti, npy
 from portal_site import Served
@@ -67,6 +73,33 @@ def test_many_files_have_an_answer_each(owner: httpx.Client) -> None:
     answer = owner.post("/api/v1/projects/lung/files", data=FIELDS, files=files)
     assert answer.status_code == 207
     assert [each["file"] is not None for each in answer.json()] == [True, False, True]
+
+
+def test_a_sites_receipt_comes_with_its_file_in_a_field_or_a_header(site: Served, owner: httpx.Client) -> None:
+    signer, named = Ed25519PrivateKey.generate(), b"reader,score\nMustermann,3\n"
+    with site.engine.begin() as connection:
+        projects.enrol(connection, "ward", signer.public_key().public_bytes_raw().hex())
+    words = {"site": "ward", "project": "lung", "protocol": portal_site.PROTOCOL.digest}
+    word = json.dumps(asdict(receipts.sign(signer, digest=sha256(named).hexdigest(), **words)))
+    address, fields = "/api/v1/projects/lung/files", FIELDS | {"kind": "features", "label": "scores"}
+
+    def sent(name: str, content: bytes = named, field: str = "", header: str = "") -> httpx.Response:
+        part = (name, content, "text/csv", {"Cohortium-Receipt": header} if header else {})
+        return owner.post(address, data=fields | {"receipt": field}, files={"file": part})
+
+    assert sent("a.csv").status_code == 422, "nobody vouches for it"
+    for name, how in (("b.csv", {"field": word}), ("c.csv", {"header": word})):
+        (told,) = sent(name, **how).json()
+        assert (told["file"]["admitted"], told["file"]["site"]) == ("receipt", "ward")
+    assert "other bytes" in sent("d.csv", npy(4), field=word).json()[0]["problem"]
+    assert "not JSON" in sent("e.csv", field="broken").json()[0]["problem"]
+    two = [("file", ("f.csv", named)), ("file", ("g.csv", named))]
+    told = owner.post(address, data=fields | {"receipt": word}, files=two).json()
+    assert [each["file"] is not None for each in told] == [True, False], "a receipt is of one file"
+    page = "/projects/lung/files"
+    answer = owner.post(page, data=form(owner, page) | fields | {"receipt": word}, files={"file": ("h.csv", named)})
+    assert answer.status_code == 303
+    assert "receipt of ward" in owner.get(page).text
 
 
 def test_what_is_refused_is_mended_in_the_prearchive(owner: httpx.Client) -> None:

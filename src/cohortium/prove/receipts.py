@@ -19,7 +19,9 @@ from cohortium.prove.canonical import canonical
 from cohortium.store import now
 from cohortium.values import Receipt
 
-__all__ = ["parse", "sign", "verify"]
+__all__ = ["HEADER", "parse", "sign", "verify"]
+
+HEADER = "cohortium-receipt"  # the header field of a multipart's part in which it travels with its bytes
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 SIGNATURE = re.compile(r"[0-9a-f]{128}")

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from cohortium.archive import Archive, Destination, Kind, Level, ResourceFile
 from cohortium.errors import Malformed, Refused
+from cohortium.prove import receipts
 from cohortium.web.auth import user
 from cohortium.web.errors import BadRequest
 from cohortium.wire.multipart import Part, Reader, TooLarge, media_type
@@ -36,7 +37,10 @@ class Taken:
 
 
 async def files(request: Request) -> AsyncIterator[tuple[Mapping[str, str], str, bytes]]:
-    """Each file with its name, and the fields that came before it; 415 for another kind of body."""
+    """Each file with its name, and the fields that came before it; 415 for another kind of body.
+
+    The field `receipt`, or the part's own header field, is of the one file that it comes with.
+    """
     kind = media_type(request.headers.get("content-type", ""))
     if kind.name != "multipart/form-data":
         raise HTTPException(415)
@@ -44,7 +48,8 @@ async def files(request: Request) -> AsyncIterator[tuple[Mapping[str, str], str,
     async for part in _parts(request, kind.parameters.get("boundary", "")):
         about = media_type(part.headers.get("content-disposition", "")).parameters
         if "filename" in about:
-            yield fields, _utf8(about["filename"]), part.content
+            receipt = part.headers.get(receipts.HEADER) or fields.pop("receipt", "")
+            yield {**fields, "receipt": receipt}, _utf8(about["filename"]), part.content
         elif len(part.content) > LONGEST_FIELD or len(fields) == MOST_FIELDS:
             raise BadRequest("a field of the form is too long, or there are too many")
         else:
@@ -63,11 +68,14 @@ def destination(fields: Mapping[str, str], name: str) -> Destination:
     return Destination(level, of, kind, fields.get("label", ""), name, fields.get("consent", ""))
 
 
-async def take(request: Request, project: str, number: int, to: Destination, content: bytes) -> Taken:
-    """Offer the file to the archive; what its check refuses goes to the project's prearchive."""
+async def take(
+    request: Request, project: str, number: int, to: Destination, content: bytes, receipt: str = ""
+) -> Taken:
+    """Offer the file to the archive, with a site's word; what the check refuses goes to the project's prearchive."""
     archive: Archive = request.app.state.archive
     options: dict[str, Any] = {"who": user(request).name, "aside": True}
     try:
+        options["receipt"] = receipts.parse(receipt) if receipt.strip() else None
         made = await run_in_threadpool(archive.attach, BytesIO(content), to, project, **options)
     except Refused as refusal:
         return Taken(number, None, str(refusal))

@@ -38,12 +38,13 @@ def list_files(request: Request, name: str, level: api.LevelName | None = None, 
 async def upload(request: Request, name: str) -> Response:
     """Take files of a form (`multipart/form-data`): first the fields level, of, kind, label and consent, then files.
 
+    A site's receipt stands in the field `receipt` before its file, or in its part's header field `Cohortium-Receipt`.
     Each has its own answer, in order; what the archive's check refuses waits in the project's prearchive.
     """
     taken: list[uploads.Taken] = []
     async for fields, called, body in uploads.files(request):
         to = uploads.destination(fields, called)
-        taken.append(await uploads.take(request, name, len(taken) + 1, to, body))
+        taken.append(await uploads.take(request, name, len(taken) + 1, to, body, fields["receipt"]))
     answers = [api.Upload.model_validate(each).model_dump(mode="json") for each in taken]
     held = [each.file is not None for each in taken]
     if not held:

@@ -33,7 +33,6 @@ BATCH = 1 << 26  # bytes that are admitted together
 MOST_IN_BATCH = 200
 DICOM = "application/dicom"
 NOT_AUTHORIZED, CANNOT_UNDERSTAND, OTHER_STUDY = 0x0124, 0xC000, 0xA900  # PS3.18 10.5.3, PS3.4 B.2.3
-RECEIPT = "cohortium-receipt"
 UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -144,7 +143,7 @@ def _reference(instance: Instance) -> dict[str, Any]:
 
 def _receipt(part: Part) -> Receipt | None:
     """A site's word for the part, in its own header field; `Refused` where it is broken."""
-    text = part.headers.get(RECEIPT)
+    text = part.headers.get(receipts.HEADER)
     return None if text is None else receipts.parse(text)
 
 

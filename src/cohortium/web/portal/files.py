@@ -38,7 +38,7 @@ async def upload(request: Request, name: str) -> Response:
         fields = dict(said)
         if called or content:
             to = uploads.destination(said, called)
-            taken.append(await uploads.take(request, name, len(taken) + 1, to, content))
+            taken.append(await uploads.take(request, name, len(taken) + 1, to, content, said["receipt"]))
     problems = [
         f"File {each.number}: {each.problem}" if len(taken) > 1 else each.problem for each in taken if each.problem
     ]
