@@ -5,11 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from hashlib import sha256
+from io import BytesIO
 
 import pytest
 from sqlalchemy import delete, select, update
 
-from cohortium.archive import Archive, Removable, comparison, datasets, flags, lists, objects
+from cohortium.archive import (
+    Archive,
+    Destination,
+    Kind,
+    Level,
+    Removable,
+    comparison,
+    consents,
+    datasets,
+    flags,
+    lists,
+    objects,
+)
 from cohortium.archive.comparison import Difference, Part
 from cohortium.archive.flags import Verdict
 from cohortium.archive.objects import find
@@ -18,6 +31,7 @@ from cohortium.errors import Corrupt, Refused
 from cohortium.prove.canonical import canonical
 from cohortium.store.schema import dataset_file, instance
 from cohortium.values import Protocol, SubjectRule
+from foreign_files import mp4, npy
 
 PROTOCOL = Protocol("basic", "1", "", "2026c", (), SubjectRule(), {}, digest="ab" * 32)
 OPEN = 1  # the project `open`
@@ -207,3 +221,95 @@ def test_a_changed_row_shows(archive: Archive, make: Callable[..., bytes]) -> No
         connection.execute(delete(dataset_file).where(dataset_file.c.path.endswith("4.1.dcm")))
     with pytest.raises(Corrupt, match="not what was frozen"):
         manifest(archive, version)
+
+
+def attach(archive: Archive, level: Level, of: int | None, label: str, *numbers: int, name: str = "a.npy") -> bytes:
+    content = npy(*numbers)
+    archive.attach(BytesIO(content), Destination(level, of, Kind.MASK, label, name), "open", "ada")
+    return content
+
+
+@pytest.fixture
+def with_files(archive: Archive, make: Callable[..., bytes]) -> Archive:
+    """Two scans of one session, each with a mask, and files at every level; a video too."""
+    deposit(archive, make, 1)
+    deposit(archive, make, 2, series="2.25.33")
+    places = ((Level.PROJECT, None), (Level.SUBJECT, 1), (Level.SESSION, 1), (Level.SCAN, 1), (Level.SCAN, 2))
+    for number, (level, of) in enumerate(places):
+        attach(archive, level, of, "mask", number, name="left/a.npy")
+    with archive.engine.begin() as connection:
+        consents.record(connection, OPEN, consents.Record("C-1", consents.Scope.PROJECT, "ward", "2026-01-02"), "ada")
+    film = Destination(Level.PROJECT, None, Kind.VIDEO, "gait", "scan.mp4", "C-1")
+    archive.attach(BytesIO(mp4()), film, "open", "ada")
+    return archive
+
+
+def paths(archive: Archive, version: datasets.Version) -> set[str]:
+    with archive.engine.begin() as connection:
+        return {each.path for each in datasets.files(connection, version)}
+
+
+STUDY = "0123456789ABCDEF/2.25.2"
+IMAGES = {f"{STUDY}/2.25.3/2.25.4.1.dcm", f"{STUDY}/2.25.33/2.25.4.2.dcm"}
+FILE = "resources/mask/left/a.npy"
+FILES = {f"{place}{FILE}" for place in ("", "0123456789ABCDEF/", f"{STUDY}/", f"{STUDY}/2.25.3/", f"{STUDY}/2.25.33/")}
+
+
+def test_files_beside_the_images_are_frozen_with_them_and_videos_are_not(with_files: Archive) -> None:
+    version = freeze(with_files, "first")
+    assert paths(with_files, version) == IMAGES | FILES
+    assert (version.files, version.series, version.subjects) == (7, 2, 1)
+    lines = [json.loads(line) for line in manifest(with_files, version).splitlines()[1:]]
+    (mask,) = [each for each in lines if each["path"] == f"{STUDY}/2.25.33/{FILE}"]
+    assert (mask["digest"], mask["size"]) == (sha256(npy(4)).hexdigest(), len(npy(4)))
+
+
+def test_a_list_takes_the_files_of_its_scans_and_of_what_they_belong_to(with_files: Archive) -> None:
+    with with_files.engine.begin() as connection:
+        saved = lists.save(connection, OPEN, "thorax", ["2.25.33"], "ada")
+        flags.put(connection, OPEN, 2, "", Verdict.UNUSABLE, "noise", "ada")
+    version = freeze(with_files, "all", source=saved, with_unusable=True)
+    assert paths(with_files, version) == {f"{STUDY}/2.25.33/2.25.4.2.dcm"} | FILES - {FILE, f"{STUDY}/2.25.3/{FILE}"}
+    assert paths(with_files, freeze(with_files, "good")) == {f"{STUDY}/2.25.3/2.25.4.1.dcm"} | FILES - {
+        f"{STUDY}/2.25.33/{FILE}"
+    }
+
+
+def test_a_files_new_version_changes_no_version_of_a_dataset(with_files: Archive) -> None:
+    first = freeze(with_files, "first")
+    attach(with_files, Level.SCAN, 1, "mask", 9, name="left/a.npy")
+    second = freeze(with_files, "second")
+    with with_files.engine.begin() as connection:
+        found = comparison.compare(connection, first, second)
+        (changed,) = comparison.differences(connection, first, second)
+        assert list(comparison.gone(connection, first)) == []
+        at = objects.find(connection, OPEN, changed.first)
+    assert (found.same.files, found.changed.files, found.changed.series) == (6, 1, 1)
+    assert at is not None
+    assert with_files.objects.get(at) == npy(3)
+
+
+def test_a_version_of_images_alone_keeps_its_name_when_files_come(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1)
+    first = freeze(archive, "first")
+    before = manifest(archive, first)
+    attach(archive, Level.SUBJECT, 1, "report", 1)
+    second = freeze(archive, "second")
+    assert manifest(archive, first) == before
+    with archive.engine.begin() as connection:
+        (scan,) = comparison.scans(connection, first, second)
+    assert (scan.PatientID, scan.SeriesInstanceUID, scan.added, scan.scan_id) == ("0123456789ABCDEF", "", 1, None)
+    archive.detach(1, who="ada", reason="sent by mistake")
+    assert freeze(archive, "third") == first
+    with archive.engine.begin() as connection:
+        (gone,) = comparison.gone(connection, second)
+    assert (gone.path, gone.how) == ("0123456789ABCDEF/resources/report/a.npy", "removed")
+
+
+def test_a_file_of_a_subject_that_withdraws_is_told(archive: Archive, make: Callable[..., bytes]) -> None:
+    deposit(archive, make, 1)
+    attach(archive, Level.SUBJECT, 1, "report", 1)
+    version = freeze(archive, "first")
+    archive.withdraw("open", "0123456789ABCDEF", who="ada", reason="asked")
+    with archive.engine.begin() as connection:
+        assert [each.how for each in comparison.gone(connection, version)] == ["withdrawn"] * 2

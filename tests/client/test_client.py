@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+import portal_site
 from client_archive import FILES, Archive
 from cohortium.client import Client
 from cohortium.client.connection import Connection
 from cohortium.client.pulling import Wanted, pull
 from cohortium.errors import Corrupt, Malformed, Refused, Unavailable
+from cohortium.prove import receipts
 
 
 def digests(folder: Path) -> set[str]:
@@ -75,6 +82,26 @@ def test_a_version_is_pulled_and_again_only_what_is_missing(archive: Archive, tm
         assert client.gone("lung", "whole") == []
 
 
+def test_files_beside_the_images_are_pulled_with_a_version_and_lie_in_its_zip(archive: Archive, tmp_path: Path) -> None:
+    table, folder = tmp_path / "volumes.csv", tmp_path / "pulled"
+    table.write_text("label,volume_ml\nliver,1400\n")
+    with archive.client as client:
+        scan = next(client.scans("lung"))
+        for name in ("a.csv", "b.csv"):  # the same bytes twice, side by side
+            client.upload("lung", table, kind="features", label="frozen", level="scan", of=scan.scan_id, name=name)
+        client.freeze("lung", "with-files", of=client.save_list("lung", "one", [scan.SeriesInstanceUID]).name)
+        done = client.pull("lung", "with-files", folder)
+        zipped = client._connection.send("GET", "/projects/lung/datasets/with-files/archive.zip").content
+        (resource,) = [each for each in client.files("lung", "scan", scan.scan_id) if each.label == "frozen"]
+        archive.served.app.state.archive.detach(resource.id, who="ada", reason="test")
+        assert {each.path.rsplit("/", 1)[1] for each in client.gone("lung", "with-files")} == {"a.csv", "b.csv"}
+    below = f"{scan.PatientID}/{scan.StudyInstanceUID}/{scan.SeriesInstanceUID}/resources/frozen"
+    assert done.gone == []
+    for name in ("a.csv", "b.csv"):
+        assert (folder / below / name).read_bytes() == table.read_bytes()
+        assert ZipFile(BytesIO(zipped)).read(f"files/{below}/{name}") == table.read_bytes()
+
+
 def test_instances_of_a_search_are_downloaded(archive: Archive, tmp_path: Path) -> None:
     with archive.client as client:
         done = client.download(tmp_path, "lung", PatientID="S-0002")
@@ -95,6 +122,19 @@ def test_a_file_is_uploaded_once_and_refused_with_a_reason(archive: Archive, tmp
         unknown.write_bytes(b"MZ" + bytes(200))
         with pytest.raises((Refused, Malformed), match="not admitted"):
             client.upload("lung", unknown, kind="features", label="volumes")
+
+
+def test_a_sites_receipt_goes_with_a_file(archive: Archive, tmp_path: Path) -> None:
+    signer, table = Ed25519PrivateKey.generate(), tmp_path / "scores.csv"
+    table.write_text("reader,score\nMustermann,3\n")
+    archive.served.app.state.archive.enrol("ward", signer.public_key().public_bytes_raw().hex())
+    words = {"site": "ward", "project": "lung", "protocol": portal_site.PROTOCOL.digest}
+    word = receipts.sign(signer, digest=sha256(table.read_bytes()).hexdigest(), **words)
+    with archive.client as client:
+        with pytest.raises(Malformed, match="vocabulary"):
+            client.upload("lung", table, kind="features", label="scores")
+        made = client.upload("lung", table, kind="features", label="scores", receipt=json.dumps(asdict(word)))
+    assert (made.admitted, made.site) == ("receipt", "ward")
 
 
 def test_what_breaks_off_is_gone_on_with(archive: Archive, tmp_path: Path) -> None:

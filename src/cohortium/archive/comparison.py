@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from cohortium.archive.datasets import Version
 from cohortium.store import total
-from cohortium.store.schema import dataset_file, earlier_version, instance, scan, tombstone, withdrawal
+from cohortium.store.schema import dataset_file, earlier_version, instance, resource_file, scan, tombstone, withdrawal
 
 __all__ = ["Comparison", "Difference", "Gone", "Part", "ScanDifference", "compare", "differences", "gone", "scans"]
 
@@ -59,7 +59,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ScanDifference:
-    """How many files of a scan differ, and how; what it is, where the archive still holds it (`scan_id`)."""
+    """How many files of a scan differ, and how; what it is, where the archive still holds it (`scan_id`).
+
+    Without a SeriesInstanceUID they are files of the subject and its sessions, without a PatientID of the project.
+    """
 
     PatientID: str
     SeriesInstanceUID: str
@@ -141,8 +144,8 @@ def gone(connection: Connection, version: Version) -> Iterator[Gone]:
 
 
 def _held(project_id: int) -> ColumnElement[bool]:
-    """Whether the project has the bytes of a file, as an instance or as an earlier version of one."""
-    tables = (instance, earlier_version)
+    """Whether the project has the bytes of a file: as an instance, an earlier version of one, or beside the images."""
+    tables = (instance, earlier_version, resource_file)
     here = (
         exists().where(table.c.digest == dataset_file.c.digest, table.c.project_id == project_id) for table in tables
     )

@@ -12,16 +12,14 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, or_, select, update
 
-from cohortium.archive import flags, lists
+from cohortium.archive import frozen, lists
 from cohortium.errors import Corrupt, Refused
 from cohortium.prove.canonical import canonical
 from cohortium.store import now, total
-from cohortium.store.schema import dataset, dataset_file, instance, scan, session, subject
-from cohortium.wire.names import instance_path
+from cohortium.store.schema import dataset, dataset_file
 
 __all__ = ["File", "Version", "file", "files", "find", "freeze", "manifest", "versions"]
 
@@ -74,7 +72,7 @@ def freeze(
     description: str = "",
     with_unusable: bool = False,
 ) -> Version:
-    """Freeze the project, or a saved list of its scans, without what is flagged unusable.
+    """Freeze the project, or a saved list of its scans, with the files beside them, without what is flagged unusable.
 
     The same files again are the same version, under its first name. What is refused is to be rolled back.
     """
@@ -89,8 +87,8 @@ def freeze(
     if taken is not None:  # the name is given back where what was frozen turns out to be the same
         values["name"] = f".{secrets.token_hex(16)}"
     key = connection.execute(insert(dataset).values(**values).returning(dataset.c.id)).scalar_one()
-    for rows in connection.execute(_chosen(project_id, source, with_unusable)).partitions():
-        connection.execute(insert(dataset_file), [_entry(key, row) for row in rows])
+    for some in frozen.entries(connection, project_id, source, with_unusable):
+        connection.execute(insert(dataset_file), [{"dataset_id": key, **each} for each in some])
     version = _sealed(connection, key)
     if taken is not None and version != taken:
         raise Refused("another dataset version has that name, and a version never changes; choose another name")
@@ -143,35 +141,6 @@ def _lines(version: Version, entries: Iterator[File]) -> Iterator[bytes]:
         yield f"{canonical({'digest': each.digest, 'path': each.path, 'size': each.size})}\n".encode()
 
 
-def _chosen(project_id: int, source: lists.ScanList | None, with_unusable: bool) -> Select[Any]:
-    query = (
-        select(
-            subject.c.PatientID,
-            session.c.StudyInstanceUID,
-            scan.c.SeriesInstanceUID,
-            instance.c.SOPInstanceUID,
-            instance.c.digest,
-            instance.c.size,
-        )
-        .join(scan, scan.c.id == instance.c.scan_id)
-        .join(session, session.c.id == scan.c.session_id)
-        .join(subject, subject.c.id == session.c.subject_id)
-        .where(instance.c.project_id == project_id)
-    )
-    if source is not None:
-        query = query.where(scan.c.id.in_(lists.scans_of(source.id)))
-    if not with_unusable:
-        query = query.where(~flags.unusable())
-    return query.execution_options(yield_per=AT_ONCE)
-
-
-def _entry(key: int, row: Any) -> dict[str, str | int]:
-    PatientID, StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID, digest, size = row
-    path = instance_path(PatientID, StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID)
-    of = {"PatientID": PatientID, "SeriesInstanceUID": SeriesInstanceUID}
-    return {"dataset_id": key, "path": path, "digest": digest, "size": size, **of}
-
-
 def _sealed(connection: Connection, key: int) -> Version:
     """Count the rows and name them by their manifest; the version that already has that name, if there is one."""
     count = dataset_file.c.dataset_id == key
@@ -180,7 +149,7 @@ def _sealed(connection: Connection, key: int) -> Version:
     columns = func.count().label("files"), total(dataset_file.c.size).label("size"), whose, of
     number, size, subjects, series = connection.execute(select(*columns).where(count)).one()
     if not number:
-        raise Refused("there is nothing to freeze: no image, or none that is not flagged unusable")
+        raise Refused("there is nothing to freeze: no image and no file, or none that is not flagged unusable")
     counted = {"files": number, "size": size, "subjects": subjects, "series": series}
     made = update(dataset).where(dataset.c.id == key).values(**counted).returning(*COLUMNS)
     version = Version(*connection.execute(made).one())

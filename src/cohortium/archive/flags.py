@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, exists, insert, select, update
 from sqlalchemy.sql.expression import Exists
 
 from cohortium.errors import Refused
 from cohortium.store import now
 from cohortium.store.schema import flag, instance, scan
 
-__all__ = ["Flag", "Verdict", "end", "flagged", "of_scan", "put", "standing", "unusable"]
+__all__ = ["Flag", "Verdict", "end", "flagged", "of_scan", "put", "standing", "unusable", "unusable_scan"]
 
 LONGEST = 500  # characters of a reason
 
@@ -101,13 +101,16 @@ def flagged(verdict: str) -> Select[Any]:
 
 def unusable() -> Exists:
     """Whether `instance`, joined with `scan`, is flagged unusable, by itself or with its whole scan."""
-    return exists().where(
-        flag.c.project_id == scan.c.project_id,
-        flag.c.SeriesInstanceUID == scan.c.SeriesInstanceUID,
-        flag.c.SOPInstanceUID.in_(["", instance.c.SOPInstanceUID]),
-        flag.c.verdict == Verdict.UNUSABLE.value,
-        flag.c.ended == "",
-    )
+    return _unusable(flag.c.SOPInstanceUID.in_(["", instance.c.SOPInstanceUID]))
+
+
+def unusable_scan() -> Exists:
+    """Whether `scan` is flagged unusable as a whole."""
+    return _unusable(flag.c.SOPInstanceUID == "")
+
+
+def _unusable(of: ColumnElement[bool]) -> Exists:
+    return exists().where(_SAME, of, flag.c.verdict == Verdict.UNUSABLE.value, flag.c.ended == "")
 
 
 def _standing(scans: Iterable[int]) -> Select[Any]:

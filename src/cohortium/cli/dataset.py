@@ -30,7 +30,7 @@ def freeze(
     token: TokenFile = TOKEN,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze a project, or a saved list of its scans, into a version that never changes."""
+    """Freeze a project, or a saved list of its scans, with the files beside the images, into what never changes."""
     with connect(url, token) as client:
         made = client.freeze(project, name, description=description, of=of, with_unusable=with_unusable)
     _print(made, as_json)

@@ -130,12 +130,15 @@ class Client:
         of: int | None = None,
         name: str = "",
         consent: str = "",
+        receipt: str = "",
     ) -> api.File:
         """Bring a file to a project, or to its subject, session or scan `of`; `Refused` says why it may not come in.
 
-        The same bytes again change nothing, others become a new version.
+        `receipt`: a site's signed word for it, as `cohortium prove receipt` prints it. The same bytes again change
+        nothing, others become a new version.
         """
-        fields = {"level": level, "of": "" if of is None else str(of), "kind": kind, "label": label, "consent": consent}
+        fields = {"level": level, "of": "" if of is None else str(of), "kind": kind, "label": label}
+        fields |= {"consent": consent, "receipt": receipt}
 
         def form() -> Form:
             return fields, {"file": (name or file.name, BytesIO(file.read_bytes()))}

@@ -83,7 +83,7 @@ def _fetch(connection: Connection, one: Wanted, folder: Path) -> tuple[Wanted, i
     if target.is_file() and target.stat().st_size == one.size:
         return one, 0
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{one.digest}.part")
+    part = target.with_name(f".{target.name}.{one.digest[:16]}.part")  # the same bytes may lie here under two names
     held = _size(part)
     for _ in range(TRIES):
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-__all__ = ["instance_path", "safe"]
+__all__ = ["instance_path", "resource_path", "safe"]
+
+RESOURCES = "resources"  # no UID, so that no study or series lies under that name
 
 
 def safe(text: str) -> str:
@@ -21,3 +23,11 @@ def instance_path(PatientID: str, StudyInstanceUID: str, SeriesInstanceUID: str,
     """Where an instance lies in a zip, a dataset version, or the folder that one is pulled into."""
     folders = (PatientID, StudyInstanceUID, SeriesInstanceUID)
     return "/".join((*map(safe, folders), f"{safe(SOPInstanceUID)}.dcm"))
+
+
+def resource_path(
+    PatientID: str | None, StudyInstanceUID: str | None, SeriesInstanceUID: str | None, label: str, name: str
+) -> str:
+    """Where a file beside the images lies: in a folder of what it belongs to, by its label; None: it stands higher."""
+    folders = [each for each in (PatientID, StudyInstanceUID, SeriesInstanceUID) if each is not None]
+    return "/".join(map(safe, (*folders, RESOURCES, label, *name.split("/"))))
