@@ -14,11 +14,23 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select
 
 from cohortium.archive.incoming import Unfit
+from cohortium.archive.tombstones import LEVELS, Removable
 from cohortium.errors import Refused
 from cohortium.store import now, schema
 from cohortium.store.schema import resource, resource_file
 
-__all__ = ["Destination", "Kind", "Level", "ResourceFile", "add", "demand_names", "opened", "subject_of"]
+__all__ = [
+    "Destination",
+    "Kind",
+    "Level",
+    "ResourceFile",
+    "add",
+    "demand_names",
+    "labelled",
+    "opened",
+    "place_named",
+    "subject_of",
+]
 
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 LONGEST_NAME, DEEPEST = 255, 8
@@ -93,6 +105,25 @@ def subject_of(connection: Connection, project_id: int, to: Destination) -> str:
     of = _ancestors(connection, project_id, to).get("subject_id")
     found = connection.scalar(select(schema.subject.c.PatientID).where(schema.subject.c.id == of)) if of else ""
     return str(found)
+
+
+def place_named(connection: Connection, project_id: int, level: Level, name: str) -> int:
+    """The row of the project's subject, session or scan of that pseudonym or UID; `Refused` where there is none."""
+    table, keyword = LEVELS[Removable(level.value)]
+    found = connection.scalar(select(table.c.id).where(table.c.project_id == project_id, table.c[keyword] == name))
+    if found is None:
+        raise Refused(f"the project has no such {level}")
+    return int(found)
+
+
+def labelled(connection: Connection, project_id: int, level: Level, of: int | None, label: str) -> int:
+    """The row of the resource of that label at the place; `Refused` where there is none."""
+    where = [resource.c.project_id == project_id, resource.c.level == level, resource.c.label == label]
+    where += [resource.c[f"{level}_id"] == of] if level is not Level.PROJECT else []
+    found = connection.scalar(select(resource.c.id).where(*where))
+    if found is None:
+        raise Refused(f"the {level} has no resource of that label")
+    return int(found)
 
 
 def add(

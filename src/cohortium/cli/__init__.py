@@ -24,11 +24,13 @@ from cohortium.cli import (
     dataset,
     deidentify,
     demo,
+    files,
     gateway,
     people,
     project,
     protocol,
     pull,
+    receipt,
     serve,
     site,
     subject,
@@ -134,6 +136,9 @@ archive_commands.command("reindex")(archive.reindex)
 archive_commands.command("fsck")(archive.fsck)
 archive_commands.command("pack")(archive.pack)
 archive_commands.command("withdraw")(archive.withdraw)
+archive_commands.command("withdraw-consent")(archive.withdraw_consent)
+archive_commands.command("attach")(files.attach)
+archive_commands.command("detach")(files.detach)
 app.command()(pull.pull)
 app.add_typer(dataset_commands, name="dataset")
 dataset_commands.command("freeze")(dataset.freeze)
@@ -171,6 +176,7 @@ project_commands.command("revoke")(project.revoke)
 project_commands.command("list")(project.list_roles)
 project_commands.command("visibility")(project.visibility)
 app.add_typer(prove_commands, name="prove")
+prove_commands.command("receipt")(receipt.receipt)
 prove_commands.add_typer(audit_commands, name="audit")
 audit_commands.command("export")(audit.export)
 audit_commands.command("verify")(audit.verify)

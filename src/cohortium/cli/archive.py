@@ -16,7 +16,7 @@ from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 if TYPE_CHECKING:  # help is instant without it
     from cohortium.archive import Archive
 
-__all__ = ["fsck", "pack", "reindex", "withdraw"]
+__all__ = ["Project", "fsck", "opened", "pack", "reindex", "withdraw", "withdraw_consent"]
 
 Project = Annotated[str, typer.Argument(metavar="PROJECT", help="The project, by its short name.")]
 
@@ -27,7 +27,7 @@ def reindex(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
     from cohortium.cli import terminal
     from cohortium.errors import Corrupt
 
-    archive = _open(file)
+    archive = opened(file)
     with terminal.progress() as progress:
         done = renew(archive.engine, archive.objects, progress)
     text = f"{done.headers} headers read, {done.sealed} objects sealed"
@@ -41,7 +41,7 @@ def pack(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
     from cohortium.archive import packs
     from cohortium.cli import terminal
 
-    archive = _open(file)
+    archive = opened(file)
     with terminal.progress() as progress:
         made = packs.pack_quiet(archive.engine, archive.objects, progress)
     typer.echo(json.dumps({"packs": made}) if as_json else f"{made} packs made")
@@ -57,7 +57,7 @@ def fsck(
     from cohortium.cli import terminal
     from cohortium.errors import Corrupt
 
-    archive = _open(file)
+    archive = opened(file)
     archive.collect()
     with terminal.progress() as progress:
         report = checking.check(archive.engine, archive.objects, progress)
@@ -83,14 +83,30 @@ def withdraw(
     file: ConfigFile = DEFAULT,
 ) -> None:
     """Destroy a subject's key, and so all that the archive, its backups and cold copies hold of it; for ever."""
-    archive = _open(file)
+    archive = opened(file)
     if not yes:
         typer.confirm("This cannot be undone by anybody. Go on?", abort=True, err=True)
     archive.withdraw(project, subject, who=getuser(), reason=reason)
     typer.echo("Withdrawn. Run `cohortium backup` now: older copies of the keys go with it.")
 
 
-def _open(file: Path) -> Archive:
+def withdraw_consent(
+    project: Project,
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The reference number of the consent record.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept for ever, so name nobody in it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    file: ConfigFile = DEFAULT,
+) -> None:
+    """End a consent record and destroy the key of its videos, here, in backups and on cold copies; for ever."""
+    archive = opened(file)
+    if not yes:
+        typer.confirm("This cannot be undone by anybody. Go on?", abort=True, err=True)
+    archive.withdraw_consent(project, reference, who=getuser(), reason=reason)
+    typer.echo("Withdrawn. Run `cohortium backup` now: older copies of the keys go with it.")
+
+
+def opened(file: Path) -> Archive:
+    """The archive of the configuration in that file."""
     settings = config.load(file)
 
     from cohortium import keys
