@@ -5,9 +5,8 @@ The audit keeps which attributes were matched, never with what.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
 
 from fastapi import Request
 from pydicom.datadict import tag_for_keyword
@@ -19,19 +18,13 @@ from cohortium.find.attributes import ATTRIBUTES, MODALITIES, Level
 from cohortium.govern import grants
 from cohortium.govern.roles import May
 from cohortium.web.auth import reading, searched, user
-from cohortium.web.dicomweb import scope
+from cohortium.web.dicomweb import rows, scope
 from cohortium.web.dicomweb.negotiation import JSON, demand_json
 from cohortium.web.errors import BadRequest
 
 __all__ = ["instances", "series", "studies"]
 
 MOST = 5000  # rows of a page
-COUNTS = {
-    "NumberOfStudyRelatedSeries": ("00201206", Level.STUDY),
-    "NumberOfStudyRelatedInstances": ("00201208", Level.STUDY),
-    "NumberOfSeriesRelatedInstances": ("00201209", Level.SERIES),
-}
-UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 FUZZY = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 MORE = "There are additional results that can be requested"
 
@@ -73,8 +66,8 @@ def _search(request: Request, level: Level) -> Response:
     headers = dict(_warning(request, more=found.more and "limit" not in request.query_params))
     if not found.rows:
         return Response(status_code=204, headers=headers)
-    rows = [{**extra, **_row(request, row, wanted)} for row, extra in zip(found.rows, more, strict=True)]
-    body = json.dumps(rows, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    described = zip(found.rows, more, strict=True)
+    body = rows.text(described, level, len(wanted.uids), partial(scope.address, request))
     return Response(body, media_type=JSON, headers=headers)
 
 
@@ -126,33 +119,3 @@ def _warning(request: Request, *, more: bool) -> Iterator[tuple[str, str]]:
     said = [text for text, holds in ((FUZZY, fuzzy), (MORE, more)) if holds]
     if said:
         yield "Warning", ", ".join(f'299 cohortium "{text}"' for text in said)
-
-
-def _row(request: Request, row: Mapping[str, Any], wanted: find.Search) -> dict[str, Any]:
-    """One result: its own level's attributes, those of levels that the address leaves open, and all UIDs."""
-    pinned = len(wanted.uids)
-    found: dict[str, Any] = {}
-    for each in ATTRIBUTES.values():
-        if each.level <= wanted.level and (each.level >= pinned or each.keyword in UIDS):
-            value = _value(each.vr, row[each.keyword])
-            if not each.sequence:
-                found[each.tag] = value
-            elif "Value" in value:
-                sequence = found.setdefault(each.sequence, {"vr": "SQ", "Value": [{}]})
-                sequence["Value"][0][each.tag] = value
-    for keyword, (tag, level) in COUNTS.items():
-        if pinned <= level <= wanted.level:
-            found[tag] = {"vr": "IS", "Value": [row[keyword]]}
-    if not pinned:
-        found[MODALITIES.tag] = {"vr": "CS", "Value": row["ModalitiesInStudy"]}
-    uids: list[str] = [row[keyword] for keyword in UIDS[: wanted.level + 1]]
-    found["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
-    place = scope.address(request, row["project"], *uids)
-    found["00081190"] = {"vr": "UR", "Value": [place]}
-    return found
-
-
-def _value(vr: str, value: Any) -> dict[str, Any]:
-    if value is None or value == "":
-        return {"vr": vr}
-    return {"vr": vr, "Value": [{"Alphabetic": value} if vr == "PN" else value]}
