@@ -1,33 +1,41 @@
 """DICOMweb beside Debian's Orthanc: 1,000 CT slices in and out of both, on the loopback, in one run.
 
 Both run with TCP_NODELAY and their own defaults, each in a process of its own; times are medians of rounds in which the
-two take turns, CPU seconds those of the server's process. What reads them reads into one buffer: a client that does
-more is slower than either server. Without Orthanc it says so and measures Cohortium alone.
+two take turns, CPU seconds those of the server's process. Two clients read the series: `plain` reads a socket into
+one buffer, `library` is dicomweb-client, which parses every image and takes longer for that than either server. The
+floors are what this machine's loopback takes from a loop that does nothing but send, and from one that opens
+AES-256-GCM before: no server that keeps images sealed gets beyond the second. Without Orthanc it says so and measures
+Cohortium alone.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from http.client import HTTPConnection
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
 import httpx
 import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from dicomweb_client import DICOMwebClient
 from sqlalchemy import create_engine, insert, text, update
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import orthanc
 import portal_site
+from cohortium import config, keys
+from cohortium.archive import Objects, packs, storage_of
+from cohortium.archive.datakeys import DataKeys
 from cohortium.govern import users
-from cohortium.store import schema
+from cohortium.store import open_store, schema
 from cohortium.wire.multipart import Writer
 
 SLICES = int(os.environ.get("SLICES", "1000"))
@@ -54,15 +62,81 @@ def main() -> None:
         _line("STOW, files a CPU second", {each: SLICES / cpu for each, (_, cpu) in stored.items()})
         _timed("QIDO, all instances, s", servers, f"/studies/{STUDY}/series/{SERIES}/instances", {})
         _timed("metadata of the series, s", servers, f"/studies/{STUDY}/series/{SERIES}/metadata", {})
-        path = f"/studies/{STUDY}/series/{SERIES}"
-        for syntax in ("", "; transfer-syntax=*"):
-            accept = {"Accept": f'multipart/related; type="application/dicom"{syntax}'}
-            before = {each: cpu() for each, (_, _, cpu) in servers.items()}
-            walls = _timed(f"WADO-RS{syntax or '; no syntax asked'}, s", servers, path, accept)
-            _line("WADO-RS, MB a second", {each: size / wall for each, wall in walls.items()})
-            spent = {each: cpu() - before[each] for each, (_, _, cpu) in servers.items()}
-            _line("WADO-RS, MB a CPU second", {each: ROUNDS * size / seconds for each, seconds in spent.items()})
+        _retrieved("apart", servers, size)
+        _headers(folder)
+        _pack(folder)
+        _headers(folder)
+        _retrieved("packed", servers, size)
+        _floors(contents)
         _deep(folder, servers["Cohortium"])
+
+
+def _retrieved(how: str, servers: dict[str, Server], size: float) -> None:
+    """The series by each client; Orthanc's objects lie apart both times."""
+    for name, read in READERS.items():
+        before = {each: cpu() for each, (_, _, cpu) in servers.items()}
+        walls: dict[str, list[float]] = {each: [] for each in servers}
+        for _ in range(ROUNDS):
+            for each, server in servers.items():
+                started = time.perf_counter()
+                read(server)
+                walls[each].append(time.perf_counter() - started)
+        spent = {each: cpu() - before[each] for each, (_, _, cpu) in servers.items()}
+        what = f"WADO-RS, {how}, {name}"
+        _line(f"{what}, MB/s", {each: size / median(times) for each, times in walls.items()})
+        _line(f"{what}, MB/CPU s", {each: ROUNDS * size / seconds for each, seconds in spent.items()})
+
+
+def _read_plain(server: Server) -> None:
+    client, url, _ = server
+    accept = {"accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+    assert _drained(f"{url}/studies/{STUDY}/series/{SERIES}", {**client.headers, **accept}) > SLICES * 512 * 512 * 2
+
+
+def _read_by_library(server: Server) -> None:
+    client, url, _ = server
+    library = DICOMwebClient(url, headers={"Authorization": client.headers.get("Authorization", "")})
+    assert len(library.retrieve_series(STUDY, SERIES, media_types=(("application/dicom", "*"),))) == SLICES
+
+
+READERS: dict[str, Callable[[Server], None]] = {"plain": _read_plain, "library": _read_by_library}
+
+
+def _pack(folder: Path) -> None:
+    """Seal the series into packs, as a worker does once it is quiet."""
+    settings = config.load(folder / "cohortium.toml")
+    engine = open_store(settings)
+    objects = Objects(storage_of(settings), DataKeys(engine, keys.load(settings.site.key, settings.site.data)))
+    assert packs.pack_scan(engine, objects, 1)
+    engine.dispose()
+
+
+def _floors(contents: list[bytes]) -> None:
+    """MB a CPU second: sending alone, and opening and sending."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        reader = get_context("fork").Process(target=_swallow, args=(listener.getsockname(),))
+        reader.start()
+        sender, _ = listener.accept()
+    cipher, nonce = AESGCM(bytes(32)), bytes(12)
+    sealed = [cipher.encrypt(nonce, each, None) for each in contents[:100]]
+    size = sum(map(len, contents[:100])) / 1e6
+    costs = []
+    with sender:
+        for opens in (False, True):
+            started = time.process_time()
+            for _ in range(ROUNDS):
+                for each, plain in zip(sealed, contents, strict=False):
+                    sender.sendall(cipher.decrypt(nonce, each, None) if opens else plain)
+            costs.append(ROUNDS * size / (time.process_time() - started))
+    reader.join()
+    print(f"floors, MB a CPU second: sending {costs[0]:.0f}, opening and sending {costs[1]:.0f}")
+
+
+def _swallow(address: tuple[str, int]) -> None:
+    buffer = bytearray(1 << 20)
+    with socket.create_connection(address) as connection:
+        while connection.recv_into(buffer):
+            pass
 
 
 @contextmanager
@@ -152,15 +226,27 @@ def _timed(what: str, servers: dict[str, Server], path: str, headers: dict[str, 
 
 
 def _drained(url: str, headers: dict[str, str]) -> int:
-    """How many bytes the answer has."""
-    at, buffer, size = httpx.URL(url), memoryview(bytearray(1 << 20)), 0
-    with closing(HTTPConnection(at.host, at.port or 80, timeout=300)) as connection:
-        connection.request("GET", at.raw_path.decode(), headers=headers)
-        answer = connection.getresponse()
-        assert answer.status == 200, answer.status
-        while count := answer.readinto(buffer):
+    """How many bytes the answer has, its head included."""
+    at, buffer, size = httpx.URL(url), bytearray(1 << 20), 0
+    fields = {**headers, "host": f"{at.host}:{at.port}", "connection": "close"}
+    lines = [f"GET {at.raw_path.decode()} HTTP/1.1", *(f"{key}: {value}" for key, value in fields.items()), "", ""]
+    with socket.create_connection((at.host, at.port)) as connection:
+        connection.sendall("\r\n".join(lines).encode("ascii"))
+        while count := connection.recv_into(buffer):
+            assert size or buffer.startswith(b"HTTP/1.1 200"), bytes(buffer[:200])
             size += count
     return size
+
+
+def _headers(folder: Path) -> None:
+    """How many bytes the headers take."""
+    engine = create_engine(f"sqlite:///{folder / 'data' / 'cohortium.sqlite'}")
+    with engine.connect() as connection:
+        tables = ("header", "header_dictionary", "header_document")
+        queries = (f"SELECT coalesce(sum(length(document)), 0) FROM {table}" for table in tables)
+        size = sum(connection.execute(text(query)).scalar_one() for query in queries) / SLICES
+    engine.dispose()
+    print(f"a header takes {size:.0f} bytes; those of a billion instances {size:.0f} GB")
 
 
 def _deep(folder: Path, server: Server) -> None:
@@ -173,7 +259,6 @@ def _deep(folder: Path, server: Server) -> None:
             for n in range(DEEP)
         ]
         connection.execute(insert(schema.session), rows)
-        sizes = connection.execute(text("SELECT avg(length(document)) FROM header")).scalar_one()
     client, url, _ = server
     client.get(f"{url}/studies?limit=1")
     times = []
@@ -184,12 +269,11 @@ def _deep(folder: Path, server: Server) -> None:
         assert len(answer.json()) == PAGE
     counted, followed = median(times[:-1]), times[-1]
     print(f"page of {PAGE} at offset 40,000 of {DEEP:,}: {counted:.0f} ms, where a page ended {followed:.0f} ms")
-    print(f"a header takes {sizes:.0f} bytes; those of a billion instances {sizes:.0f} GB")
 
 
 def _line(what: str, values: dict[str, float]) -> None:
     ratio = f"   ratio {values['Cohortium'] / values['Orthanc']:.2f}" if "Orthanc" in values else ""
-    print(f"{what:34}" + "".join(f"{each} {value:10.3f}  " for each, value in values.items()) + ratio, flush=True)
+    print(f"{what:42}" + "".join(f"{each} {value:10.3f}  " for each, value in values.items()) + ratio, flush=True)
 
 
 if __name__ == "__main__":
