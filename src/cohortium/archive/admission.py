@@ -223,13 +223,14 @@ class Archive:
     def withdraw(self, project: str, PatientID: str, *, who: str, reason: str) -> None:
         """Destroy the subject's key, for ever; see `withdrawal`. `Refused` where the project knows no such subject."""
         with self.engine.execution_options(reading=True).begin() as connection:
-            withdrawal.demand_known(connection, projects.project_named(connection, project)["id"], PatientID)
+            row = projects.project_named(connection, project, closed=True)
+            withdrawal.demand_known(connection, row["id"], PatientID)
         self._withdraw(Withdrawal(project, PatientID, reason_of(reason), who, now()), "withdraw subject")
 
     def withdraw_consent(self, project: str, reference: str, *, who: str, reason: str) -> None:
         """End a consent record and destroy the key of its videos; `Refused` where the project has no such record."""
         with self.engine.execution_options(reading=True).begin() as connection:
-            consents.demand(connection, projects.project_named(connection, project)["id"], reference)
+            consents.demand(connection, projects.project_named(connection, project, closed=True)["id"], reference)
         entry = Withdrawal(project, consents.key_name(reference), reason_of(reason), who, now())
         self._withdraw(entry, "withdraw consent")
 

@@ -38,6 +38,7 @@ def open_project(connection: Connection, settings: Project, protocol: Protocol) 
     if row is None:
         made = insert(project).values(name=name, **values, created=now()).returning(project.c.id)
         return int(connection.execute(made).scalar_one())
+    _demand_open(row)
     if row["protocol_digest"] != digest and _is_filled(connection, row["id"]):
         raise Refused(
             f"project {name} holds data of the protocol {row['protocol']} (sha256:{row['protocol_digest'][:12]}), "
@@ -55,11 +56,13 @@ def _allowed(protocol: Protocol) -> Iterator[str]:
         yield "names"
 
 
-def project_named(connection: Connection, name: str) -> RowMapping:
-    """The project's row; `Refused` where there is none."""
+def project_named(connection: Connection, name: str, *, closed: bool = False) -> RowMapping:
+    """The project's row; `Refused` where there is none, or it was deleted and `closed` ones are not meant."""
     row = connection.execute(select(project).where(project.c.name == name)).mappings().one_or_none()
     if row is None:
         raise Refused(f"there is no project {name!r} in this archive")
+    if not closed:
+        _demand_open(row)
     return row
 
 
@@ -82,6 +85,11 @@ def public_key(connection: Connection, name: str) -> str:
     if key is None:
         raise Refused(f"no site {name!r} is enrolled in this archive")
     return str(key)
+
+
+def _demand_open(row: RowMapping) -> None:
+    if row["closed"]:
+        raise Refused(f"project {row['name']} was deleted, and its name is not given again; choose another name")
 
 
 def _is_filled(connection: Connection, project_id: int) -> bool:

@@ -55,7 +55,7 @@ def replay(connection: Connection, entries: Iterable[Withdrawal]) -> list[int]:
 
 def withdraw(connection: Connection, entry: Withdrawal) -> int | None:
     """Destroy the subject's key and every row about the subject; returns the key's id, if there was one."""
-    project_id = project_named(connection, entry.project)["id"]
+    project_id = project_named(connection, entry.project, closed=True)["id"]
     here = data_key.c.project_id == project_id, data_key.c.PatientID == entry.PatientID
     key = connection.scalar(select(data_key.c.id).where(*here))
     is_held = subject.c.project_id == project_id, subject.c.PatientID == entry.PatientID

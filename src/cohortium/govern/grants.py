@@ -58,7 +58,7 @@ class Shown:
 
 def permitted(who: User, may: May) -> Select[tuple[int]]:
     """Ids of the projects with which the person may do this, for use as `column.in_(...)`."""
-    query = select(project.c.id)
+    query = select(project.c.id).where(project.c.closed == "")
     if who.must_choose or may not in who.scope:
         return query.where(false())
     if who.only is not None:

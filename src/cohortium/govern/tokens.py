@@ -19,7 +19,7 @@ from cohortium.govern.users import COLUMNS, IS_ACTIVE, User, from_row
 from cohortium.store import now
 from cohortium.store.schema import project, token, user
 
-__all__ = ["LONGEST", "MARK", "Token", "make", "of", "revoke", "whose"]
+__all__ = ["LONGEST", "MARK", "Token", "end", "make", "of", "revoke", "whose"]
 
 MARK = "cohortium_"  # by which scanners for leaked secrets can find one
 LONGEST = 366  # days
@@ -74,6 +74,12 @@ def of(connection: Connection, who: User) -> list[Token]:
 def revoke(connection: Connection, who: User, token_id: int) -> str | None:
     """End a token of this person; its name, or None where there is no such token."""
     ended = delete(token).where(token.c.id == token_id, token.c.user_id == who.id).returning(token.c.name)
+    return connection.execute(ended).scalar_one_or_none()
+
+
+def end(connection: Connection, shown: str) -> str | None:
+    """End this token, whosever it is; its name, or None where there is no such token."""
+    ended = delete(token).where(token.c.digest == _digest(shown)).returning(token.c.name)
     return connection.execute(ended).scalar_one_or_none()
 
 

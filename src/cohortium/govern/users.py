@@ -182,10 +182,11 @@ def register(connection: Connection, name: str, password: str | None, *, email: 
     connection.execute(update(user).where(user.c.name == name).values(**values))
 
 
-def accounts(connection: Connection) -> list[Account]:
-    """Every account that was not deleted, by name."""
+def accounts(connection: Connection, name: str | None = None) -> list[Account]:
+    """Every account that was not deleted, by name; or the one of that name."""
     columns = user.c.name, user.c.standing, user.c.email, user.c.vouched, user.c.state
-    rows = connection.execute(select(*columns).where(user.c.state != State.DELETED.value).order_by(user.c.name))
+    query = select(*columns).where(user.c.state != State.DELETED.value).order_by(user.c.name)
+    rows = connection.execute(query if name is None else query.where(user.c.name == name))
     return [Account(row.name, Standing(row.standing), row.email, row.vouched, State(row.state)) for row in rows]
 
 

@@ -158,6 +158,7 @@ project = Table(
     Column("pack_hours", Integer, nullable=False, server_default="0"),  # of quiet, before a series is packed; 0: never
     Column("cold_days", Integer, nullable=False, server_default="0"),  # before a pack goes to cold storage; 0: never
     Column("created", String(32), nullable=False),
+    Column("closed", String(32), nullable=False, server_default=""),  # when it was deleted; empty while it is there
 )
 
 data_key = Table(

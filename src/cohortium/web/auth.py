@@ -38,6 +38,7 @@ __all__ = [
     "Stale",
     "TermsNeeded",
     "demand_form_token",
+    "demand_same_origin",
     "form_token",
     "guard",
     "new_visitor",
@@ -88,7 +89,7 @@ def guard(access: Access | May) -> Callable[[Request], None]:
 
     def enforce(request: Request) -> None:
         if request.method not in ("GET", "HEAD"):
-            _same_origin(request)
+            demand_same_origin(request)
         if access is Access.ANYONE:
             return
         who = _whose(request) or _guest(request, access)
@@ -214,7 +215,7 @@ def _whose(request: Request) -> User | None:
         return logins.whose(connection, token) if token else None
 
 
-def _same_origin(request: Request) -> None:
+def demand_same_origin(request: Request) -> None:
     """Browsers say where a request comes from; `Origin` says nothing under our Referrer-Policy.
 
     No browser sends a Bearer token of its own accord, so that one needs no such check.

@@ -10,6 +10,7 @@ from cohortium.govern.roles import May
 from cohortium.web.auth import Access
 from cohortium.web.route import Route
 from cohortium.web.xnat import (
+    accounts,
     files,
     importing,
     login,
@@ -27,6 +28,7 @@ __all__ = ["ROUTES"]
 PROJECT = "/data/projects/{project}"
 RESOURCES = "/data/{place:path}/resources"
 WAITING = "/data/prearchive/projects"
+TOKENS = "/data/services/tokens"
 FILES = f"{RESOURCES}/{{resource}}/files"
 
 
@@ -50,6 +52,14 @@ ROUTES = (
     *(Route(method, "/data/search/saved{rest:path}", absent, Access.LOGGED_IN) for method in ("GET", "PUT", "DELETE")),
     Route("GET", "/data/search/elements", search.elements, Access.LOGGED_IN),
     Route("GET", "/data/search/elements/{name}", search.element, Access.LOGGED_IN),
+    Route("GET", "/data/users", accounts.list_users, Access.LOGGED_IN),
+    Route("GET", "/xapi/users", accounts.names, Access.LOGGED_IN),
+    Route("GET", "/xapi/users/profiles", accounts.profiles, Access.LOGGED_IN),
+    Route("GET", "/xapi/users/{login}", accounts.profile, Access.LOGGED_IN),
+    Route("GET", f"{TOKENS}/issue", accounts.issue, Access.IN_PERSON),
+    Route("GET", f"{TOKENS}/issue/user/{{login}}", accounts.issue_to, Access.IN_PERSON),
+    Route("GET", f"{TOKENS}/validate/{{alias}}/{{secret}}", accounts.validate, Access.LOGGED_IN),
+    Route("GET", f"{TOKENS}/invalidate/{{alias}}/{{secret}}", accounts.invalidate, Access.LOGGED_IN),
     Route("GET", "/data/services/dicomdump", services.dump, May.READ),
     Route("POST", "/data/services/import", importing.take, May.WRITE),
     Route("POST", "/data/services/archive", prearchive.archive, May.DELETE),

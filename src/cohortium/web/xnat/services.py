@@ -13,10 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cohortium import find
-from cohortium.archive import Archive
+from cohortium.archive import Archive, closing
 from cohortium.archive import headers as kept
 from cohortium.archive.resources import Level
 from cohortium.archive.tombstones import Removable
+from cohortium.errors import Refused
 from cohortium.find.places import Node
 from cohortium.govern import grants
 from cohortium.govern.roles import May
@@ -88,15 +89,18 @@ def dump(request: Request) -> Response:
 
 
 def remove(request: Request, place: str) -> Response:
-    """Remove a subject, an experiment or a scan with all below it, which leaves tombstones."""
+    """Remove a project, a subject, an experiment or a scan with all below it, which leaves tombstones."""
     found = nodes.node(request, nodes.parts(place))
-    if found.level not in REMOVABLE:
-        raise HTTPException(501)
     archive: Archive = request.app.state.archive
     who = user(request)
     with reading(request).connect() as connection:
         basis = grants.basis(connection, who, found.project_id, May.DELETE)
     said = {"reason": REASON, "address": address(request), "basis": basis}
+    if found.level is Level.PROJECT:
+        if found.project in {each.name for each in request.app.state.config.projects}:
+            raise Refused("this project stands in the configuration of the site; it has to be taken out there first")
+        closing.close(archive, found.project, who=who.name, **said)
+        return PlainTextResponse("")
     archive.remove(found.project, REMOVABLE[found.level], _name(request, found), who=who.name, **said)
     return PlainTextResponse("")
 
