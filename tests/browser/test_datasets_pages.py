@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from pydicom.uid import generate_uid
 
 import portal_site
+from browsing import become, look
 from cohortium.archive import Removable
-from cohortium.govern import grants, logins, users
+from cohortium.govern import grants, users
 from cohortium.govern.grants import Role
 from portal_site import Served
 
 pytestmark = pytest.mark.browser
 
-SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 MR = generate_uid()
 
 
@@ -42,41 +40,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 users.choose_password(connection, who, portal_site.PASSWORD)
                 grants.give(connection, who.id, 1, role)
         yield served
-
-
-@pytest.fixture(scope="module")
-def page(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=browser_path,
-            args=ARGUMENTS,
-            viewport={"width": 1280, "height": 900},
-            permissions=["clipboard-read", "clipboard-write"],
-        )
-        yield context.pages[0]
-        context.close()
-
-
-def become(page: Page, site: Served, name: str) -> None:
-    page.context.clear_cookies()
-    with site.engine.begin() as connection:
-        token = logins.open_login(connection, users.named(connection, name), 1)
-    page.context.add_cookies([{"name": "cohortium", "value": token, "url": site.url}])
-
-
-def look(page: Page, name: str) -> None:
-    """Keep a picture in both colour schemes and on a phone, and let axe say what is wrong."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.screenshot(path=SCREENSHOTS / f"{name}-phone.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.set_viewport_size({"width": 1280, "height": 900})
-    for scheme in ("dark", "light"):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}.png", full_page=True)
-        found = Axe().run(page).response["violations"]
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
 
 
 def freeze(page: Page, name: str, source: str = "") -> None:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from sqlalchemy import insert, select
 
 import portal_site
-from cohortium.govern import grants, harvest, logins, quotas, terms, users
+from browsing import become, look
+from cohortium.govern import grants, harvest, quotas, terms, users
 from cohortium.govern.grants import Role
 from cohortium.govern.roles import Standing
 from cohortium.store.schema import project, usage
 from portal_site import Served
 
 pytestmark = pytest.mark.browser
-
-SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="module")
@@ -47,36 +43,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             users.create(connection, "root", Standing.ADMINISTRATOR)
             users.choose_password(connection, users.named(connection, "root"), portal_site.PASSWORD)
         yield served
-
-
-@pytest.fixture(scope="module")
-def page(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=browser_path,
-            args=ARGUMENTS,
-            viewport={"width": 1280, "height": 900},
-        )
-        yield context.pages[0]
-        context.close()
-
-
-def become(page: Page, site: Served, name: str) -> None:
-    page.context.clear_cookies()
-    with site.engine.begin() as connection:
-        token = logins.open_login(connection, users.named(connection, name), 1)
-    page.context.add_cookies([{"name": "cohortium", "value": token, "url": site.url}])
-
-
-def look(page: Page, name: str) -> None:
-    """Keep a picture in both colour schemes, and let axe say what is wrong."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    for scheme in ("dark", "light"):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}.png", full_page=True)
-        found = Axe().run(page).response["violations"]
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
 
 
 def test_an_owner_gives_a_role_by_keyboard(page: Page, site: Served) -> None:
