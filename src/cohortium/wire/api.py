@@ -74,6 +74,8 @@ Count = dict[str, int]
 Matched = Annotated[
     str, Field(max_length=1000, description="As DICOM matches (PS3.4 C.2.2.2): a value, a list, a range, or * and ?.")
 ]
+Day = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$", description="A day (UTC), included.")]
+AuditText = Annotated[str, Field(max_length=64)]
 RoleName = Literal["owner", "member", "collaborator"]
 StandingName = Literal["administrator", "committee", "maintainer", "person"]
 StateName = Literal["active", "disabled", "deleted"]
@@ -620,6 +622,19 @@ class TermsWish(Wish):
 
 
 # --- site -------------------------------------------------------------------------------------------------------------
+
+
+class AuditSearch(Wish):
+    who: AuditText = ""
+    what: AuditText = ""
+    since: Day = ""
+    until: Day = ""
+    after: Annotated[int, Field(ge=0, lt=1 << 63, description="As the `Link` before had it.")] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class SiteAuditSearch(AuditSearch):
+    project: AuditText = ""
 
 
 class AuditRow(Answer):

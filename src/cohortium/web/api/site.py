@@ -17,11 +17,6 @@ from cohortium.wire import api
 
 __all__ = ["of_project", "of_site", "state"]
 
-Before = Annotated[int, Query(alias="after", ge=0, lt=1 << 63, description="As the `Link` before had it.")]
-Text = Annotated[str, Query(max_length=64)]
-Day = Annotated[str, Query(pattern=r"^(\d{4}-\d\d-\d\d)?$", description="A day (UTC), included.")]
-Limit = Annotated[int, Query(ge=1, le=1000)]
-
 
 def state(request: Request) -> api.Site:
     """Health, configuration and heads of the audit."""
@@ -38,53 +33,25 @@ def state(request: Request) -> api.Site:
     )
 
 
-def of_site(
-    request: Request,
-    response: Response,
-    project: Text = "",
-    who: Text = "",
-    what: Text = "",
-    since: Day = "",
-    until: Day = "",
-    after: Before = 0,
-    limit: Limit = 100,
-) -> list[api.AuditRow]:
+def of_site(request: Request, response: Response, wish: Annotated[api.SiteAuditSearch, Query()]) -> list[api.AuditRow]:
     """The audit of the whole site, newest first."""
-    return _rows(request, response, project, who, what, since, until, after, limit)
+    return _rows(request, response, wish.project, wish)
 
 
 def of_project(
-    request: Request,
-    response: Response,
-    name: str,
-    who: Text = "",
-    what: Text = "",
-    since: Day = "",
-    until: Day = "",
-    after: Before = 0,
-    limit: Limit = 100,
+    request: Request, response: Response, name: str, wish: Annotated[api.AuditSearch, Query()]
 ) -> list[api.AuditRow]:
     """Who did what with the project, newest first."""
-    return _rows(request, response, name, who, what, since, until, after, limit)
+    return _rows(request, response, name, wish)
 
 
-def _rows(
-    request: Request,
-    response: Response,
-    project: str,
-    who: str,
-    what: str,
-    since: str,
-    until: str,
-    before: int,
-    limit: int,
-) -> list[api.AuditRow]:
-    wanted = {"project": project, "who": who, "what": what, "since": since, "until": until}
+def _rows(request: Request, response: Response, project: str, wish: api.AuditSearch) -> list[api.AuditRow]:
+    wanted = wish.model_dump(exclude={"project", "after"})
     with reading(request).connect() as connection:
-        found = trail.rows(connection, **wanted, before=before, limit=limit)
+        found = trail.rows(connection, project=project, before=wish.after, **wanted)
     with request.app.state.engine.begin() as connection:
         record(request, connection, "read audit", project or "site")
-    if len(found) == limit:
+    if len(found) == wish.limit:
         link_next(request, response, found[-1]["id"])
     return [api.AuditRow.model_validate(row) for row in found]
 
