@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -21,7 +21,7 @@ from cohortium.prove.canonical import canonical
 from cohortium.store import now, total
 from cohortium.store.schema import dataset, dataset_file
 
-__all__ = ["File", "Version", "file", "files", "find", "freeze", "manifest", "versions"]
+__all__ = ["File", "Version", "file", "files", "find", "freeze", "manifest", "newest", "versions"]
 
 KIND = "cohortium dataset 1"
 AT_ONCE = 5000  # rows a statement
@@ -99,6 +99,13 @@ def versions(connection: Connection, project_id: int) -> list[Version]:
     """The project's versions, newest first."""
     rows = connection.execute(select(*COLUMNS).where(dataset.c.project_id == project_id).order_by(dataset.c.id.desc()))
     return [Version(*row) for row in rows]
+
+
+def newest(connection: Connection, projects: Collection[int]) -> dict[int, Version]:
+    """The newest version of each of these projects that has any."""
+    last = select(func.max(dataset.c.id)).where(dataset.c.project_id.in_(projects)).group_by(dataset.c.project_id)
+    rows = connection.execute(select(*COLUMNS).where(dataset.c.id.in_(last)))
+    return {row.project_id: Version(*row) for row in rows}
 
 
 def find(connection: Connection, project_id: int, called: str) -> Version | None:

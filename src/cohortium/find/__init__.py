@@ -1,9 +1,10 @@
 """What is in the archive, as far as the person who asks may see it: every query carries `visible_projects`."""
 
 from cohortium.find.consents import ConsentRow, consents
+from cohortium.find.growth import Week, growth
 from cohortium.find.members import SCAN, SESSION, Member, members
 from cohortium.find.outlines import Outline, outlines
-from cohortium.find.prearchive import waiting, waiting_in
+from cohortium.find.prearchive import Queue, queues, waiting, waiting_in
 from cohortium.find.projects import Bar, ProjectCard, project_named, projects
 from cohortium.find.resources import FileRow, ResourceRow, place_named, resource_file_of, resource_versions, resources
 from cohortium.find.scans import FrameAt, Place, ScanPage, instance, scan
@@ -24,14 +25,17 @@ __all__ = [
     "Page",
     "Place",
     "ProjectCard",
+    "Queue",
     "ResourceRow",
     "ScanPage",
     "ScanRow",
     "Search",
     "SessionRow",
     "SubjectRow",
+    "Week",
     "consents",
     "further",
+    "growth",
     "header_of",
     "header_texts",
     "held",
@@ -41,6 +45,7 @@ __all__ = [
     "place_named",
     "project_named",
     "projects",
+    "queues",
     "resource_file_of",
     "resource_versions",
     "resources",

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from cohortium.archive.prearchive import Held, of
 from cohortium.govern.grants import permitted
 from cohortium.govern.roles import May
 from cohortium.govern.users import User
-from cohortium.store.schema import prearchive
+from cohortium.store.schema import prearchive, project
 
-__all__ = ["waiting", "waiting_in"]
+__all__ = ["Queue", "queues", "waiting", "waiting_in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How much waits in a project's prearchive, and when the first of it goes."""
+
+    name: str
+    title: str
+    entries: int
+    expires: str
+
+
+def queues(connection: Connection, who: User) -> list[Queue]:
+    """The prearchives of the person's projects in which anything waits, the most urgent first."""
+    first = func.min(prearchive.c.expires)
+    rows = connection.execute(
+        select(project.c.name, project.c.title, func.count(), first)
+        .join(prearchive)
+        .where(project.c.id.in_(permitted(who, May.DELETE)))
+        .group_by(project.c.name, project.c.title)
+        .order_by(first, project.c.name)
+    )
+    return [Queue(*row) for row in rows]
 
 
 def waiting_in(connection: Connection, who: User, project_id: int, limit: int = 500) -> list[Held]:

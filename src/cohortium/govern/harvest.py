@@ -6,11 +6,11 @@ portal shows those rows. What people read is known from `usage`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, false, func, or_, select
 
 from cohortium import config
 from cohortium.govern.roles import Role, Standing
@@ -50,13 +50,14 @@ def look(connection: Connection, settings: config.Quota, moment: datetime) -> li
     return new
 
 
-def alarms(connection: Connection, name: str | None = None) -> list[Alarm]:
-    """The alarms of the last two weeks, of one project or of all, newest first."""
+def alarms(connection: Connection, names: Collection[str] | None = None) -> list[Alarm]:
+    """The alarms of the last two weeks, of these projects or of all, newest first."""
     rows = schema.audit
     since = (datetime.now(UTC) - SHOWN).isoformat(timespec="microseconds")
     wanted = select(rows.c.object).where(rows.c.who == "cohortium", rows.c.what == ALARM, rows.c.time >= since)
-    if name is not None:
-        wanted = wanted.where(rows.c.object.startswith(f"{name}/", autoescape=True))
+    if names is not None:
+        begins = (rows.c.object.startswith(f"{name}/", autoescape=True) for name in names)
+        wanted = wanted.where(or_(false(), *begins))
     return [_read(each) for each in connection.scalars(wanted.order_by(rows.c.id.desc()))]
 
 

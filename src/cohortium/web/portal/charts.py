@@ -1,4 +1,4 @@
-"""Pictures that templates draw as SVG: a project's modalities as one bar, two dataset versions as two."""
+"""Pictures that templates draw as SVG: modalities as one bar, two dataset versions as two, weeks, and sizes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cohortium.archive.comparison import Comparison
-from cohortium.find import Bar
+from cohortium.find import Bar, ProjectCard, Week
 
-__all__ = ["Block", "Part", "overlap", "parts"]
+__all__ = ["Block", "Column", "Part", "Share", "columns", "overlap", "parts", "shares"]
 
 SHOWN = 5  # the rest is drawn as one
 NARROWEST = 2.0  # percent: what is there shows
+LARGEST = 6  # projects drawn beside each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,44 @@ def overlap(found: Comparison) -> list[Block]:
         made += [Block(what, row, round(start, 2), round(width * scale, 2)) for row in rows]
         start += width * scale
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A week: from `start` over `width` percent across, `height` percent high."""
+
+    begins: str
+    number: int
+    start: float
+    width: float
+    height: float
+
+
+def columns(weeks: Sequence[Week]) -> list[Column]:
+    """A column a week; none where nothing came in any."""
+    most = max((week.subjects for week in weeks), default=0)
+    if not most:
+        return []
+    width = 100 / len(weeks)
+    return [
+        Column(week.begins.isoformat(), week.subjects, round(n * width, 2), round(width, 2), 100 * week.subjects / most)
+        for n, week in enumerate(weeks)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A project beside the largest: `width` percent of it."""
+
+    name: str
+    title: str
+    size: int
+    width: float
+
+
+def shares(cards: Sequence[ProjectCard]) -> list[Share]:
+    """The projects by size, largest first; none where there is nothing to compare."""
+    held = sorted((card for card in cards if card.size), key=lambda card: -card.size)[:LARGEST]
+    if len(held) < 2:
+        return []
+    return [Share(each.name, each.title, each.size, max(1.0, 100 * each.size / held[0].size)) for each in held]

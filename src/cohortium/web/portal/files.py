@@ -42,6 +42,8 @@ async def upload(request: Request, name: str) -> Response:
     problems = [
         f"File {each.number}: {each.problem}" if len(taken) > 1 else each.problem for each in taken if each.problem
     ]
+    if problems and len(taken) > len(problems):
+        problems.append("What is not named here came in.")
     if not taken:
         problems = ["Choose at least one file."]
     if "application/json" in request.headers.get("accept", ""):

@@ -1,4 +1,4 @@
-"""The projects, one project, one scan; and the page that says that something is wrong."""
+"""One project, and one scan."""
 
 from __future__ import annotations
 
@@ -16,17 +16,9 @@ from cohortium.web.auth import RowId, reading, record, searched, user
 from cohortium.web.portal.charts import parts
 from cohortium.web.portal.templating import render
 
-__all__ = ["home", "project", "scan"]
+__all__ = ["project", "scan"]
 
 LONGEST = 200  # characters of a search
-
-
-def home(request: Request) -> Response:
-    """The projects that the person may see."""
-    with reading(request).connect() as connection:
-        cards = find.projects(connection, user(request))
-        others = [each for each in find.outlines(connection, user(request)) if not each.readable]
-    return render(request, "projects.html", cards=cards, others=others, parts=parts)
 
 
 def project(request: Request, name: str, after: str = "", words: str = "") -> Response:

@@ -147,7 +147,10 @@ def _page(
     with reading(request).connect() as connection:
         project = grants.shown(connection, _project(connection, request, name))
         held, pending = grants.granted(connection, project.id), invitations.pending(connection, project.id)
-        used, alarms = quotas.used(connection, project.id, datetime.now(UTC)), harvest.alarms(connection, project.name)
+        used, alarms = (
+            quotas.used(connection, project.id, datetime.now(UTC)),
+            harvest.alarms(connection, [project.name]),
+        )
     default = quotas.defaults(request.app.state.config.quota)
     quota = {each.name: quotas.in_force(each.quota, default) for each in held}
     values: dict[str, Any] = {"project": project, "granted": held, "pending": pending, "roles": Role, "says": SAYS}

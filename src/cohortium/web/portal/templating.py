@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from cohortium import __version__
 from cohortium.govern import grants
+from cohortium.govern.roles import May
 from cohortium.govern.users import User
 from cohortium.web.auth import form_token, reading
 
@@ -24,18 +25,17 @@ FOLDER = Path(__file__).parent / "templates"
 def render(request: Request, template: str, code: int = 200, **values: Any) -> Response:
     """The page; it always knows who is logged in and the token for its forms."""
     who = getattr(request.state, "user", None)
-    page = _environment.get_template(template).render(
-        who=who, form=form_token(request), version=__version__, trusted=_trusted(request, who), **values
-    )
-    return HTMLResponse(page, code)
+    trusted, owns = _projects(request, who)
+    known = {"who": who, "form": form_token(request), "version": __version__, "trusted": trusted, "owns": owns}
+    return HTMLResponse(_environment.get_template(template).render(known | values), code)
 
 
-def _trusted(request: Request, who: User | None) -> list[str]:
-    """The projects, of those that the person may know of, that take in what nobody checked: every page says so."""
+def _projects(request: Request, who: User | None) -> tuple[list[str], list[str]]:
+    """Of projects, what every page needs: titles of those that take in the unchecked, names of the person's own."""
     if who is None or who.must_choose:
-        return []
+        return [], []
     with reading(request).connect() as connection:
-        return grants.trusted(connection, who)
+        return grants.trusted(connection, who), grants.names(connection, who, May.MANAGE)
 
 
 def error_page(request: Request, status: int, title: str, detail: str) -> Response:
@@ -46,6 +46,11 @@ def error_page(request: Request, status: int, title: str, detail: str) -> Respon
 def date(value: str) -> str:
     """20240131 as 2024-01-31; anything else as it stands."""
     return f"{value[:4]}-{value[4:6]}-{value[6:]}" if re.fullmatch(r"\d{8}", value) else value
+
+
+def day(moment: str) -> Markup:
+    """The day of a moment, as one word that no line breaks."""
+    return Markup('<time datetime="{0}">{0}</time>').format(moment[:10])
 
 
 def size(value: int) -> str:
@@ -89,7 +94,7 @@ def _environment_() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"date": date, "size": size, "count": count, "words": words, "value": value, "code": code}
+    made.filters |= {each.__name__: each for each in (date, day, size, count, words, value, code)}
     return made
 
 

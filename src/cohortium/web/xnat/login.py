@@ -18,7 +18,7 @@ from cohortium.govern.users import User
 from cohortium.prove import audit
 from cohortium.web import credentials
 from cohortium.web.auth import XNAT_COOKIE, reading, user
-from cohortium.web.portal import pages
+from cohortium.web.portal.home import home as portal_home
 
 __all__ = ["auth", "build_info", "end", "home", "jsession", "log_in", "version"]
 
@@ -30,7 +30,7 @@ Text = Annotated[str, Form(max_length=1024)]
 def home(request: Request) -> Response:
     """The portal; for xnatpy, which looks at the first page to tell a guest, a line that says who connects."""
     if not request.headers.get("user-agent", "").startswith("xnatpy/"):
-        return pages.home(request)
+        return portal_home(request)
     if user(request).standing is Standing.GUEST:
         return HTMLResponse(GUEST)
     return _opened(request)
