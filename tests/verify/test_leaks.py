@@ -211,15 +211,19 @@ NAMES = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module", params=NAMES)
+def encoded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
+    """An input whose name is encoded in a character set, and that set."""
+    dataset, charset = Dataset(), request.param
+    dataset.SpecificCharacterSet, dataset.PatientName = charset.split("\\"), NAMES[charset]
+    name = _element(dataset, "PatientName")
+    return made(tmp_path_factory.mktemp("encoded"), SpecificCharacterSet=charset, PatientName=name), charset
+
+
 @pytest.mark.parametrize("written", ["same", "utf-8", "utf-16-le", "utf-16-be", "utf-8 in capitals", "padded"])
-@pytest.mark.parametrize("charset", NAMES)
-def test_in_every_encoding(tmp_path: Path, charset: str, written: str) -> None:
-    name = NAMES[charset]
-    dataset = Dataset()
-    dataset.SpecificCharacterSet, dataset.PatientName = charset.split("\\"), name
-    encoded = _element(dataset, "PatientName")
-    run = made(tmp_path, SpecificCharacterSet=charset, PatientName=encoded)
-    word = name.split("^")[-1]
+def test_in_every_encoding(encoded: tuple[Run, str], written: str) -> None:
+    run, charset = encoded
+    word = NAMES[charset].split("^")[-1]
     alone = Dataset()
     alone.SpecificCharacterSet, alone.PatientName = charset.split("\\"), word
     leak = {

@@ -81,6 +81,6 @@ def sequences(protocol: Protocol) -> dict[str, dict[str, str]]:
 
 
 def _typed(protocol: Protocol, sop_class: str, known: Mapping[str, str]) -> dict[str, str]:
-    tags = {tag: path for path, typed in standard.typed(sop_class).items() for tag in typed if standard.vr(tag) == "SQ"}
-    found = {standard.keyword(tag): action_for(protocol, tag, sop_class, path)[0] for tag, path in tags.items()}
+    tags = standard.sequences(sop_class).items()
+    found = {standard.keyword(tag): action_for(protocol, tag, sop_class, path)[0] for tag, path in tags}
     return {keyword: action.value for keyword, action in found.items() if action.value != known.get(keyword, "K")}

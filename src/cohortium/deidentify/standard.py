@@ -36,6 +36,7 @@ __all__ = [
     "requires_pixels",
     "resolve",
     "safe_private",
+    "sequences",
     "shows_pictures",
     "storage_sop_classes",
     "transfer_syntaxes",
@@ -174,6 +175,12 @@ def typed(sop_class_uid: str) -> Mapping[tuple[int, ...], frozenset[int]]:
 
 
 @cache
+def sequences(sop_class_uid: str) -> Mapping[int, tuple[int, ...]]:
+    """By tag, the path of each sequence that `typed` has."""
+    return {tag: path for path, tags in typed(sop_class_uid).items() for tag in tags if vr(tag) == "SQ"}
+
+
+@cache
 def storage_sop_classes() -> Mapping[str, str]:
     """Name by UID of every SOP class whose objects are stored and belong to one patient."""
     return {row["uid"]: row["name"] for row in _rows("sop_classes.csv")}
@@ -223,13 +230,9 @@ def has_plain_pixels(sop_class_uid: str) -> bool:
     return _iods().get(sop_class_uid, "") in _pixel_rules()["plain"]
 
 
-@lru_cache(64)
 def requires_pixels(sop_class_uid: str) -> bool:
     """Whether an object of the class without a picture is no whole object (a mandatory Image Pixel module)."""
-    iod = _iods().get(sop_class_uid, "")
-    return any(
-        row["iod"] == iod and row["module"] == "image-pixel" and row["usage"] == "M" for row in _rows("iod_modules.csv")
-    )
+    return _usages().get(_iods().get(sop_class_uid, ""), {}).get("image-pixel") == "M"
 
 
 @cache
@@ -242,28 +245,40 @@ def _iods() -> Mapping[str, str]:
     return {row["uid"]: row["iod"] for row in _rows("sop_classes.csv")}
 
 
-@lru_cache(64)
-def _modules(iod: str) -> frozenset[str]:
-    return frozenset(row["module"] for row in _rows("iod_modules.csv") if row["iod"] == iod)
+@cache
+def _usages() -> Mapping[str, Mapping[str, str]]:
+    """By IOD, the usage of each of its modules."""
+    found: dict[str, dict[str, str]] = {}
+    for row in _rows("iod_modules.csv"):
+        found.setdefault(row["iod"], {})[row["module"]] = row["usage"]
+    return found
 
 
 def shows_pictures(iod: str) -> bool:
     """Whether objects of an IOD hold pictures."""
-    return any("image-pixel" in module for module in _modules(iod)) or "rt-image" in iod
+    return any("image-pixel" in module for module in _usages().get(iod, ())) or "rt-image" in iod
 
 
 @lru_cache(64)
 def _types(iod: str) -> Mapping[tuple[str, str], str]:
-    """Type by (path, keyword) for one IOD; other modules are skipped unread, for the file is large."""
+    """Type by (path, keyword) for one IOD."""
     found: dict[tuple[str, str], str] = {}
-    modules = _modules(iod)
+    for module in _usages().get(iod, ()):
+        for path, types in _modules().get(module, ()):
+            for entry in types.split():
+                name, _, kind = entry.partition(":")
+                found[path, name] = min(kind, found.get((path, name), "3"), key=STRICTEST_FIRST.index)
+    return found
+
+
+@cache
+def _modules() -> Mapping[str, list[tuple[str, str]]]:
+    """By module, its paths and what is typed there, as it is written: to read all of it takes long."""
+    found: dict[str, list[tuple[str, str]]] = {}
     with (DATA / "module_types.csv").open(encoding="utf-8") as lines:
         for line in lines:
             module, path, types = line.rstrip("\n").split(",")
-            if module in modules:
-                for entry in types.split():
-                    name, _, kind = entry.partition(":")
-                    found[path, name] = min(kind, found.get((path, name), "3"), key=STRICTEST_FIRST.index)
+            found.setdefault(module, []).append((path, types))
     return found
 
 
