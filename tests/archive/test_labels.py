@@ -26,7 +26,7 @@ def test_sessions_of_one_name_are_told_apart_by_number(place: Path | str) -> Non
                 .returning(schema.subject.c.id)
             ).scalar_one()
             row = {"project_id": 1, "subject_id": subject, "StudyDate": "", "StudyDescription": ""}
-            label = labels.of_session(connection, 1, patient)
+            label = labels.numbered(connection, 1, patient)
             connection.execute(insert(schema.session).values(StudyInstanceUID=f"1.{number}", label=label, **row))
         made = connection.scalars(select(schema.session.c.label).order_by(schema.session.c.id)).all()
     engine.dispose()

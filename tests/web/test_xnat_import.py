@@ -101,11 +101,11 @@ def test_a_folder_and_a_packed_tar_come_in(site: Served, member: Any, tmp_path: 
     for number, content in enumerate(portal_site.slices(2, subject="S-0003")):
         (tmp_path / f"{number}.dcm").write_bytes(content)
     made = member.services.import_dir(tmp_path, project="lung", destination="/archive", trigger_pipelines=False)
-    assert made.label == "S-0003_1"
+    assert made.label == "S-0003"
     made = member.services.import_(
         data=tarred(portal_site.slices(2, subject="S-0003")), content_type="application/x-tar", project="lung"
     )
-    assert made.label == "S-0003_2"
+    assert made.label == "S-0003_1"
     assert len(next(iter(made.scans.values())).files) == 2
 
 
@@ -149,7 +149,8 @@ WRONG = {
     "of a disk": (zipped(IMAGES, "C:\\"), "422"),
     "link": (linked(), "422"),
     "link in a tar": (linked_tar(), "422"),
-    "no image among them": (zipped([*IMAGES, b"Quastenflosser"]), "422"),
+    "broken image": (zipped([*IMAGES, IMAGES[0][:140] + b"Quastenflosser"]), "422"),
+    "no image": (zipped([b"Quastenflosser"]), "422"),
     "two sessions": (zipped([*IMAGES, *portal_site.slices(1, subject="S-0004")]), "422"),
     "empty": (zipped([]), "422"),
 }
@@ -165,16 +166,25 @@ def test_what_is_wrong_changes_nothing(site: Served, member: Any, name: str) -> 
     assert held(site) == before
 
 
-def test_what_is_no_image_is_left_out_on_demand(member: Any) -> None:
-    package = zipped([*portal_site.slices(1, subject="S-0005"), b"notes"])
-    made = member.services.import_(data=package, content_type="application/zip", project="lung", ignore_unparsable=True)
-    assert made.subject.label == "S-0005"
+def test_a_snapshot_is_left_out_and_a_broken_image_on_demand(site: Served, member: Any) -> None:
+    image, broken = portal_site.slices(1, subject="S-0005"), IMAGES[0][:140] + b"Quastenflosser"
+    asked = {"content_type": "application/zip", "project": "lung"}
+    before, _ = held(site)
+    with pytest.raises(REFUSED, match="422"):
+        member.services.import_(data=zipped([*image, b"GIF89a"]), import_handler="DICOM-zip", **asked)
+    for package, more in ((zipped([*image, b"GIF89a"]), {}), (zipped([*image, broken]), {"ignore_unparsable": True})):
+        assert member.services.import_(data=package, **asked, **more).subject.label == "S-0005"
+    assert held(site) == (before + 1, 0)
+    with site.engine.connect() as connection:
+        said = connection.scalars(select(schema.audit.c.object).where(schema.audit.c.what == "leave out of import"))
+        assert said.all() == ["lung: 1 files that are no images"] * 2
 
 
 @pytest.mark.parametrize(
     ("options", "status"),
     [
-        ({"subject": "S-0001"}, "409"),
+        ({"subject": "Quastenflosser"}, "409"),
+        ({"subject": "2001-01-31"}, "409"),
         ({"experiment": "S-0001_1"}, "409"),
         ({"experiment": "Quastenflosser"}, "409"),
         ({"overwrite": "delete"}, "409"),
@@ -203,7 +213,7 @@ def test_what_the_check_refuses_is_counted_and_waits(site: Served, member: Any) 
     with site.engine.begin() as connection:
         connection.execute(update(schema.project).values(admit="check"))
     try:
-        with pytest.raises(REFUSED, match="1 of 1 images did not come in") as told:
+        with pytest.raises(REFUSED, match="1 of 1 images were refused") as told:
             member.services.import_(
                 data=zipped([portal_site.encode(named)]), content_type="application/zip", project="lung"
             )
@@ -240,7 +250,7 @@ def test_an_owner_archives_and_deletes_what_waits(site: Served, member: Any, con
         assert member.prearchive.sessions() == []
         with pytest.raises(REFUSED, match="409"):
             found.move("secret")
-        for other in ({"subject": "S-0001"}, {"project": "secret"}):
+        for other in ({"experiment": "S-0001_1"}, {"subject": "Quastenflosser"}, {"project": "secret"}):
             with pytest.raises(REFUSED, match="409"):
                 found.archive(**other)
         assert held(site) == (before, 2)
@@ -262,7 +272,7 @@ def test_what_the_check_refuses_again_waits_on(site: Served, member: Any) -> Non
         connection.execute(update(schema.project).values(admit="check"))
     try:
         package = zipped([portal_site.encode(named)])
-        with pytest.raises(REFUSED, match="1 of 1 images did not come in"):
+        with pytest.raises(REFUSED, match="1 of 1 images were refused"):
             member.services.import_(data=package, content_type="application/zip", project="lung")
         (found,) = member.prearchive.sessions("lung")
         assert found.status == "ERROR"

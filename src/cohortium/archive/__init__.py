@@ -6,6 +6,7 @@ from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, Kind, Level, ResourceFile
 from cohortium.archive.storage import Cold, storage_of
 from cohortium.archive.tombstones import Removable
+from cohortium.archive.wishes import Wish
 
 __all__ = [
     "Address",
@@ -19,5 +20,6 @@ __all__ = [
     "Removable",
     "Removed",
     "ResourceFile",
+    "Wish",
     "storage_of",
 ]

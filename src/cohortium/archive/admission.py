@@ -7,11 +7,11 @@ crash leaves at most an object that nothing refers to and that the next try adop
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,61 +33,27 @@ from cohortium.archive import (
 from cohortium.archive.arrivals import Arriving
 from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.incoming import Unfit
-from cohortium.archive.index import Arrival
-from cohortium.archive.inspection import inspect
-from cohortium.archive.objects import Address, Objects
+from cohortium.archive.index import NUMBERED, Arrival, Called
+from cohortium.archive.objects import Objects
+from cohortium.archive.offers import Aside, Offer, Read, Stored, Undone, Whole, check_receipt, portions, read
+from cohortium.archive.prearchive import Held
 from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, ResourceFile
 from cohortium.archive.storage import Folder, Storage
 from cohortium.archive.tombstones import Removable, reason_of
+from cohortium.archive.wishes import AS_THEY_ARE, Relabelling, Wish
 from cohortium.archive.withdrawal import Withdrawal
 from cohortium.config import Project
-from cohortium.dicom import elements, meta
-from cohortium.errors import Malformed, Refused, Unavailable
+from cohortium.errors import Refused, Unavailable
 from cohortium.keys import SiteKey
-from cohortium.prove import audit, receipts
+from cohortium.prove import audit
 from cohortium.store import now, scrub
 from cohortium.store.schema import data_key
 from cohortium.values import Finding, Instance, Protocol, Receipt
-from cohortium.wire import dicomjson
 
 __all__ = ["Archive", "Offer"]
 
 LARGEST = 2_048_000_000  # bytes of a file, unless the caller says otherwise
-PORTION = 1 << 24  # bytes of offers that are in memory together, and their last one
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A de-identified DICOM file that asks to come in, and a site's word for it, if there is one."""
-
-    content: bytes | memoryview
-    receipt: Receipt | None
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """What was refused and is durable in the prearchive, without its row yet."""
-
-    refusal: Unfit
-    at: Address
-    offered: int
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What receipt and inspection have nothing against."""
-
-    instance: Instance
-    header: dicomjson.Document
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What is durable and not yet in the index."""
-
-    arrival: Arrival
-    is_new: bool  # its bytes were not there before
 
 
 class Archive:
@@ -98,6 +64,7 @@ class Archive:
 
     def __init__(self, engine: Engine, where: Storage | Path, key: SiteKey) -> None:
         self.engine = engine
+        self._key = key
         storage = Folder(where / "objects") if isinstance(where, Path) else where
         self.objects = Objects(storage, DataKeys(engine, key))
 
@@ -112,7 +79,7 @@ class Archive:
             return projects.open_project(connection, project, protocol)
 
     def admit_all(
-        self, offers: Iterable[Offer], project: str, who: str, *, aside: bool = False
+        self, offers: Iterable[Offer], project: str, who: str, *, aside: bool = False, called: Called = NUMBERED
     ) -> list[Instance | Refused]:
         """Store and index what is offered to the project, on the word of `who`; the same bytes again: no change.
 
@@ -122,28 +89,71 @@ class Archive:
         """
         with self.engine.execution_options(reading=True).begin() as connection:
             row = projects.project_named(connection, project)
-            stored = [each for some in _portions(offers) for each in self._store(connection, row, some, aside)]
+            stored = [each for some in portions(offers) for each in self._store(connection, row, some, aside)]
         with self.engine.begin() as connection:
-            answers = self._indexed(connection, row, stored, who)
-            series = {each.SeriesInstanceUID for each in answers if isinstance(each, Instance)}
-            index.touch(connection, row["id"], series)
+            said: list[tuple[str, str]] = []
+            answers = self._indexed(connection, row, stored, who, said, called)
+            audit.record_all(connection, who, said)
             return answers
 
-    def put_aside(self, contents: Iterable[bytes], project: str, who: str, moment: str) -> int:
-        """Let DICOM files wait in the project's prearchive, unlooked at, for an owner's word; returns how many.
+    def admit_whole(
+        self, images: Iterable[bytes], project: str, who: str, wish: Wish = AS_THEY_ARE, *, aside: bool = False
+    ) -> frozenset[str]:
+        """Store and index all of the images or, where one is refused, none; returns their StudyInstanceUIDs.
 
-        What bears the same `moment` came together.
+        New sessions are called as XNAT does. `images` may be gone through twice. `aside`: where the check refuses one,
+        all of them wait in the project's prearchive.
         """
         with self.engine.execution_options(reading=True).begin() as connection:
             row = projects.project_named(connection, project)
-            _check_receipt(connection, row, "", None)
+            relabelling = Relabelling(connection, self._key, row, wish)
+        whole = Whole()
+        for portion in portions(Offer(each, None) for each in relabelling(images)):
+            with self.engine.execution_options(reading=True).begin() as connection:
+                whole.take(self._store(connection, row, portion, False))
+        if not whole.refused:
+            with suppress(Undone), self.engine.begin() as connection:
+                return self._index_whole(connection, row, whole, who, wish, relabelling)
+        with self.engine.begin() as connection:
+            collection.discard(connection, whole.places())
+        self._collect_now()
+        told = whole.refusal()
+        if aside and row["prearchive_days"] and isinstance(told, Unfit):
+            reasons = {number: str(refusal) for number, refusal in whole.refused.items()}
+            self.put_aside(images, project, who, now(), wish, reasons)
+            raise Unfit(f"{told} All wait in the prearchive for {row['prearchive_days']} days.")
+        raise told
+
+    def put_aside(
+        self,
+        images: Iterable[bytes],
+        project: str,
+        who: str,
+        moment: str,
+        wish: Wish = AS_THEY_ARE,
+        reasons: Mapping[int, str] | None = None,
+    ) -> int:
+        """Let DICOM files wait in the project's prearchive, unlooked at, for an owner's word; returns how many.
+
+        What bears the same `moment` came together, and is one session there. `reasons`: why, by place among them,
+        where it was not only their sender's wish.
+        """
+        with self.engine.execution_options(reading=True).begin() as connection:
+            row = projects.project_named(connection, project)
+            check_receipt(connection, row, "", None)
             if not row["prearchive_days"]:
                 raise Refused(f"project {project} has no prearchive")
-        held = [(prearchive.sealed(self.objects, row["id"], each, None), len(each)) for each in contents]
+            relabelling = Relabelling(connection, self._key, row, wish)
+        held = [
+            (prearchive.sealed(self.objects, row["id"], each, None), len(each)) for each in relabelling.demanded(images)
+        ]
         with self.engine.begin() as connection:
-            for at, size in held:
-                entry = prearchive.add(connection, row, at, prearchive.DICOM, prearchive.WISHED, who, size, moment)
-                audit.record(connection, who, "put in prearchive", f"{project}/{entry}")
+            said = []
+            for number, (at, size) in enumerate(held):
+                why = (reasons or {}).get(number, prearchive.BESIDE if reasons else prearchive.WISHED)
+                entry = prearchive.add(connection, row, at, prearchive.DICOM, why, who, size, moment, wish)
+                said.append(("put in prearchive", f"{project}/{entry}"))
+            audit.record_all(connection, who, said)
         return len(held)
 
     def admit(self, content: bytes | memoryview, project: str, receipt: Receipt | None, who: str) -> Instance:
@@ -173,7 +183,7 @@ class Archive:
         digest = sha256(found).hexdigest()
         with self.engine.execution_options(reading=True).begin() as connection:
             row = projects.project_named(connection, project)
-            _check_receipt(connection, row, digest, receipt)
+            check_receipt(connection, row, digest, receipt)
             vouched = "trusted" if row["admit"] == "trusted" else "check" if receipt is None else "receipt"
             try:
                 checked: attaching.Checked | Aside | Unfit = attaching.check(connection, row, to, found, vouched)
@@ -266,19 +276,34 @@ class Archive:
         before, content = prearchive.opened(self.objects, held.address)
         done: Instance | ResourceFile
         if before is None:
-            done = self.admit(content, project, None, who)
+            done = self._admit_as(held.wish, content, project, who)
         else:
             done = self.attach(BytesIO(content), to or before, project, who)
         self.drop(entry, who)
         return done
 
+    def reoffer_whole(self, held: Sequence[Held], who: str, wish: Wish = AS_THEY_ARE) -> frozenset[str]:
+        """Offer images that wait again, all or none, as `admit_whole` does; what is not wished now is as it was."""
+        with self.engine.execution_options(reading=True).begin() as connection:
+            project = projects.name_of(connection, held[0].project_id)
+        wish = Wish(wish.subject or held[0].subject, wish.session or held[0].session)
+        images = (prearchive.opened(self.objects, each.address)[1] for each in held)
+        studies = self.admit_whole(images, project, who, wish)
+        self.drop_all((each.id for each in held), who)
+        return studies
+
     def drop(self, entry: int, who: str) -> None:
         """Let an entry of the prearchive go, with its bytes."""
+        self.drop_all([entry], who)
+
+    def drop_all(self, entries: Iterable[int], who: str) -> None:
+        """The same for several, together."""
         with self.engine.begin() as connection:
-            held = prearchive.held(connection, entry)
-            prearchive.drop(connection, [held])
-            about = f"{projects.name_of(connection, held.project_id)}/{entry}"
-            audit.record(connection, who, "drop from prearchive", about)
+            held = [prearchive.held(connection, entry) for entry in entries]
+            prearchive.drop(connection, held)
+            names = {each.project_id: projects.name_of(connection, each.project_id) for each in held}
+            said = [("drop from prearchive", f"{names[each.project_id]}/{each.id}") for each in held]
+            audit.record_all(connection, who, said)
         self.collect()
 
     def expire(self) -> int:
@@ -287,6 +312,18 @@ class Archive:
             count = prearchive.drop(connection, prearchive.expired(connection))
         self.collect()
         return count
+
+    def _admit_as(self, wish: Wish, content: bytes, project: str, who: str) -> Instance:
+        """`admit` for an image that waited, as its sender wished."""
+        if wish == AS_THEY_ARE:
+            return self.admit(content, project, None, who)
+        with self.engine.execution_options(reading=True).begin() as connection:
+            relabelling = Relabelling(connection, self._key, projects.project_named(connection, project), wish)
+        offers = [Offer(each, None) for each in relabelling([content])]
+        (answer,) = self.admit_all(offers, project, who, called=Called.by_sender(wish.session))
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
 
     def _aside(
         self, project: RowMapping, content: bytes | memoryview, to: Destination | None, refusal: Unfit
@@ -299,9 +336,9 @@ class Archive:
     def _store(
         self, connection: Connection, project: RowMapping, offers: Sequence[Offer], aside: bool
     ) -> list[Stored | Aside | Refused]:
-        read = [_read(connection, project, offer) for offer in offers]
-        arriving = Arriving(connection, project, [each.instance for each in read if isinstance(each, Read)])
-        return [self._kept(project, offer, each, arriving, aside) for offer, each in zip(offers, read, strict=True)]
+        seen = [read(connection, project, offer) for offer in offers]
+        arriving = Arriving(connection, project, [each.instance for each in seen if isinstance(each, Read)])
+        return [self._kept(project, offer, each, arriving, aside) for offer, each in zip(offers, seen, strict=True)]
 
     def _kept(
         self, project: RowMapping, offer: Offer, read: Read | Refused, arriving: Arriving, aside: bool
@@ -318,12 +355,40 @@ class Archive:
         at, is_new = self.objects.keep(key, offer.content, read.instance.digest)
         return Stored(Arrival(read.instance, read.header, at), is_new)
 
+    def _index_whole(
+        self, connection: Connection, row: RowMapping, whole: Whole, who: str, wish: Wish, relabelling: Relabelling
+    ) -> frozenset[str]:
+        """The rows of all of them; `Undone` where one is refused."""
+        said: list[tuple[str, str]] = []
+        studies: set[str] = set()
+        called = Called.by_sender(wish.session)
+        answers = (self._indexed(connection, row, stored, who, said, called) for stored in whole.portions())
+        for number, answer in enumerate(chain.from_iterable(answers)):
+            if isinstance(answer, Refused):
+                whole.refused[number] = answer
+            else:
+                studies.add(answer.StudyInstanceUID)
+        if whole.refused:
+            raise Undone
+        if relabelling.count:
+            said.append(("relabel images", f"{row['name']}/{wish.subject}: {relabelling.count}"))
+        audit.record_all(connection, who, said)  # last: nobody else of this process can write there meanwhile
+        return frozenset(studies)
+
     def _indexed(
-        self, connection: Connection, row: RowMapping, stored: Sequence[Stored | Aside | Refused], who: str
+        self,
+        connection: Connection,
+        row: RowMapping,
+        stored: Sequence[Stored | Aside | Refused],
+        who: str,
+        said: list[tuple[str, str]],
+        called: Called = NUMBERED,
     ) -> list[Instance | Refused]:
-        found = Arriving(connection, row, [each.arrival.instance for each in stored if isinstance(each, Stored)])
+        """Write the rows of what is durable; one answer each, in order. What the audit is to say is added to `said`."""
+        instances = [each.arrival.instance for each in stored if isinstance(each, Stored)]
+        found = Arriving(connection, row, instances, called)
         answers: list[Instance | Refused] = []
-        said, moment = [], now()
+        moment = now()
         for each in stored:
             if not isinstance(each, Stored):
                 answers.append(_refusal(connection, row, each, prearchive.DICOM, who, moment))
@@ -339,37 +404,9 @@ class Archive:
             except Refused as refusal:
                 answers.append(refusal)
         found.finish()
-        audit.record_all(connection, who, said)
+        series = {each.SeriesInstanceUID for each in answers if isinstance(each, Instance)}
+        index.touch(connection, row["id"], series)
         return answers
-
-
-def _portions(offers: Iterable[Offer]) -> Iterator[list[Offer]]:
-    """Offers of which the index is asked together, few enough to be in memory together."""
-    portion, size = [], 0
-    for offer in offers:
-        portion.append(offer)
-        size += len(offer.content)
-        if size >= PORTION:
-            yield portion
-            portion, size = [], 0
-    if portion:
-        yield portion
-
-
-def _read(connection: Connection, project: RowMapping, offer: Offer) -> Read | Refused:
-    """What is offered, where receipt and inspection have nothing against it."""
-    digest = sha256(offer.content).hexdigest()
-    try:
-        _check_receipt(connection, project, digest, offer.receipt)
-        if project["admit"] == "trusted":
-            file = elements.read(offer.content)
-        else:
-            file = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
-        return Read(meta.described(file, digest), dicomjson.document(file.elements))
-    except Malformed as error:
-        return Refused(f"not admitted: {error}")
-    except Refused as refusal:
-        return refusal
 
 
 def _refusal(
@@ -381,17 +418,3 @@ def _refusal(
     entry = prearchive.add(connection, project, outcome.at, kind, str(outcome.refusal), who, outcome.offered, moment)
     audit.record(connection, who, "put in prearchive", f"{project['name']}/{entry}")
     return Unfit(f"{outcome.refusal}. It waits in the prearchive for {project['prearchive_days']} days.")
-
-
-def _check_receipt(connection: Connection, project: RowMapping, digest: str, receipt: Receipt | None) -> None:
-    if receipt is None:
-        if project["admit"] == "receipt":
-            raise Refused(f"project {project['name']} admits nothing without the receipt of an enrolled site")
-        return
-    receipts.verify(receipt, projects.public_key(connection, receipt.site))
-    if receipt.digest != digest:
-        raise Refused("the receipt is for other bytes")
-    if receipt.project != project["name"]:
-        raise Refused("the receipt is for another project")
-    if receipt.protocol != project["protocol_digest"]:
-        raise Refused("the receipt is for another protocol than the project's")

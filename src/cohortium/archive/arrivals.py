@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, RowMapping
 
 from cohortium.archive import index, tombstones
-from cohortium.archive.index import Arrival
+from cohortium.archive.index import NUMBERED, Arrival, Called
 from cohortium.errors import Refused
 from cohortium.values import Instance
 
@@ -26,9 +26,12 @@ class News(StrEnum):
 
 
 class Arriving:
-    """Instances that come into the project `row` together."""
+    """Instances that come into the project `row` together, new sessions `called` so."""
 
-    def __init__(self, connection: Connection, row: RowMapping, instances: Collection[Instance]) -> None:
+    def __init__(
+        self, connection: Connection, row: RowMapping, instances: Collection[Instance], called: Called = NUMBERED
+    ) -> None:
+        self._called = called
         self._connection = connection
         self._row = row
         self._held = index.digests(connection, row["id"], {each.SOPInstanceUID for each in instances})
@@ -71,5 +74,7 @@ class Arriving:
         name = (instance.PatientID, instance.StudyInstanceUID, instance.SeriesInstanceUID)
         if name not in self._scans:
             with self._connection.begin_nested():
-                self._scans[name] = index.scan_of(self._connection, self._row["id"], instance, arrival.header)
+                self._scans[name] = index.scan_of(
+                    self._connection, self._row["id"], instance, arrival.header, self._called
+                )
         return self._scans[name]

@@ -7,6 +7,8 @@ series to one study within a project; whoever says otherwise is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row, RowMapping, String, Table, delete, exists, insert, select, update
@@ -21,7 +23,9 @@ from cohortium.wire import dicomjson
 from cohortium.wire.dicomjson import Document
 
 __all__ = [
+    "NUMBERED",
     "Arrival",
+    "Called",
     "add",
     "digests",
     "has_version",
@@ -63,6 +67,22 @@ def digests(connection: Connection, project_id: int, uids: Collection[str]) -> d
     return {row[0]: row[1] for row in connection.execute(query.where(table.SOPInstanceUID.in_(uids)))}
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a session is to be called: by which rule where it is new, and its label where its sender has said one."""
+
+    naming: labels.Naming
+    label: str = ""
+
+    @classmethod
+    def by_sender(cls, label: str) -> Called:
+        """As XNAT does: what the sender says, else the pseudonym."""
+        return cls(labels.wished(label), label) if label else cls(labels.of_patient)
+
+
+NUMBERED = Called(labels.numbered)
+
+
 class Arrival(NamedTuple):
     """An instance that comes in: what it says, and where its bytes are."""
 
@@ -88,22 +108,22 @@ def add(connection: Connection, project_id: int, arrivals: Sequence[tuple[int, A
     headers.keep(connection, project_id, {each.instance.SOPInstanceUID: each.header for _, each in arrivals})
 
 
-def scan_of(connection: Connection, project_id: int, instance: Instance, header: Document) -> int:
+def scan_of(
+    connection: Connection, project_id: int, instance: Instance, header: Document, called: Called = NUMBERED
+) -> int:
     """The row of the scan it belongs to, and with it those of session and subject, made where they are missing."""
     project = {"project_id": project_id}
     subject = _id(connection, schema.subject, {**project, "PatientID": instance.PatientID}, {})
-    session = _id(
-        connection,
-        schema.session,
-        {**project, "StudyInstanceUID": instance.StudyInstanceUID},
-        {"subject_id": subject},
-        {
-            "StudyDate": instance.text("StudyDate")[:8],
-            "StudyDescription": instance.text("StudyDescription")[:64],
-            **_columns(schema.session, header),
-        },
-        lambda: labels.of_session(connection, project_id, instance.PatientID),
-    )
+    study = {**project, "StudyInstanceUID": instance.StudyInstanceUID}
+    about = {
+        "StudyDate": instance.text("StudyDate")[:8],
+        "StudyDescription": instance.text("StudyDescription")[:64],
+        **_columns(schema.session, header),
+    }
+    if called.label:
+        _adopt(connection, subject, called.label, study, about)
+    naming = partial(called.naming, connection, project_id, instance.PatientID)
+    session = _id(connection, schema.session, study, {"subject_id": subject}, about, naming)
     return _id(
         connection,
         schema.scan,
@@ -117,6 +137,21 @@ def scan_of(connection: Connection, project_id: int, instance: Instance, header:
         },
         lambda: labels.of_scan(connection, session, _whole(instance, "SeriesNumber"), instance.Modality),
     )
+
+
+def _adopt(
+    connection: Connection, subject: int, label: str, study: Mapping[str, Any], about: Mapping[str, str]
+) -> None:
+    """Let the study be the subject's session of that label which holds no image yet; `Refused` where it has another."""
+    table = schema.session
+    held = select(table.c.label).where(*(table.c[key] == value for key, value in study.items()))
+    if (known := connection.scalar(held)) is not None:
+        if known != label:
+            raise Refused("its session is in this project already, under another label")
+        return
+    images = exists().where(schema.instance.c.scan_id == schema.scan.c.id, schema.scan.c.session_id == table.c.id)
+    of = table.c.project_id == study["project_id"], table.c.subject_id == subject, table.c.label == label
+    connection.execute(update(table).where(*of, ~images).values(**study, **about))
 
 
 def replace(connection: Connection, project_id: int, instance: Instance, header: Document, at: Address) -> None:

@@ -6,26 +6,44 @@ What comes gets one that is made of the pseudonym and of numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Callable, Iterator
+from itertools import chain, count
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, exists, select
 
+from cohortium.archive.typed import demand_label
+from cohortium.errors import Refused
 from cohortium.store.schema import scan, session
 
-__all__ = ["name_session", "of_scan", "of_session"]
+__all__ = ["Naming", "numbered", "of_patient", "of_scan", "wished"]
 
 LONGEST = 64
 OTHERS = re.compile(r"[^A-Za-z0-9._-]")
+Naming = Callable[[Connection, int, str], str]
+"""`naming(connection, project_id, PatientID)`: a label for a new session, free in the project."""
 
 
-def of_session(connection: Connection, project_id: int, PatientID: str) -> str:
-    """A label for the next session of a subject: the pseudonym and a number, free in the project."""
-    begin = OTHERS.sub("_", PatientID)[: LONGEST - 12].lstrip(".-") or "session"
-    held = select(session.c.label).where(
-        session.c.project_id == project_id, session.c.label.startswith(begin, autoescape=True)
-    )
-    return _free(connection, held, (f"{begin}_{n}" for n in count(1)))
+def numbered(connection: Connection, project_id: int, PatientID: str) -> str:
+    """The pseudonym and a number."""
+    begin = _begin(PatientID)
+    return _free(connection, _held(project_id, begin), (f"{begin}_{n}" for n in count(1)))
+
+
+def of_patient(connection: Connection, project_id: int, PatientID: str) -> str:
+    """The pseudonym itself, as XNAT has it; where that is taken, with a number."""
+    begin = _begin(PatientID)
+    return _free(connection, _held(project_id, begin), chain([begin], (f"{begin}_{n}" for n in count(1))))
+
+
+def wished(label: str) -> Naming:
+    """The label, for one session; `Refused` where another has it, or it may tell who somebody is."""
+
+    def naming(connection: Connection, project_id: int, _PatientID: str) -> str:
+        if connection.scalar(select(exists().where(session.c.project_id == project_id, session.c.label == label))):
+            raise Refused("the project has another session of that label")
+        return demand_label(label, "session")
+
+    return naming
 
 
 def of_scan(connection: Connection, session_id: int, SeriesNumber: int | None, Modality: str) -> str:
@@ -37,10 +55,14 @@ def of_scan(connection: Connection, session_id: int, SeriesNumber: int | None, M
     return _free(connection, held, (each for some in ([number] if number else [], numbered) for each in some))
 
 
-def name_session(connection: Connection, project_id: int, StudyInstanceUID: str, label: str) -> None:
-    """Call the session so; who asks has seen to it that the label may stand there and is free."""
-    where = session.c.project_id == project_id, session.c.StudyInstanceUID == StudyInstanceUID
-    connection.execute(update(session).where(*where).values(label=label))
+def _begin(PatientID: str) -> str:
+    return OTHERS.sub("_", PatientID)[: LONGEST - 12].lstrip(".-") or "session"
+
+
+def _held(project_id: int, begin: str) -> Select[str]:
+    return select(session.c.label).where(
+        session.c.project_id == project_id, session.c.label.startswith(begin, autoescape=True)
+    )
 
 
 def _free(connection: Connection, held: Select[str], wished: Iterator[str]) -> str:

@@ -17,14 +17,16 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select
 from cohortium.archive.collection import discard
 from cohortium.archive.objects import Address, Objects
 from cohortium.archive.resources import Destination, Kind, Level
+from cohortium.archive.wishes import AS_THEY_ARE, Wish
 from cohortium.errors import Refused
 from cohortium.store import now
 from cohortium.store.schema import prearchive
 
-__all__ = ["DICOM", "FILE", "WISHED", "Held", "add", "drop", "expired", "held", "opened", "sealed"]
+__all__ = ["BESIDE", "DICOM", "FILE", "WISHED", "Held", "add", "drop", "expired", "held", "opened", "sealed"]
 
 DICOM, FILE = "DICOM", "file"
 WISHED = "its sender asked that an owner looks first"  # a reason, too
+BESIDE = "another image of its package was refused"
 RANDOM, LENGTH = 32, 4
 FIRST = 1 << 16  # bytes among which name and place are
 
@@ -41,7 +43,14 @@ class Held:
     by: str
     created: str
     expires: str
+    subject: str
+    session: str
     address: Address
+
+    @property
+    def wish(self) -> Wish:
+        """What its sender asked that subject and session be called."""
+        return Wish(self.subject, self.session)
 
 
 def sealed(objects: Objects, project_id: int, content: bytes | memoryview, to: Destination | None) -> Address:
@@ -71,11 +80,13 @@ def add(
     who: str,
     offered: int,
     moment: str,
+    wish: Wish = AS_THEY_ARE,
 ) -> int:
     """The entry's row; `offered` is how many bytes were, and what came together bears one `moment`."""
     expires = datetime.now(UTC) + timedelta(days=project["prearchive_days"])
     row = {"project_id": project["id"], "kind": kind, "reason": reason, "digest": at.digest, "key_id": at.key}
     row |= {"size": at.size, "offered": offered, "by": who, "created": moment}
+    row |= {"subject": wish.subject, "session": wish.session}
     row["expires"] = expires.isoformat(timespec="microseconds")
     return int(connection.execute(insert(prearchive).values(**row).returning(prearchive.c.id)).scalar_one())
 

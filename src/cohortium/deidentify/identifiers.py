@@ -9,17 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
 import unicodedata
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
+from cohortium.dicom import uids
 from cohortium.dicom.charset import normalised
 from cohortium.keys import SiteKey
 
 __all__ = ["Hashes", "Pseudonyms", "Shifts", "Tokens", "UidMap", "Uids"]
 
-STANDARD = re.compile(rb"1\.2\.840\.10008(?:\.[0-9]{1,12})+").fullmatch
 UidMap = Callable[[bytes], bytes]
 """Makes of a UI value another one."""
 
@@ -30,32 +29,15 @@ TOKEN = 32  # characters of base 32: 160 bits
 
 
 class Uids:
-    """Maps UI values: each UID to `2.25.` and a version 8 UUID (RFC 9562) made from its HMAC-SHA-256."""
+    """Maps UI values as `dicom.uids` does, in one project."""
 
     def __init__(self, key: SiteKey, project: str) -> None:
         secret = key.derive("uids", project)
-
-        @lru_cache(maxsize=REMEMBERED)
-        def mapped(value: bytes) -> bytes:
-            stripped = value.strip(b"\0 ")
-            if not stripped:
-                return b""
-            new = b"\\".join(_mapped(secret, uid.strip(b"\0 ")) for uid in stripped.split(b"\\"))
-            return new + b"\0" if len(new) % 2 else new
-
-        self._mapped = mapped
+        self._mapped = lru_cache(maxsize=REMEMBERED)(partial(uids.mapped, secret))
 
     def __call__(self, value: bytes) -> bytes:
         """The mapped value, padded; every UID of a multiple value on its own, an empty value empty."""
         return self._mapped(value)
-
-
-def _mapped(secret: bytes, uid: bytes) -> bytes:
-    if not uid or STANDARD(uid):
-        return uid
-    number = int.from_bytes(hmac.digest(secret, uid, "sha256")[:16], "big")
-    number = number & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62
-    return b"2.25.%d" % number
 
 
 class Pseudonyms:

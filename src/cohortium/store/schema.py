@@ -520,6 +520,8 @@ prearchive = Table(
     Column("by", String(64), nullable=False),
     Column("created", String(32), nullable=False),
     Column("expires", String(32), nullable=False, index=True),
+    Column("subject", String(64), nullable=False, server_default=""),  # whose it is to be, if its sender said so
+    Column("session", String(64), nullable=False, server_default=""),  # and what its session is to be called
     Index(None, "project_id", "id"),
 )
 

@@ -19,9 +19,9 @@ from cohortium.deidentify.ctp.interpreter import Edits, Kind, evaluate
 from cohortium.deidentify.ctp.script import Rule, Script
 from cohortium.deidentify.ctp.tables import Tables
 from cohortium.deidentify.ctp.writing import written
-from cohortium.deidentify.identifiers import STANDARD
 from cohortium.deidentify.plan import HIERARCHY, Aside
 from cohortium.dicom.plan import padded
+from cohortium.dicom.uids import STANDARD
 from cohortium.values import Reason, SetAside
 
 __all__ = ["Uids", "is_of_the_patient", "left", "mapping", "maps_uids", "safe", "uid"]

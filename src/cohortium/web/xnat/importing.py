@@ -1,12 +1,12 @@
 """Images come in as XNAT's import service takes them: one session in a zip or a tar, through the archive's one door.
 
-All of a package is read before any of it is offered: one that is broken, holds something else, or is of another subject
-or session than its sender says, changes nothing.
+All of a package is read before any of it is offered, and all of its images come in or none: one that is broken, or
+holds several sessions, changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,15 +16,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
-from cohortium.archive import Archive, Offer, labels, typed
+from cohortium.archive import Archive, Wish
 from cohortium.archive.resources import Level
-from cohortium.dicom import meta
+from cohortium.dicom import filemeta, meta
 from cohortium.errors import Malformed, Refused
 from cohortium.find import places
 from cohortium.govern.roles import May
 from cohortium.store import now
 from cohortium.store.schema import session
-from cohortium.values import Instance
 from cohortium.web import uploads
 from cohortium.web.auth import reading, record, user
 from cohortium.web.errors import BadRequest
@@ -32,51 +31,30 @@ from cohortium.web.scratch import Scratch
 from cohortium.web.xnat import unpacking
 from cohortium.wire.multipart import media_type
 
-__all__ = [
-    "WAITING",
-    "Study",
-    "Wish",
-    "address_of",
-    "demand_plain",
-    "demand_project",
-    "described",
-    "name_session",
-    "new_name",
-    "stamp",
-    "survey",
-    "take",
-    "waiting_at",
-]
+__all__ = ["address_of", "demand_plain", "demand_project", "folder", "stamp", "take", "waiting_at", "wish_of"]
 
-BATCH, MOST_IN_BATCH = 1 << 26, 200  # bytes, and files, that are admitted together
 HANDLERS = ("", "DICOM-zip", "SI")
 TRUE = ("true", "1")
+ONE_BY_ONE = "DICOM-zip"  # the handler that takes images alone
 PREARCHIVE, WAITING = "/prearchive", "waiting"
+DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR, which lists images and is none
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Asked:
     """What the query asks for."""
 
     project_id: int
     project: str
-    subject: str
-    session: str
+    wish: Wish
     waits: bool  # in the prearchive
-    leaves_out: bool  # what is no image
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """The one session that a package is of."""
-
-    PatientID: str
-    StudyInstanceUID: str
+    leaves_out: bool  # what cannot be read
+    one_by_one: bool  # every file has to be an image
 
 
 async def take(request: Request) -> Response:
     """Take a package; the answer is the address of its session."""
-    wish = _wish(request)
+    asked = _asked(request)
     with Scratch(request.app.state.config.site.data) as package:
         if media_type(request.headers.get("content-type", "")).name == "multipart/form-data":
             async for _, _, content in uploads.files(request):
@@ -86,7 +64,7 @@ async def take(request: Request) -> Response:
             async for piece in request.stream():
                 package.take(piece)
         package.finish()
-        return PlainTextResponse(await run_in_threadpool(_take, request, wish, package))
+        return PlainTextResponse(await run_in_threadpool(_take, request, asked, package))
 
 
 def demand_project(request: Request, name: str, may: May) -> int:
@@ -107,9 +85,14 @@ def address_of(request: Request, project_id: int, StudyInstanceUID: str) -> str:
     return f"/data/experiments/{places.numbered(Level.SESSION, found or 0)}"
 
 
-def waiting_at(project: str, moment: str) -> str:
+def waiting_at(project: str, moment: str, wish: Wish) -> str:
     """Where clients find in the prearchive what came at that moment."""
-    return f"/prearchive/projects/{project}/{stamp(moment)}/{WAITING}"
+    return f"/prearchive/projects/{project}/{stamp(moment)}/{folder(wish)}"
+
+
+def folder(wish: Wish) -> str:
+    """What a session is called while it waits."""
+    return wish.session or WAITING
 
 
 def stamp(moment: str) -> str:
@@ -123,7 +106,7 @@ def demand_plain(request: Request) -> None:
         raise Refused("images are neither overwritten nor put in quarantine here: remove a session, or flag it")
 
 
-def _wish(request: Request) -> Wish:
+def _asked(request: Request) -> Asked:
     query = request.query_params
     destination = query.get("dest", "").rstrip("/")
     words = destination.split("/")  # of /archive/projects/P/subjects/S/experiments/E, as far as it is said
@@ -137,97 +120,77 @@ def _wish(request: Request) -> Wish:
     demand_plain(request)
     subject_label = query.get("subject") or named.get("subjects", "")
     session_label = query.get("session") or named.get("experiments", "")
-    leaves_out = query.get("Ignore-Unparsable") in TRUE
-    return Wish(project_id, project, subject_label, session_label, destination.startswith(PREARCHIVE), leaves_out)
+    wish = wish_of(request, project, subject_label, session_label)
+    waits, leaves_out = destination.startswith(PREARCHIVE), query.get("Ignore-Unparsable") in TRUE
+    return Asked(project_id, project, wish, waits, leaves_out, query.get("import-handler") == ONE_BY_ONE)
 
 
-def _take(request: Request, wish: Wish, package: Scratch) -> str:
+def _take(request: Request, asked: Asked, package: Scratch) -> str:
     archive: Archive = request.app.state.archive
-    limit = request.app.state.config.limits.file_megabytes * 1_000_000
-    study = survey(wish, (made for _, made in _described(package, limit)))
-    name = new_name(request, wish, study)
-    who, moment, taken = user(request).name, now(), 0
-    refused: list[Refused] = []
-    for batch in _batches(content for content, made in _described(package, limit) if made is not None):
-        if wish.waits:
-            taken += archive.put_aside(batch, wish.project, who, moment)
-            continue
-        answers = archive.admit_all((Offer(each, None) for each in batch), wish.project, who, aside=True)
-        refused += [each for each in answers if isinstance(each, Refused)]
-        taken += sum(isinstance(each, Instance) for each in answers)
-    if taken and name and not wish.waits:
-        name_session(request, wish, study, name)
-    if refused:
-        raise type(refused[0])(
-            f"{len(refused)} of {taken + len(refused)} images did not come in. The first: {refused[0]}"
-        )
-    if wish.waits:
-        return f"/data{waiting_at(wish.project, moment)}\r\n"
-    return address_of(request, wish.project_id, study.StudyInstanceUID) + "\r\n"
+    images = _Images(package, request.app.state.config.limits.file_megabytes * 1_000_000, asked)
+    left_out = images.survey()
+    who, moment = user(request).name, now()
+    if asked.waits:
+        archive.put_aside(images, asked.project, who, moment, asked.wish)
+        answer = f"/data{waiting_at(asked.project, moment, asked.wish)}"
+    else:
+        (study,) = archive.admit_whole(images, asked.project, who, asked.wish, aside=True)
+        answer = address_of(request, asked.project_id, study)
+    if left_out:
+        with request.app.state.engine.begin() as connection:
+            about = f"{asked.project}: {left_out} files that are no images"
+            record(request, connection, "leave out of import", about, asked.project_id, May.WRITE)
+    return f"{answer}\r\n"
 
 
-def survey(wish: Wish, found: Iterable[Instance | None]) -> Study:
-    """Whose session it is; refused unless all of it is of one, and of the subject that was named."""
-    studies, others, count = set(), 0, 0
-    for made in found:
-        count += 1
-        if made is None:
-            others += 1
-        else:
-            studies.add(Study(made.PatientID, made.StudyInstanceUID))
-    if others and (others == count or not wish.leaves_out):
-        raise Malformed(
-            f"nothing came in: {others} of {count} files are no DICOM images (Ignore-Unparsable drops them)"
-        )
-    if len(studies) != 1:
-        raise Malformed(f"nothing came in: it holds images of {len(studies)} sessions; send each by itself")
-    return studies.pop()
-
-
-def new_name(request: Request, wish: Wish, study: Study) -> str:
-    """What the session is to be called, where it is new; `Refused` unless subject and session are those of the wish."""
-    who, project = user(request), (Level.PROJECT, wish.project)
-    where = session.c.project_id == wish.project_id, session.c.StudyInstanceUID == study.StudyInstanceUID
+def wish_of(request: Request, project: str, subject: str, session: str) -> Wish:
+    """Subject and session as the archive calls them, where clients name them by label or by number."""
+    who, top = user(request), (Level.PROJECT, project)
     with reading(request).connect() as connection:
-        held = connection.scalar(select(session.c.id).where(*where))
-        of = places.node(connection, who, [project, (Level.SUBJECT, wish.subject)], May.WRITE)
-        named = places.node(connection, who, [project, (Level.SESSION, wish.session)], May.WRITE)
-    if wish.subject not in ("", study.PatientID) and (of is None or of.labels[1] != study.PatientID):
-        raise Refused("nothing came in: the images are of another subject than the one that was named")
-    if not wish.session or (named is not None and named.ids[-1] == held):
-        return ""
-    if held is not None or named is not None:
-        raise Refused("nothing came in: the images are of another session than the one that was named")
-    return typed.demand_label(wish.session, "session")
+        of = places.node(connection, who, [top, (Level.SUBJECT, subject)], May.WRITE) if subject else None
+        named = places.node(connection, who, [top, (Level.SESSION, session)], May.WRITE) if session else None
+    return Wish(of.labels[-1] if of else subject, named.labels[-1] if named else session)
 
 
-def name_session(request: Request, wish: Wish, study: Study, name: str) -> None:
-    """Call the session so, now that it is there."""
-    with request.app.state.engine.begin() as connection:
-        labels.name_session(connection, wish.project_id, study.StudyInstanceUID, name)
-        record(request, connection, "name session", f"{wish.project}/{name}", wish.project_id, May.WRITE)
+class _Images:
+    """The images in a package, however often they are gone through.
 
+    What never was an image, as a snapshot, is left out, unless files are taken one by one; a broken image on demand.
+    """
 
-def _described(package: Scratch, limit: int) -> Iterator[tuple[bytes, Instance | None]]:
-    """Each file, and what image it is."""
-    for content in unpacking.files(package, limit):
-        yield content, described(content)
+    def __init__(self, package: Scratch, limit: int, asked: Asked) -> None:
+        self._package, self._limit, self._asked = package, limit, asked
+        self._left_out: set[int] = set()
 
+    def __iter__(self) -> Iterator[bytes]:
+        files = enumerate(unpacking.files(self._package, self._limit))
+        return (content for number, content in files if number not in self._left_out)
 
-def described(content: bytes) -> Instance | None:
-    """What image it is; None where it is none."""
-    try:
-        return meta.describe(content, digest="")
-    except Malformed:
-        return None
+    def survey(self) -> int:
+        """How many files are left out; `Malformed` unless all others are images of one session."""
+        studies: set[tuple[str, str]] = set()
+        others = []
+        for number, content in enumerate(unpacking.files(self._package, self._limit)):
+            try:
+                made = meta.describe(content, digest="")
+            except Malformed:
+                others.append(number)
+                if self._may_stay_out(content):
+                    self._left_out.add(number)
+            else:
+                studies.add((made.PatientID, made.StudyInstanceUID))
+        if len(others) > len(self._left_out) or not studies:
+            raise Malformed(f"nothing came in: {len(others)} files are no DICOM images (Ignore-Unparsable drops them)")
+        if len(studies) != 1:
+            raise Malformed(f"nothing came in: it holds images of {len(studies)} sessions; send each by itself")
+        return len(self._left_out)
 
-
-def _batches(contents: Iterable[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    for each in contents:
-        batch.append(each)
-        if len(batch) >= MOST_IN_BATCH or sum(map(len, batch)) >= BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    def _may_stay_out(self, content: bytes) -> bool:
+        if self._asked.leaves_out:
+            return True
+        if not filemeta.is_dicom(content[:256]):
+            return not self._asked.one_by_one
+        try:
+            return filemeta.read(content).MediaStorageSOPClassUID == DIRECTORY
+        except Malformed:
+            return False

@@ -1,6 +1,6 @@
 """The prearchive as XNAT's clients see it: images that came together are one session there. For owners alone.
 
-Nothing of an image is told before it is in: neither its subject nor its scans.
+Nothing of an image is told before it is in, neither its subject nor its scans: only what its sender wants it called.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
 from cohortium import find
-from cohortium.archive import Archive
-from cohortium.archive.prearchive import DICOM, WISHED, Held, opened
+from cohortium.archive import Archive, Wish
+from cohortium.archive.prearchive import DICOM, WISHED, Held
 from cohortium.errors import Refused
 from cohortium.govern import grants
 from cohortium.govern.roles import May
-from cohortium.values import Instance
 from cohortium.web.auth import reading, record, user
 from cohortium.web.xnat import importing
-from cohortium.web.xnat.importing import Wish
 from cohortium.web.xnat.tables import table
 
 __all__ = ["all_sessions", "archive", "delete", "move", "rebuild", "scans", "sessions", "show"]
@@ -32,7 +30,7 @@ COLUMNS = (
     *("project", "timestamp", "name", "folderName", "subject", "status", "url", "lastmod", "uploaded", "scan_date"),
     *("scan_time", "tag", "autoarchive", "prevent_anon", "prevent_auto_commit", "TIMEZONE", "VISIT", "PROTOCOL"),
 )
-SOURCE = re.compile(r"(?:/data)?/prearchive/projects/([^/]+)/([0-9]+_[0-9]+)/waiting")
+SOURCE = re.compile(r"(?:/data)?/prearchive/projects/([^/]+)/([0-9]+_[0-9]+)/[^/]+")
 MOVED = "what waits was made for its project, and is not moved to another; delete it, and send it there"
 MOST = 100_000  # entries of a project that are looked through
 
@@ -71,36 +69,27 @@ def scans(request: Request, project: str, timestamp: str) -> Response:
 
 
 def archive(request: Request) -> Response:
-    """Offer a session to the archive again; the answer is the address that it has there."""
+    """Offer a session to the archive again, all of it; the answer is the address that it has there."""
     name, held = _source(request)
     query = request.query_params
     if query.get("project", name) != name:
         raise Refused(MOVED)
     importing.demand_plain(request)
-    wish = Wish(held[0].project_id, name, query.get("subject", ""), query.get("session", ""), False, False)
-    study, called = None, ""
-    if wish.subject or wish.session:
-        objects = request.app.state.archive.objects
-        study = importing.survey(wish, (importing.described(opened(objects, each.address)[1]) for each in held))
-        called = importing.new_name(request, wish, study)
-    made = _offer(request, held)
-    if study and called:
-        importing.name_session(request, wish, study, called)
-    addresses = {importing.address_of(request, wish.project_id, each.StudyInstanceUID): None for each in made}
+    wish = importing.wish_of(request, name, query.get("subject", ""), query.get("session", ""))
+    addresses = [importing.address_of(request, held[0].project_id, each) for each in _offer(request, held, wish)]
     return PlainTextResponse("".join(f"{each}\r\n" for each in addresses))
 
 
 def rebuild(request: Request) -> Response:
     """Look at a session again, which is to offer it: it is in, or waits on."""
-    _offer(request, _source(request)[1])
+    _offer(request, _source(request)[1], Wish())
     return PlainTextResponse("")
 
 
 def delete(request: Request) -> Response:
     """Let a session go, with its bytes."""
     store: Archive = request.app.state.archive
-    for each in _source(request)[1]:
-        store.drop(each.id, user(request).name)
+    store.drop_all((each.id for each in _source(request)[1]), user(request).name)
     return PlainTextResponse("")
 
 
@@ -110,21 +99,9 @@ def move(request: Request) -> Response:
     raise Refused(MOVED)
 
 
-def _offer(request: Request, held: Sequence[Held]) -> list[Instance]:
-    """The images that are in now; `Refused` with their number where some are not."""
+def _offer(request: Request, held: Sequence[Held], wish: Wish) -> frozenset[str]:
     store: Archive = request.app.state.archive
-    made: list[Instance] = []
-    refused: list[Refused] = []
-    for each in held:
-        try:
-            found = store.reoffer(each.id, user(request).name)
-        except Refused as refusal:
-            refused.append(refusal)
-        else:
-            made += [found] if isinstance(found, Instance) else []
-    if refused:
-        raise type(refused[0])(f"{len(refused)} of {len(held)} images wait on. The first: {refused[0]}")
-    return made
+    return store.reoffer_whole(held, user(request).name, wish)
 
 
 def _source(request: Request) -> tuple[str, Sequence[Held]]:
@@ -153,14 +130,16 @@ def _waiting(request: Request, project: str) -> list[Held]:
 
 def _row(project: str, held: Sequence[Held]) -> Mapping[str, str]:
     timestamp, came = importing.stamp(held[0].created), datetime.fromisoformat(held[0].created)
+    wish = held[0].wish
     refused = any(each.reason != WISHED for each in held)
     return dict.fromkeys(COLUMNS, "") | {
         "project": project,
         "timestamp": timestamp,
-        "name": importing.WAITING,
-        "folderName": importing.WAITING,
+        "name": importing.folder(wish),
+        "folderName": importing.folder(wish),
+        "subject": wish.subject,
         "status": "ERROR" if refused else "READY",
-        "url": importing.waiting_at(project, held[0].created),
+        "url": importing.waiting_at(project, held[0].created, wish),
         "lastmod": f"{came:%Y-%m-%d %H:%M:%S.%f}",
         "uploaded": f"{came:%Y-%m-%d %H:%M:%S.%f}",
         "autoarchive": "Manual",
