@@ -73,8 +73,9 @@ clean: ## remove .venv and what the tools left
 	@$(INSTALL) --editable .
 	@touch $@
 
-.venv/.all: .venv/.core
+.venv/.all: .venv/.core tools/xnatpy.txt
 	@echo "Installing what tests and linters need" >&2
 	@torch=$$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt); [ -z "$$torch" ] || .venv/bin/pip install --quiet "$$torch"
 	@$(INSTALL) --requirements pyproject.toml --all-extras
+	@.venv/bin/python tools/xnatpy.py .venv/xnatpy
 	@touch $@

@@ -6,6 +6,7 @@ import io
 import logging
 import tarfile
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -27,6 +28,7 @@ from cohortium.web.xnat import unpacking
 from portal_site import Served
 
 LOG = logging.getLogger("xnat")
+NUMBERS = count(1)
 REFUSED = (XNATResponseError, XNATUploadError)
 
 
@@ -44,10 +46,11 @@ def site(tmp_path_factory: pytest.TempPathFactory, module_place: Path | str) -> 
 def connect(site: Served) -> Callable[[Role], Any]:
     def connected(role: Role) -> Any:
         with site.engine.begin() as connection:
-            password = users.create(connection, role.value)
-            connection.execute(update(schema.user).where(schema.user.c.name == role.value).values(one_time=False))
-            grants.give(connection, users.named(connection, role.value).id, 1, role)
-        return xnat.connect(site.url, user=role.value, password=password, logger=LOG)
+            name = f"{role.value}-{next(NUMBERS)}"
+            password = users.create(connection, name)
+            connection.execute(update(schema.user).where(schema.user.c.name == name).values(one_time=False))
+            grants.give(connection, users.named(connection, name).id, 1, role)
+        return xnat.connect(site.url, user=name, password=password, logger=LOG)
 
     return connected
 
@@ -107,6 +110,37 @@ def test_a_folder_and_a_packed_tar_come_in(site: Served, member: Any, tmp_path: 
     )
     assert made.label == "S-0003_1"
     assert len(next(iter(made.scans.values())).files) == 2
+
+
+def test_a_package_becomes_the_named_subjects(site: Served, member: Any) -> None:
+    images = portal_site.slices(2, subject="S-0011")
+    asked = {"data": zipped(images), "content_type": "application/zip", "project": "lung"}
+    before, _ = held(site)
+    for subject in ("case_1", "case_2", "case_1"):
+        made = member.services.import_(**asked, subject=subject, experiment=f"{subject}_a")
+        assert (made.label, made.subject.label) == (f"{subject}_a", subject)
+    assert held(site) == (before + 4, 0)
+    with made.scans[0].resources["DICOM"].files[0].open() as file:
+        assert dcmread(io.BytesIO(file.read())).PatientName == "case_1"
+    own = member.services.import_(**asked)
+    assert (own.label, own.subject.label) == ("S-0011", "S-0011")
+    by_number = member.services.import_(**asked, subject=own.subject.id, experiment=own.id)
+    assert by_number.id == own.id
+
+
+def test_an_experiment_that_was_made_empty_takes_the_images(site: Served, member: Any) -> None:
+    subject = member.classes.SubjectData(parent=member.projects["lung"], label="case_3")
+    empty = member.classes.MrSessionData(parent=subject, label="case_3_a")
+    asked = {"content_type": "application/zip", "project": "lung"}
+    package = zipped(portal_site.slices(2, subject="case_3"))
+    with pytest.raises(REFUSED, match="409"):
+        member.services.import_(data=zipped(portal_site.slices(1, subject="S-0012")), **asked, experiment="case_3_a")
+    made = member.services.import_(data=package, **asked, subject="case_3", experiment="case_3_a")
+    assert (made.id, made.label, made.date.isoformat()) == (empty.id, "case_3_a", "2024-01-31")
+    other = zipped(portal_site.slices(1, subject="case_3"))
+    with pytest.raises(REFUSED, match="409"):
+        member.services.import_(data=other, **asked, subject="case_3", experiment="case_3_a")
+    assert len(made.scans) == 1
 
 
 def big() -> bytes:
@@ -262,6 +296,23 @@ def test_an_owner_archives_and_deletes_what_waits(site: Served, member: Any, con
         waiting(owner, "S-0009").rebuild()
         assert owner.prearchive.sessions() == []
         assert held(site) == (before + 4, 0)
+
+
+def test_what_waits_keeps_the_labels_that_it_is_to_have(site: Served, connect: Callable[[Role], Any]) -> None:
+    before, _ = held(site)
+    asked = {"content_type": "application/zip", "project": "lung", "destination": "/prearchive"}
+    with connect(Role.OWNER) as owner:
+        for subject in ("case_4", "case_5"):
+            package = zipped(portal_site.slices(2, subject="S-0013"))
+            sent = owner.services.import_(data=package, **asked, subject=subject, experiment=f"{subject}_a")
+            assert (sent.label, sent.subject, sent.uri.rsplit("/")[-1]) == (f"{subject}_a", subject, f"{subject}_a")
+        made = owner.prearchive.find(project="lung", subject="case_4")[0].archive()
+        assert (made.label, made.subject.label) == ("case_4_a", "case_4")
+        made = owner.prearchive.sessions("lung")[0].archive(subject="case_6", experiment="case_6_a")
+        assert (made.label, made.subject.label) == ("case_6_a", "case_6")
+        with pytest.raises(REFUSED, match="409"):
+            owner.services.import_(data=package, **asked, subject="Quastenflosser")
+    assert held(site) == (before + 4, 0)
 
 
 def test_what_the_check_refuses_again_waits_on(site: Served, member: Any) -> None:

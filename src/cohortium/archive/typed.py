@@ -19,7 +19,7 @@ DATE = re.compile(
 HASH = re.compile(r"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{32,64}", re.IGNORECASE)
 MOST_DIGITS, MOST_LETTERS = 6, 2  # of a run that may stand for anything: longer ones may stand for somebody
 CUSTOMARY = re.compile(
-    "anon|case|ctrl|demo|expt?|hosp|pat|pilot|scan|sess?|session|site|subj?|subject|study|test|visit|xnat"
+    "anon|case|ctrl|demo|expt?|hosp|import|new|pat|pilot|scan|sess?|session|site|subj?|subject|study|test|visit|xnat"
 )
 NUMBERS = "COHORTIUM_"  # what the site's own numbers of subjects and sessions begin with
 
