@@ -10,6 +10,7 @@ Cohortium alone.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -159,6 +160,8 @@ def _serve(folder: Path) -> None:
         password = users.ensure_administrator(served.engine)
         with served.engine.begin() as connection:
             connection.execute(update(schema.user).values(one_time=False))
+        gc.collect()
+        gc.freeze()  # as `cohortium serve` does
         (folder / "url.part").write_text(f"{served.url} {password}", "utf-8")
         (folder / "url.part").rename(folder / "url")
         time.sleep(1 << 20)

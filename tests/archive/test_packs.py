@@ -42,7 +42,14 @@ TOMORROW = datetime.now(UTC) + timedelta(days=2)  # tests may begin long after t
 
 
 def held(archive: Archive) -> dict[str, bytes]:
-    return {uid: archive.objects.get(at) for uid, at in addresses(archive).items()}
+    found = addresses(archive)
+    alone = {uid: archive.objects.get(at) for uid, at in found.items()}
+    assert together(archive, found) == alone
+    return alone
+
+
+def together(archive: Archive, found: dict[str, Address]) -> dict[str, bytes]:
+    return dict(zip(found, map(b"".join, archive.objects.streams(found.values())), strict=True))
 
 
 def addresses(archive: Archive) -> dict[str, Address]:
@@ -99,6 +106,26 @@ def test_a_series_becomes_one_object_and_reads_as_before(archive: Archive, make:
         at = find(connection, 1, sha256(contents["2.25.4.3"]).hexdigest())
     assert at is not None
     assert archive.objects.read(at, 130, 140) == contents["2.25.4.3"][130:140]
+
+
+def test_a_packed_series_is_read_at_once_and_each_image_of_it_verified(archive: Archive, make: Make) -> None:
+    contents = fill(archive, make)
+    pack_all(archive)
+    found, asked = addresses(archive), []
+    storage = archive.objects.storage
+    ranges = storage.ranges
+    storage.ranges = lambda name, spans: asked.append(spans) or ranges(name, spans)  # type: ignore[method-assign]
+    assert together(archive, found) == contents
+    assert [len(spans) for spans in asked] == [1]
+    (name,) = names(archive)
+    stored = bytearray(storage.read(name))
+    stored[(found["2.25.4.3"].offset or 0) + 60] ^= 1
+    storage.replace(name, bytes(stored))
+    with pytest.raises(Corrupt, match="damaged"):
+        together(archive, found)
+    storage.replace(name, bytes(stored[: (found["2.25.4.5"].offset or 0) + 60]))
+    with pytest.raises(Corrupt):
+        together(archive, found)
 
 
 def test_a_pack_tells_what_it_holds_and_its_digest(archive: Archive, make: Make) -> None:
@@ -175,6 +202,8 @@ def test_who_read_where_it_was_before_it_moved_still_reads_it(archive: Archive, 
             if uid != "2.25.4.2":
                 assert archive.objects.get(at) == contents[uid]
                 assert archive.objects.read(at, 5, 150) == contents[uid][5:150]
+        rest = {uid: at for uid, at in places.items() if uid != "2.25.4.2"}
+        assert together(archive, rest) == {uid: contents[uid] for uid in rest}
         with pytest.raises(Corrupt, match="missing"):
             archive.objects.get(places["2.25.4.2"])
 

@@ -8,7 +8,7 @@ follows from both too, and tells nobody without the key whether two subjects or 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ __all__ = ["FETCH", "Address", "Missing", "Objects", "find"]
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 FETCH = "fetch"  # the job that brings a pack back from cold storage
+TOGETHER = 2 * sealed.CHUNK  # bytes of several that are read at a time: what a processor keeps at hand
 AT_ONCE = 8 * sealed.CHUNK  # bytes that a stream reads at a time
 
 
@@ -119,6 +120,14 @@ class Objects:
                 return
             start = stop
 
+    def streams(self, places: Iterable[Address]) -> Iterator[Iterator[bytes]]:
+        """The bytes of each in pieces, to be taken in order; what lies side by side in a pack is read together."""
+        for run in _runs(places):
+            if len(run) > 1:
+                yield from self._together(run)
+            else:
+                yield self.stream(run[0])
+
     def demand_warm(self, places: Iterable[Address]) -> None:
         """Raise `Cold` where any of these cannot be read now, after all of them were asked for."""
         cold: Cold | None = None
@@ -167,6 +176,19 @@ class Objects:
             last = end - number * sealed.CHUNK
             yield chunk if first == 0 and last >= len(chunk) else chunk[first:last]
 
+    def _together(self, run: Sequence[Address]) -> Iterator[Iterator[bytes]]:
+        (first, *_, last) = run
+        start, end = first.offset or 0, (last.offset or 0) + sealed.length(last.size)
+        try:
+            (found,) = self.storage.ranges(self.place(first.key, first.name), [(start, end)])
+        except (FileNotFoundError, Cold):  # packed anew since somebody read where they are, or told as for any one
+            yield from map(self.stream, run)
+            return
+        for at in run:
+            whole = found[(at.offset or 0) - start :][: sealed.length(at.size)]
+            head, body = whole[: sealed.HEAD], whole[sealed.HEAD :]
+            yield self._opened(at, head, body, 0, sealed.length(at.size) - sealed.HEAD)
+
     def _fetched(self, at: Address, *spans: tuple[int, int]) -> list[memoryview]:
         """Parts of what is stored of it, or all; also where it was packed since somebody read where it is."""
         place, base = self.place(at.key, _checked(at).name), at.offset or 0
@@ -209,6 +231,22 @@ class Objects:
         if sha256(content).hexdigest() != digest:
             raise Corrupt(f"object {digest[:12]} is damaged; restore it from a backup")
         return content
+
+
+def _runs(places: Iterable[Address]) -> Iterator[list[Address]]:
+    """Those that lie side by side in a pack, as many as are read at a time; any other by itself."""
+    run: list[Address] = []
+    size = end = 0
+    for at in places:
+        length = sealed.length(at.size)
+        beside = run and at.pack is not None and at[0::3] == run[-1][0::3] and at.offset == end
+        if run and (not beside or size + length > TOGETHER):
+            yield run
+            run, size = [], 0
+        run.append(at)
+        size, end = size + length, (at.offset or 0) + length
+    if run:
+        yield run
 
 
 def _checked(at: Address) -> Address:

@@ -142,7 +142,8 @@ def table_of(objects: Objects, key: int, pack_id: int, stored: memoryview) -> li
 
 def _members(connection: Connection, *where: object) -> list[Member]:
     columns = instance.c.id, instance.c.SOPInstanceUID, *Address.columns(instance)
-    rows = connection.execute(select(*columns).where(*where).order_by(instance.c.id))  # type: ignore[arg-type]
+    in_order = instance.c.InstanceNumber, instance.c.id  # as a series is retrieved, so that it is read from end to end
+    rows = connection.execute(select(*columns).where(*where).order_by(*in_order))  # type: ignore[arg-type]
     return [Member("instance", row[0], row[1], Address(*row[2:])) for row in rows]
 
 

@@ -1,15 +1,14 @@
 """WADO-RS: instances, frames, metadata and bulk data (PS3.18 10.4).
 
 Instances leave as they are stored where the client takes that. About `AHEAD` bytes are read and verified while those
-before them are being sent, and no more than that is in memory. A client that is slow holds no thread.
+before them are being sent, and little more than twice that is in memory. A client that is slow holds no thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from functools import partial
-from itertools import chain
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import chain, groupby
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from cohortium import find
+from cohortium.archive import Objects
 from cohortium.dicom import transcode
 from cohortium.find import Held
 from cohortium.web.auth import reading
@@ -35,9 +35,7 @@ DICOM = "application/dicom"
 BYTES = "application/octet-stream"
 MOST_FRAMES = 10_000  # of one request
 PIECE = 1 << 20
-AHEAD = 1 << 20  # bytes that are read by one thread while others are sent, or the piece that is larger
-
-Load = Callable[[], Iterable[bytes]]
+AHEAD = 1 << 22  # bytes that are read by one thread while others are sent, or the piece that is larger
 
 
 def instances(request: Request) -> Response:
@@ -54,8 +52,9 @@ def instances(request: Request) -> Response:
             record(request, "retrieve", held[0])
             if each.multipart:
                 return _files(request, some, complete=len(some) == len(held))
-            (one, syntax) = some[0]
-            return _ranged(request, b"".join(_load(request, one, syntax)()), f"{DICOM}; transfer-syntax={syntax}")
+            ((_, syntax),) = some
+            (content,) = map(b"".join, _contents(scope.archive(request).objects, some))
+            return _ranged(request, content, f"{DICOM}; transfer-syntax={syntax}")
     raise HTTPException(406)
 
 
@@ -133,37 +132,33 @@ def _is_decodable(held: Held) -> bool:
     return held.TransferSyntaxUID == "1.2.840.10008.1.2" or transcode.frame_type(held.TransferSyntaxUID) != BYTES
 
 
-def _load(request: Request, held: Held, syntax: str) -> Load:
-    objects = scope.archive(request).objects
-    if syntax == held.TransferSyntaxUID:
-        return partial(objects.stream, held.at)
-    return lambda: [transcode.explicit(objects.get(held.at))]
+def _contents(objects: Objects, some: Iterable[tuple[Held, str]]) -> Iterator[Iterable[bytes]]:
+    """The bytes of each, in pieces, in that transfer syntax."""
+    for as_stored, group in groupby(some, key=lambda each: each[1] == each[0].TransferSyntaxUID):
+        if as_stored:
+            yield from objects.streams(one.at for one, _ in group)
+        else:
+            yield from ([transcode.explicit(objects.get(one.at))] for one, _ in group)
 
 
 def _files(request: Request, some: Sequence[tuple[Held, str]], *, complete: bool) -> Response:
     writer = Writer(DICOM)
-    parts = [
-        (
-            writer.head(
-                f"{DICOM}; transfer-syntax={syntax}",
-                scope.address(
-                    request, each.project, each.StudyInstanceUID, each.SeriesInstanceUID, each.SOPInstanceUID
-                ),
-            ),
-            _load(request, each, syntax),
-        )
+    heads = [
+        writer.head(f"{DICOM}; transfer-syntax={syntax}", scope.address(request, each.project, *each.uids))
         for each, syntax in some
     ]
     headers = {"Content-Type": writer.content_type}
     if all(syntax == each.TransferSyntaxUID for each, syntax in some):
-        size = sum(each.size for each, _ in some) + sum(len(head) for head, _ in parts) + len(writer.end())
+        size = sum(each.size for each, _ in some) + sum(map(len, heads)) + len(writer.end())
         headers["Content-Length"] = str(size)
-    return StreamingResponse(_streamed(parts, writer.end()), 200 if complete else 206, headers)
+    contents = _contents(scope.archive(request).objects, some)
+    parts = (chain((head,), content) for head, content in zip(heads, contents, strict=True))
+    pieces = chain(chain.from_iterable(parts), (writer.end(),))
+    return StreamingResponse(_streamed(_batches(pieces)), 200 if complete else 206, headers)
 
 
-async def _streamed(parts: Sequence[tuple[bytes, Load]], end: bytes) -> AsyncIterator[bytes]:
-    """The parts, the next of them being read meanwhile."""
-    batches = _batches(parts, end)
+async def _streamed(batches: Iterator[list[bytes]]) -> AsyncIterator[bytes]:
+    """The pieces, those of the next batch being read meanwhile."""
     ahead = asyncio.create_task(run_in_threadpool(next, batches, None))
     try:
         while (batch := await ahead) is not None:
@@ -174,10 +169,10 @@ async def _streamed(parts: Sequence[tuple[bytes, Load]], end: bytes) -> AsyncIte
         ahead.cancel()
 
 
-def _batches(parts: Sequence[tuple[bytes, Load]], end: bytes) -> Iterator[list[bytes]]:
+def _batches(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
     """The pieces of the body, at least `AHEAD` bytes of them together."""
     batch, size = [], 0
-    for piece in chain(chain.from_iterable(chain((head,), load()) for head, load in parts), (end,)):
+    for piece in pieces:
         batch.append(piece)
         size += len(piece)
         if size >= AHEAD:
