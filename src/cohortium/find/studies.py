@@ -99,7 +99,8 @@ def search(
     if after is not None:
         _demand_key(after, [project.c.id, *_query(connection, wanted, 0)[1]])
     page: list[Key] = []  # of each row its own id, then where it stands: its project, and its place in that
-    for project_id in _projects(connection, who, wanted.project):
+    projects = _projects(connection, who, wanted.project)
+    for project_id in projects:
         if after is not None and project_id < after[0]:
             continue
         query, order = _query(connection, wanted, project_id)
@@ -107,7 +108,7 @@ def search(
             query = query.where(tuple_(*order) > tuple_(*after[1:]))
         query = query.order_by(*order)
         rows = connection.execute(query.limit(limit + 1 - len(page)).offset(offset)).all()
-        if not rows and offset:
+        if not rows and offset and project_id != projects[-1]:
             offset -= connection.scalar(select(func.count()).select_from(query.limit(offset).subquery())) or 0
         elif rows:
             offset = 0
@@ -287,33 +288,28 @@ def _described(connection: Connection, level: Level, ids: Sequence[int]) -> list
     query = _joined(select(project.c.name.label("project"), *keys, *columns), Level.STUDY, level)
     query = query.join(project, project.c.id == session.c.project_id).where(IDS[level].in_(ids))
     rows = {row[f"{IDS[level].table.name}_id"]: row for row in connection.execute(query).mappings()}
-    studies = _studies(connection, {row["session_id"] for row in rows.values()})
-    series = _series(connection, {row["scan_id"] for row in rows.values()}) if level >= Level.SERIES else {}
+    studies, series = _related(connection, {row["session_id"] for row in rows.values()})
     return [_completed(rows[each], studies, series) for each in ids]
 
 
 def _completed(row: RowMapping, studies: Mapping[int, Mapping[str, Any]], series: Mapping[int, int]) -> dict[str, Any]:
-    number = {"NumberOfSeriesRelatedInstances": series.get(row["scan_id"], 0)} if "scan_id" in row else {}
+    number = {"NumberOfSeriesRelatedInstances": series[row["scan_id"]]} if "scan_id" in row else {}
     return {**row, **studies[row["session_id"]], **number}
 
 
-def _studies(connection: Connection, ids: set[int]) -> dict[int, dict[str, Any]]:
-    rows = connection.execute(
-        select(scan.c.session_id, scan.c.Modality, func.count(scan.c.id.distinct()), func.count(instance.c.id))
-        .join(instance, instance.c.scan_id == scan.c.id, isouter=True)
-        .where(scan.c.session_id.in_(ids))
-        .group_by(scan.c.session_id, scan.c.Modality)
-        .order_by(scan.c.session_id, scan.c.Modality)
-    )
-    found: dict[int, dict[str, Any]] = {each: {**dict.fromkeys(NUMBERS, 0), "ModalitiesInStudy": []} for each in ids}
-    for key, modality, series, instances in rows:
-        study = found[key]
-        study["ModalitiesInStudy"].append(modality)
-        study["NumberOfStudyRelatedSeries"] += series
-        study["NumberOfStudyRelatedInstances"] += instances
-    return found
+def _related(connection: Connection, ids: set[int]) -> tuple[dict[int, dict[str, Any]], dict[int, int]]:
+    """Of studies their modalities and numbers, and of each of their series how many instances it has.
 
-
-def _series(connection: Connection, ids: set[int]) -> dict[int, int]:
-    query = select(instance.c.scan_id, func.count()).where(instance.c.scan_id.in_(ids)).group_by(instance.c.scan_id)
-    return {row[0]: row[1] for row in connection.execute(query)}
+    Each series is counted by itself, along an index: counted together, all their instances would be sorted.
+    """
+    instances = select(func.count()).where(instance.c.scan_id == scan.c.id).scalar_subquery()
+    query = select(scan.c.id, scan.c.session_id, scan.c.Modality, instances).where(scan.c.session_id.in_(ids))
+    studies: dict[int, dict[str, Any]] = {each: {**dict.fromkeys(NUMBERS, 0), "ModalitiesInStudy": []} for each in ids}
+    series: dict[int, int] = {}
+    for scan_id, session_id, modality, number in connection.execute(query.order_by(scan.c.session_id, scan.c.Modality)):
+        study, series[scan_id] = studies[session_id], number
+        study["NumberOfStudyRelatedSeries"] += 1
+        study["NumberOfStudyRelatedInstances"] += number
+        if modality not in study["ModalitiesInStudy"]:
+            study["ModalitiesInStudy"].append(modality)
+    return studies, series
