@@ -41,16 +41,19 @@ ROWS = f"""
 subject: id, project_id, "PatientID"
     i, 1 + i % {PROJECTS}, 'P' || ({PREFIX} + i)
 session: id, subject_id, project_id, "StudyInstanceUID", "StudyDate", "StudyDescription", "StudyTime",
-        "AccessionNumber", "ReferringPhysicianName", "StudyID", "PatientName", "PatientBirthDate", "PatientSex"
+        "AccessionNumber", "ReferringPhysicianName", "StudyID", "PatientName", "PatientBirthDate", "PatientSex",
+        label
     i, 1 + (i - 1) / {SESSIONS}, 1 + (1 + (i - 1) / {SESSIONS}) % {PROJECTS}, '2.25.20214539874172' || ({PREFIX} + i),
     CAST(20100101 + i % 16 * 10000 + i / 16 % 12 * 100 + i / 192 % 28 AS TEXT), 'CT thorax', '101500',
-    'A' || i, 'R' || i % 1000, CAST(i % 100000 AS TEXT), 'P' || ({PREFIX} + 1 + (i - 1) / {SESSIONS}), '1960', 'F'
+    'A' || i, 'R' || i % 1000, CAST(i % 100000 AS TEXT), 'P' || ({PREFIX} + 1 + (i - 1) / {SESSIONS}), '1960', 'F',
+    'session-' || i
 scan: id, session_id, project_id, "SeriesInstanceUID", "Modality", "SeriesNumber", "SeriesDescription",
-        "BodyPartExamined", "PerformedProcedureStepStartDate"
+        "BodyPartExamined", "PerformedProcedureStepStartDate", label
     i, 1 + (i - 1) / {SCANS}, 1 + (1 + (i - 1) / {SCANS * SESSIONS}) % {PROJECTS},
     '2.25.30214539874172' || ({PREFIX} + i),
     CASE WHEN i % 1000 = 7 THEN 'XA' WHEN i % 10 < 5 THEN 'CT' WHEN i % 10 < 8 THEN 'MR' ELSE 'PT' END, 1 + i % 3,
-    'Thorax 1.5 B31f', 'PART' || i % 20, CAST(20100101 + i % 16 * 10000 + i / 16 % 12 * 100 + i / 192 % 28 AS TEXT)
+    'Thorax 1.5 B31f', 'PART' || i % 20, CAST(20100101 + i % 16 * 10000 + i / 16 % 12 * 100 + i / 192 % 28 AS TEXT),
+    CAST(1 + i % 3 AS TEXT)
 instance: id, scan_id, project_id, "SOPInstanceUID", "SOPClassUID", "TransferSyntaxUID", digest, size,
         "InstanceNumber", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", position, attributes
     i, 1 + (i - 1) / {INSTANCES}, 1 + (1 + (i - 1) / {INSTANCES * SCANS * SESSIONS}) % {PROJECTS},
