@@ -144,7 +144,7 @@ def test_what_was_removed_comes_in_again_only_if_the_project_says_so(
 
 def test_the_headers_of_the_rest_can_be_read_and_that_of_the_removed_is_nowhere(archive: Archive, make: Make) -> None:
     def secret(dataset: Dataset) -> None:
-        dataset.StudyDescription = "the first instance says this"
+        dataset.StudyDescription = "the first series says this"
 
     archive.admit(make(1, secret), "open", None, "ada")
     for number in (2, 3):

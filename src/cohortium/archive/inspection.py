@@ -1,8 +1,8 @@
 """The archive's own look at bytes that ask to come in: does this file bear the marks of de-identification?
 
 It trusts neither the sender nor the de-identifier, and shares no code with it: `dicom.elements` reads the whole file,
-also what follows the pixels. It cannot tell whether a kept text names somebody; that is for `verify`, which knows the
-inputs.
+also what follows the pixels. `texts` judges what is written in it; whether that names this very patient only `verify`
+can tell, which knows the inputs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from pydicom.uid import UID
 
+from cohortium.archive import texts
 from cohortium.archive.incoming import Unfit
 from cohortium.dicom import elements
 from cohortium.dicom.elements import Elements, File
@@ -35,16 +36,22 @@ META = frozenset(
 )
 
 
-def inspect(content: bytes | memoryview, protocol_digest: str, allows: Collection[str] = ()) -> File:
+def inspect(
+    content: bytes | memoryview, protocol_digest: str, allows: Collection[str] = (), *, vouched: bool = False
+) -> File:
     """The file, read; raise `Refused`, or `Unfit` with the first thing that is wrong, unless it may come in.
 
-    The project's protocol may allow `private` attributes, and `names` that differ from the pseudonym.
+    The project's protocol may allow `private` attributes, `names` that differ from the pseudonym, and `texts` as they
+    came. Where a site `vouched` for these bytes, that stands for their texts.
     """
     try:
         file = elements.read(content)
     except Malformed as error:
         raise Refused(f"not admitted: {error}") from None
     wrong = next(_objections(content, file, protocol_digest, allows), None)
+    if wrong is None and not vouched:
+        own = _text(file.elements, "PatientID")
+        wrong = next(texts.objections(file.elements, own, kept="texts" in allows), None)
     if wrong:
         raise Unfit(f"not admitted: {wrong}")
     return file

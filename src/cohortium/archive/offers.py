@@ -113,7 +113,8 @@ def read(connection: Connection, project: RowMapping, offer: Offer) -> Read | Re
         if project["admit"] == "trusted":
             file = elements.read(offer.content)
         else:
-            file = inspect(offer.content, project["protocol_digest"], allows=project["allows"])
+            vouched = offer.receipt is not None
+            file = inspect(offer.content, project["protocol_digest"], project["allows"], vouched=vouched)
         return Read(meta.described(file, digest), dicomjson.document(file.elements))
     except Malformed as error:
         return Refused(f"not admitted: {error}")

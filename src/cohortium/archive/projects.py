@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pydicom.datadict import keyword_for_tag
 from sqlalchemy import Connection, RowMapping, exists, insert, select, update
 
+from cohortium.archive.texts import descriptors
 from cohortium.config import Project
 from cohortium.errors import Refused
 from cohortium.store import insert_once, now
 from cohortium.store.schema import instance, project, site
-from cohortium.values import Protocol
+from cohortium.values import Action, Protocol
 
 __all__ = ["enrol", "name_of", "open_project", "project_named", "public_key"]
 
@@ -54,6 +56,10 @@ def _allowed(protocol: Protocol) -> Iterator[str]:
         yield "private"
     if protocol.ctp is not None:
         yield "names"
+    people_write = {keyword_for_tag(tag) for tag in descriptors()}
+    left = (Action.KEEP, Action.HASH, Action.SCRIPT)
+    if protocol.ctp is not None or any(protocol.elements.get(each) in left for each in people_write):
+        yield "texts"
 
 
 def project_named(connection: Connection, name: str, *, closed: bool = False) -> RowMapping:
