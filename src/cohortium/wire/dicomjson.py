@@ -178,7 +178,7 @@ def _values(vr: str, raw: bytes, context: _Context) -> list[Any]:
     if vr == "PN":
         return [_name(each) for each in values]
     if vr == "DS" or vr == "IS":
-        return [_number(each.strip(), whole=vr == "IS") if each else None for each in values]
+        return [_number(text, whole=vr == "IS") if (text := each.strip()) else None for each in values]
     return [each or None for each in values]
 
 
