@@ -78,14 +78,26 @@ class Small:
             return list(connection.scalars(select(schema.instance.c.digest).order_by(schema.instance.c.id)))
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Small]:
-    root = tmp_path / "site"
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site's folder, filled once: five images of two subjects, and an administrator."""
+    root = tmp_path_factory.mktemp("filled") / "site"
     root.mkdir()
     settings = portal_site.configuration(root)
-    small = Small(settings, open_store(settings), tmp_path / "target")
+    small = Small(settings, open_store(settings), root)
     users.ensure_administrator(small.engine, "marmalade")
     small.deposit(3, "S-0001")
     small.deposit(2, "S-0002")
+    small.engine.dispose()
+    return root
+
+
+@pytest.fixture
+def site(filled: Path, tmp_path: Path) -> Iterator[Small]:
+    """A site of the test's own, a copy of the one that was filled, and an empty target."""
+    root = tmp_path / "site"
+    shutil.copytree(filled, root)
+    settings = config.load(root / "cohortium.toml", {})
+    small = Small(settings, open_store(settings), tmp_path / "target")
     yield small
     small.engine.dispose()
