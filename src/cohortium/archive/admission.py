@@ -204,7 +204,17 @@ class Archive:
         return added
 
     def remove(
-        self, project: str, level: Removable, name: str, *, who: str, reason: str, address: str = "", basis: str = ""
+        self,
+        project: str,
+        level: Removable,
+        name: str,
+        keep: Removable | None = None,
+        /,
+        *,
+        who: str,
+        reason: str,
+        address: str = "",
+        basis: str = "",
     ) -> Removed:
         """Let what the project holds under that name (PatientID or UID) go; see `removal`. The caller may delete.
 
@@ -213,7 +223,7 @@ class Archive:
         reason = reason_of(reason)
         with self.engine.begin() as connection:
             row = projects.project_named(connection, project)
-            removed = removal.remove(connection, row["id"], level, name, who=who, reason=reason)
+            removed = removal.remove(connection, row["id"], level, name, keep, who=who, reason=reason)
             audit.record(connection, who, f"remove {level}", f"{project}/{name}", address=address, basis=basis)
         self._collect_now()
         return removed

@@ -45,15 +45,32 @@ class Removed:
     files: int
 
 
-def remove(connection: Connection, project_id: int, level: Removable, name: str, *, who: str, reason: str) -> Removed:
-    """Let what the project holds under that name go; a scan or session that is empty then goes too."""
+def remove(
+    connection: Connection,
+    project_id: int,
+    level: Removable,
+    name: str,
+    keep: Removable | None = None,
+    /,
+    *,
+    who: str,
+    reason: str,
+) -> Removed:
+    """Let what the project holds under that name go; a scan that is empty then goes too, and so does a session.
+
+    Unless `keep` is SESSION: then one of which nothing is left stays.
+    """
     table, keyword = LEVELS[level]
     key = connection.scalar(select(table.c.id).where(table.c.project_id == project_id, table.c[keyword] == name))
     if key is None:
         raise Refused(f"the project holds no such {level}")
     said: Said = {"project_id": project_id, "reason": reason, "who": who, "time": now()}
     scans = connection.scalars(_scans(level, key)).all()
-    sessions = set(connection.scalars(select(scan.c.session_id).where(scan.c.id.in_(scans))))
+    sessions = (
+        set()
+        if keep is Removable.SESSION
+        else set(connection.scalars(select(scan.c.session_id).where(scan.c.id.in_(scans))))
+    )
     if level is Removable.INSTANCE:
         count, files = _instances(connection, instance.c.id == key, scans, said), 0
     else:

@@ -149,12 +149,12 @@ def _query(bundle: Element) -> Query:
         raise BadRequest("a search is an xdat:bundle whose root_element_name is a type of /data/search/elements")
     if {each.tag for each in bundle} - {XDAT + name for name in PARTS}:
         raise BadRequest(f"of a search {', '.join(PARTS)} are understood, and nothing else")
-    wanted = [_column(bundle, each) for each in bundle.iter(f"{XDAT}search_field")]
+    wanted = [_column(bundle, each) for each in bundle.findall(f"{XDAT}search_field")]
     if not wanted:
         wanted = [(row["FIELD_ID"].lower(), _field(row)) for row in _rows() if row["of"] == kind.level]
     for name in ALWAYS[kind.level]:
         wanted.append((name.lower(), _field_named(kind, name)))
-    parts = tuple(_conditions(each) for each in bundle.iter(f"{XDAT}search_where"))
+    parts = tuple(_conditions(each) for each in bundle.findall(f"{XDAT}search_where"))
     asked = Query(kind, dict(wanted), Group(True, parts))
     if len(asked.columns) > MOST or len(list(_criteria(asked.where))) > MOST:
         raise BadRequest(f"a search has at most {MOST} columns and conditions")

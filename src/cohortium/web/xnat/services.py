@@ -101,7 +101,9 @@ def remove(request: Request, place: str) -> Response:
             raise Refused("this project stands in the configuration of the site; it has to be taken out there first")
         closing.close(archive, found.project, who=who.name, **said)
         return PlainTextResponse("")
-    archive.remove(found.project, REMOVABLE[found.level], _name(request, found), who=who.name, **said)
+    named = REMOVABLE[found.level], _name(request, found)
+    # clients go on asking what is in the session of a scan
+    archive.remove(found.project, *named, Removable.SESSION, who=who.name, **said)
     return PlainTextResponse("")
 
 
