@@ -12,7 +12,8 @@ import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import func, inspect, select
 
-from cohortium.archive import Address, Archive, Destination, Kind, Level, Objects, withdrawal
+from cohortium.archive import Address, Archive, Destination, Kind, Level, Objects, Offer, Wish, withdrawal
+from cohortium.archive.prearchive import of, opened
 from cohortium.archive.storage import Folder
 from cohortium.errors import Corrupt, Refused
 from cohortium.store import schema
@@ -125,3 +126,48 @@ def test_every_table_that_names_a_subject_or_its_key_is_thought_of(archive: Arch
     assert keyed == {"instance", "earlier_version", "resource_file", "prearchive", "pack", "garbage", "withdrawal"}
     named = {table for table, name in columns if name == "PatientID"}
     assert named == {"subject", "data_key", "withdrawal", "dataset_file", "item"}
+
+
+def test_what_waits_of_the_subject_goes_with_it_and_nothing_in_the_store_says_whose_it_was(
+    archive: Archive, make: Make, tmp_path: Path
+) -> None:
+    def named(dataset: Dataset) -> None:
+        dataset.PatientName = "Mustermann^Erika"
+
+    def another(dataset: Dataset) -> None:
+        other(dataset)
+        named(dataset)
+
+    archive.admit_all([Offer(make(change=named), None), Offer(make(change=another), None)], "open", "ada", aside=True)
+    archive.put_aside([make(2)], "open", "ada", "2026")
+    with archive.engine.begin() as connection:
+        keys = connection.scalars(select(schema.data_key.c.PatientID)).all()
+        rows = connection.execute(select(schema.prearchive).order_by(schema.prearchive.c.id)).mappings().all()
+    assert len(keys) == 2
+    assert not {GONE, OTHER} & set(keys)
+    held = [of(row).address for row in rows]
+    shutil.copytree(archive.objects.storage.path, tmp_path / "copy")
+    archive.withdraw("open", GONE, who="olga", reason="asked by letter")
+    copy = Objects(Folder(tmp_path / "copy"), archive.objects.keys)
+    for at in (held[0], held[2]):
+        with pytest.raises(Corrupt, match="data key"):
+            copy.get(at)
+    assert opened(copy, held[1])[1] == make(change=another)
+    with archive.engine.begin() as connection:
+        assert connection.scalars(select(schema.prearchive.c.id)).all() == [rows[1]["id"]]
+    assert len(list(archive.objects.storage.names())) == 1
+    (answer,) = archive.admit_all([Offer(make(change=named), None)], "open", "ada", aside=True)
+    assert "withdrawn" in str(answer)
+    with pytest.raises(Refused, match="withdrawn"):
+        archive.put_aside([make(2)], "open", "ada", "2026")
+    assert len(list(archive.objects.storage.names())) == 1
+
+
+def test_what_waits_for_a_wished_subject_goes_with_that(archive: Archive, make: Make) -> None:
+    with archive.engine.begin() as connection:
+        connection.execute(schema.project.update().values(admit="trusted"))
+    archive.put_aside([make(1)], "open", "ada", "2026", Wish("case_1", "visit_1"))
+    with pytest.raises(Refused, match="no such subject"):
+        archive.withdraw("open", GONE, who="olga", reason="asked by letter")
+    archive.withdraw("open", "case_1", who="olga", reason="asked by letter")
+    assert list(archive.objects.storage.names()) == []

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import MetaData, insert, select
 
 import databases
+import portal_site
 from cohortium import backup, keys
 from cohortium.archive import withdrawal
 from cohortium.archive.tombstones import Removable
@@ -233,3 +234,19 @@ def test_a_backup_of_an_earlier_release_comes_back_at_this_ones_schema(
     manifest.write(site.place, site.key, unknown)
     with pytest.raises(Refused, match=r"newer release \(Cohortium 9.9\)"):
         site.restore(tmp_path / "newer")
+
+
+def test_what_waited_of_who_was_withdrawn_since_does_not_come_back(site: Any, tmp_path: Path) -> None:
+    for subject in ("S-0001", "S-0008"):  # the latter has nothing else here
+        site.archive.put_aside(portal_site.slices(1, subject=subject), "lung", "ada", "2026")
+    with site.engine.connect() as connection:
+        query = select(schema.prearchive.c.key_id).order_by(schema.prearchive.c.id)
+        stays, goes = connection.scalars(query).all()
+    older = site.back_up().backup
+    site.archive.withdraw("lung", "S-0008", who="ada", reason="test")
+    site.back_up()
+    found = site.restore(tmp_path / "found", older)
+    with found.engine.connect() as connection:
+        assert connection.scalars(select(schema.prearchive.c.key_id)).all() == [stays]
+        assert goes not in connection.scalars(select(schema.data_key.c.id)).all()
+    assert not any(f"{goes:016x}" in name for name, _ in found.archive.objects.storage.names())

@@ -145,7 +145,8 @@ class Archive:
                 raise Refused(f"project {project} has no prearchive")
             relabelling = Relabelling(connection, self._key, row, wish)
         held = [
-            (prearchive.sealed(self.objects, row["id"], each, None), len(each)) for each in relabelling.demanded(images)
+            (prearchive.sealed(self.objects, row["id"], each, None, wish.subject), len(each))
+            for each in relabelling.demanded(images)
         ]
         with self.engine.begin() as connection:
             said = []
@@ -186,7 +187,7 @@ class Archive:
             check_receipt(connection, row, digest, receipt)
             vouched = "trusted" if row["admit"] == "trusted" else "check" if receipt is None else "receipt"
             try:
-                checked: attaching.Checked | Aside | Unfit = attaching.check(connection, row, to, found, vouched)
+                checked: attaching.Checked | Aside | Refused = attaching.check(connection, row, to, found, vouched)
             except Unfit as refusal:
                 checked = self._aside(row, found, to, refusal) if aside else refusal
         if not isinstance(checked, attaching.Checked):
@@ -244,7 +245,8 @@ class Archive:
         """Destroy the subject's key, for ever; see `withdrawal`. `Refused` where the project knows no such subject."""
         with self.engine.execution_options(reading=True).begin() as connection:
             row = projects.project_named(connection, project, closed=True)
-            withdrawal.demand_known(connection, row["id"], PatientID)
+            waiting = self.objects.keys.waiting(row["id"], PatientID)
+            withdrawal.demand_known(connection, row["id"], PatientID, waiting)
         self._withdraw(Withdrawal(project, PatientID, reason_of(reason), who, now()), "withdraw subject")
 
     def withdraw_consent(self, project: str, reference: str, *, who: str, reason: str) -> None:
@@ -256,10 +258,10 @@ class Archive:
 
     def _withdraw(self, entry: Withdrawal, what: str) -> None:
         with self.engine.begin() as connection:
-            key = withdrawal.withdraw(connection, entry)
+            id = projects.project_named(connection, entry.project, closed=True)["id"]
+            destroyed = withdrawal.withdraw(connection, entry, self.objects.keys.waiting(id, entry.PatientID))
             audit.record(connection, entry.who, what, f"{entry.project}/{entry.PatientID}")
-        if key is not None:
-            self.objects.keys.forget(key)
+        self.objects.keys.forget(destroyed)
         self._collect_now()
         scrub(self.engine, data_key)
 
@@ -337,11 +339,14 @@ class Archive:
 
     def _aside(
         self, project: RowMapping, content: bytes | memoryview, to: Destination | None, refusal: Unfit
-    ) -> Aside | Unfit:
-        """The refusal, with the bytes in the prearchive where the project has one."""
+    ) -> Aside | Refused:
+        """The refusal, with the bytes in the prearchive where the project has one, unless their subject withdrew."""
         if not project["prearchive_days"]:
             return refusal
-        return Aside(refusal, prearchive.sealed(self.objects, project["id"], content, to), len(content))
+        try:
+            return Aside(refusal, prearchive.sealed(self.objects, project["id"], content, to), len(content))
+        except Refused as withdrawn:
+            return withdrawn
 
     def _store(
         self, connection: Connection, project: RowMapping, offers: Sequence[Offer], aside: bool

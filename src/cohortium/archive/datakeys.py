@@ -10,7 +10,7 @@ import hmac
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Any
@@ -24,9 +24,10 @@ from cohortium.keys import SiteKey
 from cohortium.store import insert_once, jobs, now
 from cohortium.store.schema import data_key, withdrawal
 
-__all__ = ["PROJECT", "DataKey", "DataKeys"]
+__all__ = ["PROJECT", "DataKey", "DataKeys", "waiting_name"]
 
 PROJECT = ""  # in a subject's place: the project itself
+WAITING = "\\waiting\\"  # begins the name of a key of what waits: no PatientID has a backslash (PS3.5 6.2)
 BYTES, NONCE = 32, 12
 REMEMBERED = 1024
 
@@ -55,11 +56,18 @@ def folder(id: int) -> str:
     return f"{id & 0xFF:02x}/{id:016x}/"
 
 
+def waiting_name(key: SiteKey, project_id: int, PatientID: str) -> str:
+    """In a subject's place: what waits of it, unlooked at; who that is can be told by nobody without the site's key."""
+    secret = key.derive("names of who waits", str(project_id))
+    return WAITING + hmac.digest(secret, PatientID.encode(), "sha256").hex()[:48]
+
+
 class DataKeys:
     """The data keys of one store. Those used last are remembered; what was withdrawn has no row to be read by."""
 
     def __init__(self, engine: Engine, key: SiteKey) -> None:
         self._engine = engine
+        self._site = key
         self._wrap = AESGCM(key.derive("wrap data keys"))
         self._ids: dict[tuple[int, str], int] = {}
         self._keys: OrderedDict[int, DataKey] = OrderedDict()
@@ -70,14 +78,25 @@ class DataKeys:
 
         Takes a transaction of its own where the key is new.
         """
-        found = self._ids.get((project_id, PatientID))
+        return self._found(project_id, PatientID, PatientID)
+
+    def of_waiting(self, project_id: int, PatientID: str) -> int:
+        """The same of the key for what waits of the subject, which may be of a name that nobody has looked at."""
+        return self._found(project_id, self.waiting(project_id, PatientID), PatientID)
+
+    def waiting(self, project_id: int, PatientID: str) -> str:
+        """`waiting_name` under this site's key."""
+        return waiting_name(self._site, project_id, PatientID)
+
+    def _found(self, project_id: int, name: str, PatientID: str) -> int:
+        found = self._ids.get((project_id, name))
         if found is None:
             with self._engine.execution_options(reading=True).begin() as connection:
-                found = _id(connection, project_id, PatientID)
+                found = _id(connection, project_id, name)
             if found is None:
                 with self._engine.begin() as connection:
-                    found = self._made(connection, project_id, PatientID)
-            self._ids[project_id, PatientID] = found
+                    found = self._made(connection, project_id, name, PatientID)
+            self._ids[project_id, name] = found
         return found
 
     def __getitem__(self, id: int) -> DataKey:
@@ -106,21 +125,22 @@ class DataKeys:
         with self._engine.begin() as connection:
             jobs.put(connection, kind, arguments)
 
-    def forget(self, id: int) -> None:
-        """Let go of a key that was destroyed."""
+    def forget(self, ids: Collection[int]) -> None:
+        """Let go of keys that were destroyed."""
         with self._lock:
-            self._keys.pop(id, None)
-            self._ids = {subject: each for subject, each in self._ids.items() if each != id}
+            for id in ids:
+                self._keys.pop(id, None)
+            self._ids = {subject: each for subject, each in self._ids.items() if each not in ids}
 
-    def _made(self, connection: Connection, project_id: int, PatientID: str) -> int:
+    def _made(self, connection: Connection, project_id: int, name: str, PatientID: str) -> int:
         where = (withdrawal.c.project_id == project_id, withdrawal.c.PatientID == PatientID)
         if connection.scalar(select(withdrawal.c.id).where(*where)) is not None:
             raise Refused("not admitted: the subject was withdrawn from this project")
         id, key, nonce = secrets.randbits(63), secrets.token_bytes(BYTES), os.urandom(NONCE)
         wrapped = nonce + self._wrap.encrypt(nonce, key, _bound_to(id))
-        row = {"id": id, "project_id": project_id, "PatientID": PatientID, "wrapped": wrapped, "created": now()}
+        row = {"id": id, "project_id": project_id, "PatientID": name, "wrapped": wrapped, "created": now()}
         insert_once(connection, data_key, row)
-        return _id(connection, project_id, PatientID) or id
+        return _id(connection, project_id, name) or id
 
     def _unwrapped(self, id: int, wrapped: bytes) -> bytes:
         try:

@@ -18,7 +18,8 @@ from cohortium.archive.collection import discard
 from cohortium.archive.objects import Address, Objects
 from cohortium.archive.resources import Destination, Kind, Level
 from cohortium.archive.wishes import AS_THEY_ARE, Wish
-from cohortium.errors import Refused
+from cohortium.dicom import meta
+from cohortium.errors import Malformed, Refused
 from cohortium.store import now
 from cohortium.store.schema import prearchive
 
@@ -53,11 +54,25 @@ class Held:
         return Wish(self.subject, self.session)
 
 
-def sealed(objects: Objects, project_id: int, content: bytes | memoryview, to: Destination | None) -> Address:
-    """Keep the bytes, and where they were to go, under the project's own key."""
+def sealed(
+    objects: Objects, project_id: int, content: bytes | memoryview, to: Destination | None, PatientID: str = ""
+) -> Address:
+    """Keep the bytes, and where they were to go: an image under a key of the subject that it is to be, or is of.
+
+    So it goes with the subject. What tells of none is kept under the project's own key.
+    """
     about = json.dumps(asdict(to) if to else None).encode()
     head = os.urandom(RANDOM) + len(about).to_bytes(LENGTH, "big") + about
-    return objects.put(objects.keys.of(project_id), head + bytes(content))
+    whose = PatientID or ("" if to else _whose(content))
+    key = objects.keys.of_waiting(project_id, whose) if whose else objects.keys.of(project_id)
+    return objects.put(key, head + bytes(content))
+
+
+def _whose(content: bytes | memoryview) -> str:
+    try:
+        return meta.describe(content, digest="").PatientID
+    except Malformed:
+        return ""
 
 
 def opened(objects: Objects, at: Address, *, whole: bool = True) -> tuple[Destination | None, bytes]:

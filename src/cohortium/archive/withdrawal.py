@@ -49,15 +49,19 @@ def replay(connection: Connection, entries: Iterable[Withdrawal]) -> list[int]:
     Projects that the store does not hold are passed over. The caller commits, then collects.
     """
     names = set(connection.scalars(select(project.c.name)))
-    found = [withdraw(connection, entry) for entry in entries if entry.project in names]
-    return [key for key in found if key is not None]
+    return [key for entry in entries if entry.project in names for key in withdraw(connection, entry)]
 
 
-def withdraw(connection: Connection, entry: Withdrawal) -> int | None:
-    """Destroy the subject's key and every row about the subject; returns the key's id, if there was one."""
+def withdraw(connection: Connection, entry: Withdrawal, waiting: str = "") -> list[int]:
+    """Destroy the subject's keys and every row about the subject; returns the ids of the keys, its own first.
+
+    `waiting`: the name of the key of what waits of it, where the backup did not leave that out already.
+    """
     project_id = project_named(connection, entry.project, closed=True)["id"]
-    here = data_key.c.project_id == project_id, data_key.c.PatientID == entry.PatientID
-    key = connection.scalar(select(data_key.c.id).where(*here))
+    here = data_key.c.project_id == project_id
+    names = entry.PatientID, waiting or entry.PatientID
+    held = connection.execute(select(data_key.c.PatientID, data_key.c.id).where(here, data_key.c.PatientID.in_(names)))
+    keys: dict[str, int] = {row.PatientID: row.id for row in held}
     is_held = subject.c.project_id == project_id, subject.c.PatientID == entry.PatientID
     if connection.scalar(select(exists().where(*is_held))):
         _forget_flags(connection, project_id, entry.PatientID)
@@ -65,21 +69,23 @@ def withdraw(connection: Connection, entry: Withdrawal) -> int | None:
         remove(connection, project_id, Removable.SUBJECT, entry.PatientID, **said)
     if (reference := reference_of(entry.PatientID)) is not None:
         _forget_videos(connection, project_id, reference, entry)
-    if key is not None:
-        connection.execute(delete(prearchive).where(prearchive.c.key_id == key))
+    for key in keys.values():
         connection.execute(delete(data_key).where(data_key.c.id == key))
         discard_all(connection, key)
-    row = {"project_id": project_id, "PatientID": entry.PatientID, "key_id": key}
+    known = select(data_key.c.id).where(here)
+    lost = prearchive.c.key_id.is_not(None), prearchive.c.key_id.not_in(known)
+    connection.execute(delete(prearchive).where(prearchive.c.project_id == project_id, *lost))
+    row = {"project_id": project_id, "PatientID": entry.PatientID, "key_id": keys.get(entry.PatientID)}
     insert_once(connection, withdrawal, {**row, "reason": entry.reason, "who": entry.who, "time": entry.time or now()})
     jobs.put(connection, RENEW_KEYS)
-    return key
+    return sorted(keys.values(), key=lambda id: id != keys.get(entry.PatientID))
 
 
-def demand_known(connection: Connection, project_id: int, PatientID: str) -> None:
+def demand_known(connection: Connection, project_id: int, PatientID: str, waiting: str) -> None:
     """Raise `Refused` unless the project has heard of the subject; a mistyped one would withdraw nobody."""
     for table in (subject, data_key):
         if PatientID and connection.scalar(
-            select(exists().where(table.c.project_id == project_id, table.c.PatientID == PatientID))
+            select(exists().where(table.c.project_id == project_id, table.c.PatientID.in_((PatientID, waiting))))
         ):
             return
     raise Refused("the project holds no such subject")

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from cohortium.archive import withdrawal
+from cohortium.archive.datakeys import waiting_name
 from cohortium.archive.withdrawal import Withdrawal
 from cohortium.backup import manifest
 from cohortium.backup.place import Place
@@ -66,10 +67,12 @@ def read(place: Place, key: SiteKey) -> None:
 
 def keys(place: Place, key: SiteKey, gone: Journal, projects: Mapping[int, str]) -> list[dict[str, Any]]:
     """The data keys that may come back to a site with those projects: none of who is in the journal."""
+    names = {(id, PatientID) for id, name in projects.items() for project, PatientID in gone if project == name}
+    names |= {(id, waiting_name(key, id, PatientID)) for id, PatientID in names}
     return [
         row | {"wrapped": base64.b64decode(row["wrapped"])}
         for row in _keys(place, key)
-        if row["project_id"] in projects and (projects[row["project_id"]], row["PatientID"]) not in gone
+        if row["project_id"] in projects and (row["project_id"], row["PatientID"]) not in names
     ]
 
 
