@@ -123,6 +123,8 @@ class Mail:
 @dataclass(frozen=True, slots=True)
 class Limits:
     file_megabytes: int = _setting(2048, "larger files are set aside unread")
+    intake_megabytes: int = _setting(4096, "bytes of uploads to one process in memory at once; more are asked to wait")
+    free_megabytes: int = _setting(1024, "nothing is uploaded while less is free on the disk of `site.data`; 0: any")
     person_requests: int = _setting(30_000, "requests a minute of one person to one process; 0: no limit")
     address_requests: int = _setting(60_000, "requests a minute from one address to one process; 0: no limit")
 

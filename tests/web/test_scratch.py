@@ -13,7 +13,7 @@ from cohortium.web.scratch import CHUNK, Scratch
 
 def test_what_was_taken_is_read_again_anywhere(tmp_path: Path) -> None:
     body = bytes(range(256)) * (CHUNK // 64) + b"end"
-    with Scratch(tmp_path) as scratch:
+    with Scratch(tmp_path, lambda: None) as scratch:
         for at in range(0, len(body), 300_000):
             scratch.take(body[at : at + 300_000])
         scratch.finish()
@@ -25,7 +25,7 @@ def test_what_was_taken_is_read_again_anywhere(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_in_words(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with Scratch(tmp_path) as scratch:
+    with Scratch(tmp_path, lambda: None) as scratch:
         resource.setrlimit(resource.RLIMIT_FSIZE, (CHUNK // 2, hard))
         try:
             with pytest.raises(Unavailable, match="no space left"):

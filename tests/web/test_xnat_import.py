@@ -339,7 +339,7 @@ def test_what_the_check_refuses_again_waits_on(site: Served, member: Any) -> Non
 
 def test_scratch_is_read_anywhere_and_nothing_of_it_lies_in_the_open(tmp_path: Path) -> None:
     content = bytes(range(256)) * (CHUNK // 100)
-    with Scratch(tmp_path) as scratch:
+    with Scratch(tmp_path, lambda: None) as scratch:
         for at in range(0, len(content), 70_000):
             scratch.take(content[at : at + 70_000])
         scratch.finish()
@@ -355,7 +355,7 @@ def test_scratch_is_read_anywhere_and_nothing_of_it_lies_in_the_open(tmp_path: P
 
 def test_files_come_in_the_order_in_which_they_are_packed(tmp_path: Path) -> None:
     for package in (zipped(IMAGES), tarred(IMAGES)):
-        with Scratch(tmp_path) as scratch:
+        with Scratch(tmp_path, lambda: None) as scratch:
             scratch.take(package)
             scratch.finish()
             assert list(unpacking.files(scratch, 1 << 20)) == IMAGES

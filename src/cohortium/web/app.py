@@ -20,6 +20,7 @@ from cohortium.web import errors, routes
 from cohortium.web.credentials import Remembered
 from cohortium.web.dicomweb.bookmarks import Bookmarks
 from cohortium.web.health import Probe
+from cohortium.web.intake import Intake
 from cohortium.web.meter import Meter
 from cohortium.web.ohif import Viewer
 from cohortium.web.pictures import Pictures
@@ -62,6 +63,7 @@ def create(config: Config) -> FastAPI:
     app.state.rates = Buckets(config.limits.person_requests)
     app.state.meter = Meter(app.state.engine, config.quota)
     app.state.terms = terms.read(config.file.parent / config.serve.terms) if config.serve.terms else None
+    app.state.intake = Intake.of(config)
     app.state.hashing = BoundedSemaphore(HASHING)
     routes.install(app)
     errors.install(app)

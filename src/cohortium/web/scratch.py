@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -25,7 +26,8 @@ AT_ONCE = 1 << 26  # bytes that one read may ask for: what a body says of its ow
 class Scratch(io.RawIOBase):
     """Take pieces, `finish`, then read anywhere."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, demand_room: Callable[[], None]) -> None:
+        self._demand_room = demand_room  # raises where the disk has none, whatever waits there
         self._file = TemporaryFile(dir=folder)  # noqa: SIM115  closed with this
         self._key = os.urandom(32)
         self._tail = bytearray()
@@ -82,6 +84,7 @@ class Scratch(io.RawIOBase):
         super().close()
 
     def _write(self, chunk: bytes) -> None:
+        self._demand_room()
         with room():
             self._file.write(sealed.sealed(self._key, chunk))
             self._file.flush()

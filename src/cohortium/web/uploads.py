@@ -85,9 +85,11 @@ async def take(
 async def _parts(request: Request, boundary: str) -> AsyncIterator[Part]:
     try:
         reader = Reader(boundary, request.app.state.config.limits.file_megabytes * 1_000_000)
-        async for piece in request.stream():
-            for part in reader.feed(piece):
-                yield part
+        with request.app.state.intake.holding() as held:
+            async for piece in request.stream():
+                held.now(reader.held + len(piece))
+                for part in reader.feed(piece):
+                    yield part
         reader.close()
     except TooLarge:
         raise

@@ -62,6 +62,11 @@ class Reader:
         self._inside = False  # of the first delimiter
         self._ended = False
 
+    @property
+    def held(self) -> int:
+        """Bytes of the body that no part took yet."""
+        return len(self._buffer)
+
     def feed(self, piece: bytes) -> Iterator[Part]:
         """The parts that end within this piece."""
         if self._ended:

@@ -72,20 +72,24 @@ def _reader(boundary: str, limit: int) -> Reader:
 
 async def _batches(request: Request, reader: Reader) -> AsyncIterator[list[Part]]:
     batch: list[Part] = []
-    try:
-        async for piece in request.stream():
-            for part in reader.feed(piece):
-                batch.append(part)
-                if len(batch) >= MOST_IN_BATCH or sum(len(each.content) for each in batch) >= BATCH:
-                    yield batch
-                    batch = []
-        reader.close()
-    except Malformed as error:
-        if type(error) is Malformed:
-            raise BadRequest(str(error)) from None
-        raise
-    if batch:
-        yield batch
+    size = 0
+    with request.app.state.intake.holding() as held:
+        try:
+            async for piece in request.stream():
+                held.now(size + reader.held + len(piece))
+                for part in reader.feed(piece):
+                    batch.append(part)
+                    size += len(part.content)
+                    if len(batch) >= MOST_IN_BATCH or size >= BATCH:
+                        yield batch
+                        batch, size = [], 0
+            reader.close()
+        except Malformed as error:
+            if type(error) is Malformed:
+                raise BadRequest(str(error)) from None
+            raise
+        if batch:
+            yield batch
 
 
 def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> None:

@@ -55,7 +55,7 @@ class Asked:
 async def take(request: Request) -> Response:
     """Take a package; the answer is the address of its session."""
     asked = _asked(request)
-    with Scratch(request.app.state.config.site.data) as package:
+    with Scratch(request.app.state.config.site.data, request.app.state.intake.demand_room) as package:
         if media_type(request.headers.get("content-type", "")).name == "multipart/form-data":
             async for _, _, content in uploads.files(request):
                 package.take(content)

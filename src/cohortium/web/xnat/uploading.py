@@ -48,7 +48,7 @@ def make(request: Request, place: str, resource: str) -> Response:
 async def upload(request: Request, place: str, resource: str, file: str) -> Response:
     """Take a file under that name, or with `extract=true` what is packed in it under the names that it has there."""
     at = await run_in_threadpool(nodes.node, request, nodes.parts(place))
-    with Scratch(request.app.state.config.site.data) as body:
+    with Scratch(request.app.state.config.site.data, request.app.state.intake.demand_room) as body:
         if media_type(request.headers.get("content-type", "")).name == "multipart/form-data":
             async for _, _, content in uploads.files(request):
                 body.take(content)
@@ -78,13 +78,15 @@ def _take(request: Request, at: Node, resource: str, file: str, body: Scratch) -
         raise Refused("images come in through /data/services/import or STOW-RS, which file them by what they say")
     kind, label = (held.kind, held.label) if held else (_kind(resource), resource)
     count, refused = 0, []
-    for name, content in _files(request, file, body):
-        count += 1
-        to = _destination(at, kind, label, name)
-        try:
-            archive.attach(BytesIO(content), to, at.project, user(request).name, aside=True)
-        except Refused as refusal:
-            refused.append(refusal)
+    with request.app.state.intake.holding() as taken:
+        for name, content in _files(request, file, body):
+            taken.now(len(content))
+            count += 1
+            to = _destination(at, kind, label, name)
+            try:
+                archive.attach(BytesIO(content), to, at.project, user(request).name, aside=True)
+            except Refused as refusal:
+                refused.append(refusal)
     if refused:
         raise type(refused[0])(f"{len(refused)} of {count} files did not come in. The first: {refused[0]}")
     if not count:
