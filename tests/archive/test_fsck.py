@@ -74,7 +74,7 @@ def test_what_nobody_names_is_listed_and_removed_once_it_is_old(filled: Archive)
     assert isinstance(storage, Folder)
     key = filled.objects.keys.of(1, "0123456789ABCDEF")
     filled.objects.put(key, b"put, and its process was killed")
-    left = f"{filled.objects.place(key, '0' * 64)}#1"  # as obstore leaves it when it is killed
+    left = f"{filled.objects.place(key, '0' * 64)}#1"  # as a writer leaves it that is killed
     storage.replace("ab/0000000000000001/lost", b"of a key that is not known")
     (storage.path / left).write_bytes(b"half a fi")
     found = report(filled)

@@ -152,7 +152,7 @@ def test_an_object_is_flushed_to_disk_before_write_returns(tmp_path: Path) -> No
     command = ["strace", "-f", "-y", "-e", "trace=fsync,link,linkat,rename", "-o", trace, sys.executable, "-c"]
     subprocess.run([*command, program], check=True, cwd=tmp_path)
     calls = trace.read_text()
-    order = ['/ef"', "/ef>)", "/cd>)", "/ab>)", f"{tmp_path}>)"]  # named, file, its folders, the root
+    order = ["-0>)", '/ef"', "/cd>)", "/ab>)", f"{tmp_path}>)"]  # the file, named, its folders, the root
     assert [calls.index(text) for text in order] == sorted(calls.index(text) for text in order)
 
 

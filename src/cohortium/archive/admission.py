@@ -33,9 +33,9 @@ from cohortium.archive import (
 from cohortium.archive.arrivals import Arriving
 from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.incoming import Unfit
-from cohortium.archive.index import NUMBERED, Arrival, Called
+from cohortium.archive.index import NUMBERED, Called
 from cohortium.archive.objects import Objects
-from cohortium.archive.offers import Aside, Offer, Read, Stored, Undone, Whole, check_receipt, portions, read
+from cohortium.archive.offers import Aside, Offer, Read, Stored, Undone, Wanted, Whole, check_receipt, portions, read
 from cohortium.archive.prearchive import Held
 from cohortium.archive.removal import Removed
 from cohortium.archive.resources import Destination, ResourceFile
@@ -353,22 +353,23 @@ class Archive:
     ) -> list[Stored | Aside | Refused]:
         seen = [read(connection, project, offer) for offer in offers]
         arriving = Arriving(connection, project, [each.instance for each in seen if isinstance(each, Read)])
-        return [self._kept(project, offer, each, arriving, aside) for offer, each in zip(offers, seen, strict=True)]
+        judged = [self._judged(project, offer, each, arriving, aside) for offer, each in zip(offers, seen, strict=True)]
+        wanted = [(offer, each) for offer, each in zip(offers, judged, strict=True) if isinstance(each, Wanted)]
+        kept = iter(self.objects.keep_all([(each.key, offer.content, each.digest) for offer, each in wanted]))
+        return [each.stored(*next(kept)) if isinstance(each, Wanted) else each for each in judged]
 
-    def _kept(
+    def _judged(
         self, project: RowMapping, offer: Offer, read: Read | Refused, arriving: Arriving, aside: bool
-    ) -> Stored | Aside | Refused:
+    ) -> Wanted | Aside | Refused:
         if isinstance(read, Unfit) and aside:
             return self._aside(project, offer.content, None, read)
         if isinstance(read, Refused):
             return read
         try:
             arriving.news(read.instance)
-            key = self.objects.keys.of(project["id"], read.instance.PatientID)
+            return Wanted(read, self.objects.keys.of(project["id"], read.instance.PatientID))
         except Refused as refusal:
             return refusal
-        at, is_new = self.objects.keep(key, offer.content, read.instance.digest)
-        return Stored(Arrival(read.instance, read.header, at), is_new)
 
     def _index_whole(
         self, connection: Connection, row: RowMapping, whole: Whole, who: str, wish: Wish, relabelling: Relabelling

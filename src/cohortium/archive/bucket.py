@@ -66,6 +66,9 @@ class Bucket:
                 raise Unavailable(UNREACHABLE) from None  # there is no such bucket
         return True
 
+    def write_all(self, contents: Iterable[tuple[str, bytes]]) -> list[bool]:
+        return [self.write(*each) for each in contents]
+
     def replace(self, name: str, content: bytes) -> None:
         with _in_words():
             obstore.put(self._store, name, content, use_multipart=False)

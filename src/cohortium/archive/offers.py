@@ -21,7 +21,7 @@ from cohortium.prove import receipts
 from cohortium.values import Instance, Receipt
 from cohortium.wire import dicomjson
 
-__all__ = ["Aside", "Offer", "Read", "Stored", "Undone", "Whole", "check_receipt", "portions", "read"]
+__all__ = ["Aside", "Offer", "Read", "Stored", "Undone", "Wanted", "Whole", "check_receipt", "portions", "read"]
 
 PORTION = 1 << 24  # bytes of offers that are in memory together, and their last one
 
@@ -57,6 +57,22 @@ class Stored:
 
     arrival: Arrival
     is_new: bool  # its bytes were not there before
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be stored, and under which data key."""
+
+    read: Read
+    key: int
+
+    @property
+    def digest(self) -> str:
+        return self.read.instance.digest
+
+    def stored(self, at: Address, is_new: bool) -> Stored:
+        """The same once its bytes are there."""
+        return Stored(Arrival(self.read.instance, self.read.header, at), is_new)
 
 
 class Undone(Exception):

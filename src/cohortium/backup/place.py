@@ -106,7 +106,7 @@ class Folder:
             return
         for entry in os.scandir(folder):
             if entry.name.startswith(".") or "#" in entry.name:
-                continue  # half-written, by this module or by obstore
+                continue  # half-written, by this module or by the archive's
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(Path(entry.path), f"{prefix}{entry.name}/")
             elif entry.is_file(follow_symlinks=False):
