@@ -48,6 +48,7 @@ bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-
 	@.venv/bin/python bench/midi.py --protocol bench/pixels.toml
 	@.venv/bin/python bench/ocr.py
 	@.venv/bin/python bench/dicomweb.py
+	@.venv/bin/python bench/stow.py
 	@.venv/bin/python bench/index.py
 	@.venv/bin/python bench/zips.py
 	@.venv/bin/python bench/objects.py
