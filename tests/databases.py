@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,26 @@ def server() -> Iterator[Server]:
                 process.wait()
 
 
+def put_sqlite(data: Path) -> None:
+    """An empty store below the data root, as `open_store` would make it there."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = data / "cohortium.sqlite"
+    path.touch(mode=0o600)
+    path.write_bytes(_migrated_sqlite())
+
+
+@cache
+def _migrated_sqlite() -> bytes:
+    with tempfile.TemporaryDirectory(prefix="sqlite") as name:
+        open_store(Path(name)).dispose()  # the last connection leaves one file
+        return (Path(name) / "cohortium.sqlite").read_bytes()
+
+
 @contextmanager
 def place(request: pytest.FixtureRequest, folder: Path) -> Iterator[Path | str]:
     """Where the store of a fixture that has `params=DATABASES` is: what `open_store` takes."""
     if request.param == "sqlite":
+        put_sqlite(folder)
         yield folder
         return
     postgres: Server = request.getfixturevalue("postgres")

@@ -22,6 +22,7 @@ from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import Engine, insert, select
 
+import databases
 from cohortium import config, keys
 from cohortium.archive import Archive, consents, datasets, flags, index, lists
 from cohortium.archive.flags import Verdict
@@ -57,6 +58,8 @@ def configuration(folder: Path, place: Path | str = "", *, sections: str = "") -
     file.write_text(f'{sections}\n[[project]]\nname = "lung"\ntitle = "Lung study"\n', "utf-8")
     settings = config.load(file, {"COHORTIUM_STORE__URL": place} if isinstance(place, str) and place else {})
     keys.create(settings.site.key)
+    if not settings.store.url:
+        databases.put_sqlite(settings.site.data)
     return settings
 
 
