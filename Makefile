@@ -8,7 +8,7 @@ export DICOM
 unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = tools/uv.sh pip install --python .venv/bin/python --constraints constraints.txt
-PYTEST = .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+PYTEST = .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-all lint format bench docs constraints clean

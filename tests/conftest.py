@@ -39,7 +39,13 @@ NEEDS = {
 }
 
 
+# Whole files go to whichever process is free: those that take minutes first, or one of them ends alone.
+LONG = ("stories", "bench", "demo", "docs", "browser", "cli", "web", "verify", "client", "backup", "archive")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {folder: place for place, folder in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.relative_to(ROOT / "tests").parts[0], len(order)))
     for marker, (present, reason) in NEEDS.items():
         if not present():
             for item in items:
