@@ -185,6 +185,17 @@ def test_the_audit_keeps_names_of_fields_and_no_value(site: Served, mara: Any) -
     assert not [each for each in told if "mustermann" in each.lower() or "erika" in each.lower()]
 
 
+def test_a_list_matched_by_an_attribute_is_a_search_too(site: Served) -> None:
+    with httpx.Client(base_url=site.url, auth=("mara", PASSWORD)) as client:
+        for query, count in (("label=S-0001", 1), ("xnat:subjectData/label=S-000*", 3), ("ID=Mustermann", 0)):
+            found = client.get(f"/data/projects/lung/subjects?{query}&columns=ID,label").json()
+            assert found["ResultSet"]["totalRecords"] == str(count)
+    with site.engine.connect() as connection:
+        told = list(connection.scalars(select(schema.audit.c.object).where(schema.audit.c.what == "list subjects")))
+    assert [each.partition("=")[0] for each in told[-3:]] == ["lung?label", "lung?label", "lung?ID"]
+    assert "Mustermann" not in told[-1]
+
+
 def document(where: str = "", *, root: str = "xnat:subjectData", more: str = "", begin: str = "") -> str:
     return (
         f"{begin}<xdat:bundle {XDAT}><xdat:root_element_name>{root}</xdat:root_element_name>{more}{where}</xdat:bundle>"

@@ -38,7 +38,7 @@ DATA_FIELDS: Mapping[Level, tuple[str, ...]] = {
     Level.SESSION: ("ID", "label", "project", "subject_ID", "date", "UID", "modality"),
     Level.SCAN: ("ID", "UID", "type", "modality", "series_description", "image_session_ID", "frames", "quality"),
 }
-PATHS = "ID,URI,label,name,columns,format,limit,xsiType,req_format"  # of a query: what asks for no attribute
+PATHS = ("URI", "name", "columns", "format", "limit", "xsiType", "req_format")  # of a query: no attributes to match
 
 
 def show(request: Request, place: str) -> Response:
@@ -108,16 +108,12 @@ def _list(request: Request, level: Level, top: Node | None) -> Response:
     if top is not None and _depth(top.level) >= _depth(level):
         raise HTTPException(404)
     rows = (_row(level, row) for row in places.below(reading(request), user(request), level, top))
-    wanted = {name: text for name, text in request.query_params.items() if name not in PATHS.split(",")}
+    asked = request.query_params.items()
+    told = {name.rpartition("/")[2]: text for name, text in asked if name not in PATHS}
     if kinds := request.query_params.get("xsiType"):
         rows = (row for row in rows if row["xsiType"] in kinds.split(","))
-    told = {
-        name.rpartition("/")[2]: request.query_params[name]
-        for name in ("ID", "label", *wanted)
-        if name in request.query_params
-    }
     rows = (row for row in rows if all(_matches(row, name, text) for name, text in told.items()))
-    note(request, f"list {level}s", top, f"?{searched(request, **wanted)}" if wanted else "")
+    note(request, f"list {level}s", top, f"?{searched(request, **told)}" if told else "")
     return table(request, rows, COLUMNS[level])
 
 
