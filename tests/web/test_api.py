@@ -202,7 +202,10 @@ def test_people_are_managed_by_owners(owner: httpx.Client, member: httpx.Client)
     assert member.get("/projects/lung/people").status_code == 403
     invited = owner.post("/projects/lung/invitations", json={"email": "new@example.org", "role": "member"}).json()
     assert (invited["sent"], "/register?token=" in invited["link"]) == (False, True)
-    (pending,) = owner.get("/projects/lung/invitations").json()
+    again = owner.post("/projects/lung/invitations", json={"email": "new@example.org", "role": "member"}).json()
+    (pending,) = owner.get("/projects/lung/invitations").json()  # asked for twice, there once: the newest link opens
+    opens = ["Name to log in with" in httpx.get(each["link"]).text for each in (invited, again)]
+    assert opens == [False, True]
     assert owner.delete(f"/projects/lung/invitations/{pending['id']}").status_code == 204
     shown = owner.put("/projects/lung/visibility", json={"visibility": "protected"}).json()
     assert shown["visibility"] == "protected"

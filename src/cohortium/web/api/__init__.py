@@ -1,7 +1,7 @@
 """The API at `/api/v1`: everything that the portal does, for programs. Its OpenAPI document is made of this table.
 
 Every change can be asked for twice and is made once: flags, roles and lists say how things are to be, a version is
-named by what is in it, and a token's name is taken once.
+named by what is in it, a token's name is taken once, and an invitation takes the place of the one before.
 """
 
 from cohortium.govern.roles import May
