@@ -56,6 +56,7 @@ def run(config: Config, progress: Progress) -> Summary:
                 before = arrived(connection)
             gateway.acquire()
             gateway.deidentify()
+            gateway.forget()
             gateway.check()
             gateway.deposit()
             with spool.reading() as connection:
@@ -109,6 +110,18 @@ class Gateway:
                     self._deidentify(item)
                     done += 1
                     self._progress("deidentify", done, total)
+
+    def forget(self) -> None:
+        """Let go of all bytes of subjects who withdrew, once it is known whose they are."""
+        gone = {name: self._archive.withdrawn(line.pipeline.project) for name, line in self._lines.items()}
+        if not any(gone.values()):
+            return
+        for state in (State.DEIDENTIFIED, State.HELD, State.OUTBOX, State.QUARANTINED):
+            for batch in self._spool.waiting(state):
+                with self._spool.together():
+                    for item in batch:
+                        if item.instance and item.instance.PatientID in gone.get(item.pipeline, ()):
+                            self._spool.settle(item, State.WITHDRAWN)
 
     def check(self) -> None:
         """Check every series that has something new, or was held; let it go on, or hold it."""

@@ -44,6 +44,7 @@ class State(StrEnum):
     QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
     NOT_DICOM = "not DICOM"
+    WITHDRAWN = "withdrawn"
 
 
 class Reason(StrEnum):

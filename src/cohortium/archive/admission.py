@@ -249,6 +249,11 @@ class Archive:
             withdrawal.demand_known(connection, row["id"], PatientID, waiting)
         self._withdraw(Withdrawal(project, PatientID, reason_of(reason), who, now()), "withdraw subject")
 
+    def withdrawn(self, project: str) -> frozenset[str]:
+        """The pseudonyms of the subjects who withdrew from the project."""
+        with self.engine.execution_options(reading=True).begin() as connection:
+            return withdrawal.withdrawn(connection, projects.project_named(connection, project)["id"])
+
     def withdraw_consent(self, project: str, reference: str, *, who: str, reason: str) -> None:
         """End a consent record and destroy the key of its videos; `Refused` where the project has no such record."""
         with self.engine.execution_options(reading=True).begin() as connection:

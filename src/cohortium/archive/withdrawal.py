@@ -17,10 +17,10 @@ from cohortium.archive.projects import project_named
 from cohortium.archive.removal import remove, remove_files
 from cohortium.archive.tombstones import Removable
 from cohortium.errors import Refused
-from cohortium.store import insert_once, jobs, now
+from cohortium.store import insert_once, jobs, now, schema
 from cohortium.store.schema import data_key, flag, prearchive, project, resource, scan, session, subject, withdrawal
 
-__all__ = ["RENEW_KEYS", "Withdrawal", "journal", "replay", "withdraw"]
+__all__ = ["RENEW_KEYS", "Withdrawal", "journal", "replay", "withdraw", "withdrawn"]
 
 RENEW_KEYS = "renew keys"  # the job that lets go of a destroyed key where backups are kept
 
@@ -79,6 +79,12 @@ def withdraw(connection: Connection, entry: Withdrawal, waiting: str = "") -> li
     insert_once(connection, withdrawal, {**row, "reason": entry.reason, "who": entry.who, "time": entry.time or now()})
     jobs.put(connection, RENEW_KEYS)
     return sorted(keys.values(), key=lambda id: id != keys.get(entry.PatientID))
+
+
+def withdrawn(connection: Connection, project_id: int) -> frozenset[str]:
+    """Who withdrew from the project."""
+    table = schema.withdrawal.c
+    return frozenset(connection.scalars(select(table.PatientID).where(table.project_id == project_id)))
 
 
 def demand_known(connection: Connection, project_id: int, PatientID: str, waiting: str) -> None:

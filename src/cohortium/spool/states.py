@@ -18,13 +18,14 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = MappingProxyType(
     {
         None: frozenset({State.RECEIVED, State.QUARANTINED, State.NOT_DICOM}),
         State.RECEIVED: frozenset({State.DEIDENTIFIED, State.QUARANTINED, State.DUPLICATE}),
-        State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX}),
-        State.HELD: frozenset({State.HELD, State.OUTBOX}),  # checked again with every run
-        State.OUTBOX: frozenset({State.DEPOSITED, State.QUARANTINED}),
+        State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX, State.WITHDRAWN}),
+        State.HELD: frozenset({State.HELD, State.OUTBOX, State.WITHDRAWN}),  # checked again with every run
+        State.OUTBOX: frozenset({State.DEPOSITED, State.QUARANTINED, State.WITHDRAWN}),
         State.DEPOSITED: frozenset(),
-        State.QUARANTINED: frozenset(),
+        State.QUARANTINED: frozenset({State.WITHDRAWN}),
         State.DUPLICATE: frozenset(),
         State.NOT_DICOM: frozenset(),
+        State.WITHDRAWN: frozenset(),
     }
 )
 
@@ -39,6 +40,7 @@ KEEPS: Mapping[State, frozenset[str]] = MappingProxyType(
         State.QUARANTINED: frozenset({"incoming"}),
         State.DUPLICATE: frozenset(),
         State.NOT_DICOM: frozenset(),
+        State.WITHDRAWN: frozenset(),
     }
 )
 

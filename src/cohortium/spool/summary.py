@@ -64,7 +64,7 @@ def arrived(connection: Connection) -> tuple[int, int]:
 
 def summarise(connection: Connection, seconds: float, before: tuple[int, int]) -> Summary:
     """The account of the whole spool, whichever run brought what; `before` is what had arrived when this one began."""
-    states = {state.value: 0 for state in State}
+    states = {state.value: 0 for state in State if state is not State.WITHDRAWN}  # which is told where there is one
     quarantined: dict[str, int] = {}
     files = size = 0
     counts = (
@@ -74,7 +74,8 @@ def summarise(connection: Connection, seconds: float, before: tuple[int, int]) -
         .order_by(item.c.state, item.c.reason)
     )
     for state, reason, duplicate, number, volume in connection.execute(counts):
-        states[State.DUPLICATE if duplicate else state] += number
+        counted = State.DUPLICATE if duplicate else State(state)
+        states[counted] = states.get(counted, 0) + number
         files, size = files + number, size + volume
         if state == State.QUARANTINED and not duplicate:
             quarantined[reason] = number
