@@ -114,6 +114,28 @@ def test_what_is_not_kept_is_refused_and_not_dropped(mara: Any) -> None:
             mara.put(f"/data/projects/lung/{way}")
 
 
+def test_an_experiment_gets_another_label_and_nothing_else_does(site: Served, mara: Any) -> None:
+    subject = mara.projects["lung"].subjects["S-0001"]
+    session = subject.experiments["S-0001_1"]
+    session.label = "visit_9"
+    mara.clearcache()
+    assert mara.projects["lung"].experiments["visit_9"].id == session.id
+    other = mara.classes.MrSessionData(parent=subject, label="visit_8")
+    place = f"/data/projects/lung/subjects/{subject.id}"
+    for path, label in (
+        (f"/experiments/{other.id}", "visit_9"),
+        (f"/experiments/{session.id}", "Mustermann"),
+        ("", "S-2"),
+    ):
+        with pytest.raises(XNATResponseError) as refusal:
+            mara.put(place + path, query={"label": label})
+        assert refusal.value.status_code == 409
+    mara.put(f"{place}/experiments/visit_9", query={"label": "S-0001_1"})
+    with site.engine.connect() as connection:
+        said = connection.scalars(select(schema.audit.c.object).where(schema.audit.c.what == "rename session")).all()
+    assert said == ["lung/S-0001/S-0001_1/visit_9", "lung/S-0001/visit_9/S-0001_1"]
+
+
 def test_who_may_only_read_makes_nothing(site: Served) -> None:
     with xnat.connect(site.url, user="colin", password=PASSWORD, logger=LOG) as session:
         for path in ("/data/projects/lung/subjects/SUBJ-2", "/data/projects/lung", "/data/projects/other"):

@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import chain, count
 
-from sqlalchemy import Connection, Select, exists, select
+from sqlalchemy import Connection, Select, exists, select, update
 
 from cohortium.archive.typed import demand_label
 from cohortium.errors import Refused
 from cohortium.store.schema import scan, session
 
-__all__ = ["Naming", "numbered", "of_patient", "of_scan", "wished"]
+__all__ = ["Naming", "numbered", "of_patient", "of_scan", "rename", "wished"]
 
 LONGEST = 64
 OTHERS = re.compile(r"[^A-Za-z0-9._-]")
@@ -44,6 +44,12 @@ def wished(label: str) -> Naming:
         return demand_label(label, "session")
 
     return naming
+
+
+def rename(connection: Connection, project_id: int, session_id: int, label: str) -> None:
+    """Call a session otherwise; `Refused` where the label is taken, or may tell who somebody is."""
+    named = wished(label)(connection, project_id, "")
+    connection.execute(update(session).where(session.c.id == session_id).values(label=named))
 
 
 def of_scan(connection: Connection, session_id: int, SeriesNumber: int | None, Modality: str) -> str:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
 from cohortium import config
-from cohortium.archive import Level, fields, making, projects
+from cohortium.archive import Level, fields, labels, making, projects
 from cohortium.deidentify import protocol
 from cohortium.errors import Refused
 from cohortium.find import places
@@ -54,6 +54,8 @@ def put(request: Request, place: str) -> Response:
     with request.app.state.engine.begin() as connection:
         before = places.node(connection, user(request), [*_path(top), (level, name)], May.WRITE)
         found = before or _make(connection, request, top, level, name, wish)
+        if before is not None and wish.named.get("label", before.labels[-1]) not in (before.labels[-1], name):
+            found = _rename(connection, request, before, wish.named["label"])
         _put_fields(connection, request, found, wish)
         if before is None:
             record(request, connection, f"make {level}", "/".join(found.labels)[:255], found.project_id, May.WRITE)
@@ -94,6 +96,15 @@ def _make(connection: Connection, request: Request, top: Node, level: Level, nam
     modality = types.modality_of(request.query_params.get("xsiType", "")) or "OT"
     made = making.make_scan(connection, top.project_id, top.ids[2], name, modality)
     return Node(level, (*top.ids, made), (*top.labels, name))
+
+
+def _rename(connection: Connection, request: Request, found: Node, label: str) -> Node:
+    """The session under its new label; other labels are what the images say."""
+    if found.level is not Level.SESSION:
+        raise Refused("only an experiment gets another label: that of a subject or a scan is what its images say")
+    labels.rename(connection, found.project_id, found.ids[-1], label)
+    record(request, connection, "rename session", "/".join((*found.labels, label))[:255], found.project_id, May.WRITE)
+    return Node(found.level, found.ids, (*found.labels[:-1], label))
 
 
 def _subject(connection: Connection, request: Request, top: Node, wish: Wish) -> Node:
