@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import urllib.parse
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -164,7 +165,7 @@ def readings(client: httpx.Client) -> Iterator[httpx.Response]:
     """What a member can read afterwards: pages, lists, searches, thumbnails."""
     values = {"name": "lung", "project": "lung", "scan_id": "1", "session_id": "1", "instance_id": "1", "number": "0"}
     for route in ROUTES:
-        names = {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
+        names = set(re.findall(r"{(\w+)", route.path))
         reads = route.method == "GET" and (route.access in (May.SEE, May.READ) or route.access is Access.LOGGED_IN)
         if reads and names <= values.keys():
             yield client.get(route.path.format(**values))
