@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 from pydicom import Dataset
-from pydicom.uid import generate_uid
 
 import portal_site
 from cohortium.govern import grants, logins, users
@@ -17,7 +16,7 @@ from cohortium.govern.roles import Role
 from dicom_json import faults
 from portal_site import Served
 
-STUDY, SERIES = generate_uid(), generate_uid()
+STUDY, SERIES = "2.25.1001", "2.25.1002"  # the same in every process: they stand in the names of tests
 ROOT = "/dicomweb/lung"
 
 
