@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +22,19 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cohortium.errors import Corrupt
 
-__all__ = ["Span", "length", "opened", "read", "seal", "sealed", "span", "sync_folder", "unseal", "write"]
+__all__ = [
+    "Span",
+    "length",
+    "opened",
+    "opened_whole",
+    "read",
+    "seal",
+    "sealed",
+    "span",
+    "sync_folder",
+    "unseal",
+    "write",
+]
 
 MAGIC = b"COHSEAL1"
 SALT = 32
@@ -48,6 +61,11 @@ def sealed(key: bytes, content: bytes | memoryview) -> bytes:
         cipher.encrypt(_nonce(n, last=n == count - 1), view[n * CHUNK : (n + 1) * CHUNK], MAGIC) for n in range(count)
     )
     return b"".join([MAGIC, salt, *chunks])
+
+
+def opened_whole(key: bytes, content: bytes) -> bytes:
+    """The plaintext of a sealed form that lies in memory anyway."""
+    return b"".join(unseal(key, BytesIO(content)))
 
 
 def length(size: int) -> int:

@@ -40,8 +40,9 @@ class State(StrEnum):
     DEIDENTIFIED = "de-identified"
     HELD = "held"
     OUTBOX = "outbox"
-    DEPOSITED = "deposited"
+    SENT = "sent"
     QUARANTINED = "quarantined"
+    REJECTED = "rejected"
     DUPLICATE = "duplicate"
     NOT_DICOM = "not DICOM"
     WITHDRAWN = "withdrawn"
@@ -71,6 +72,11 @@ class Reason(StrEnum):
     NO_TABLE_RULE = "no rule of the protocol takes this table"
     NOT_A_TABLE = "not a table that its rule can read"
     NO_ROW = "no row of the table could go on"
+    INSPECTION = "waits for somebody to look at it"
+    PROTOCOL = "its protocol is not approved"
+    REJECTION = "rejected by a person"
+    EXPIRED = "nobody decided in time"
+    DAMAGED = "its bytes in the spool are damaged"
 
 
 @dataclass(frozen=True, slots=True)

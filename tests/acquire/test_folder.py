@@ -11,7 +11,7 @@ import pytest
 from cohortium.acquire import folder
 from cohortium.errors import Unavailable
 from cohortium.keys import SiteKey
-from cohortium.spool import BATCH, Spool, summarise
+from cohortium.spool import BATCH, Came, Spool, summarise
 from cohortium.store import open_store
 
 DICOM = bytes(128) + b"DICM" + b"\2\0\0\0UL\4\0\0\0\0\0"
@@ -68,7 +68,7 @@ def test_a_source_that_is_no_folder_is_told_without_its_name(tmp_path: Path) -> 
 def test_each_kind_of_file_is_accounted_for(source: Path, spool: Spool) -> None:
     for name, content in (("empty", b""), ("text", b"letter"), ("one", DICOM), ("large", DICOM + bytes(2000))):
         (source / name).write_bytes(content)
-    assert len(list(folder.acquire(source, spool, "ct", 1000))) == folder.count(source) == 4
+    assert len(list(folder.acquire(source, spool, Came("in", "ct"), 1000))) == folder.count(source) == 4
     assert counts(spool) == {"empty file": 1, "not DICOM": 1, "received": 1, "larger than the limit": 1}
 
 
@@ -77,14 +77,14 @@ def test_more_files_than_a_batch_holds_are_all_there_and_known_the_next_time(sou
     for name in range(number):
         (source / str(name)).write_bytes(DICOM + name.to_bytes(2, "little"))
     for _ in range(2):
-        assert len(list(folder.acquire(source, spool, "ct", 1000))) == number
+        assert len(list(folder.acquire(source, spool, Came("in", "ct"), 1000))) == number
     assert counts(spool) == {"received": number}
 
 
 def test_who_stops_listening_keeps_what_was_taken(source: Path, spool: Spool) -> None:
     for name in range(3):
         (source / str(name)).write_bytes(DICOM + bytes([name]))
-    steps = folder.acquire(source, spool, "ct", 1000)
+    steps = folder.acquire(source, spool, Came("in", "ct"), 1000)
     next(steps)
     next(steps)
     steps.close()

@@ -137,6 +137,6 @@ def test_a_gateway_runs_a_script(run, site):
     file.write_text(file.read_text().replace('protocol = "basic"', 'protocol = "own.toml"'))
     project = tomllib.loads(file.read_text())["project"][0]["name"]
     assert run("ctp", "lookup", "lookup.properties", "--project", project, "--name", "patients").returncode == 0
-    result = run("gateway", "run", "--json")
+    result = run("gateway", "once", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["quarantined"] == {"kept back by the CTP script": 1}

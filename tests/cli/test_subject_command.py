@@ -59,7 +59,7 @@ def by_kind(site: Path, kind: str, more: str = "", before: str = "") -> None:
 
 
 def run_gateway(site: Path) -> Any:
-    done = call(site, "gateway", "run", "--json")
+    done = call(site, "gateway", "once", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -68,7 +68,7 @@ def run_gateway(site: Path) -> Any:
 def test_a_site_asks_whether_a_patient_is_in(site: Path, kind: str) -> None:
     by_kind(site, kind)
     if kind == "hash":
-        assert "cohortium subject secret" in call(site, "gateway", "run").stderr
+        assert "cohortium subject secret" in call(site, "gateway", "once").stderr
         assert call(site, "subject", "secret", "--project", "study").returncode == 0
     run_gateway(site)
     yes = call(site, "subject", "includes", "--project", "study", typed=f" {factory.ID}\n")
@@ -126,7 +126,7 @@ def test_a_list_is_imported_and_who_is_not_in_it_waits(site: Path) -> None:
 
 def test_fresh_identifiers_are_for_one_run(site: Path) -> None:
     by_kind(site, "fresh")
-    assert "one batch" in call(site, "gateway", "run").stderr
+    assert "one batch" in call(site, "gateway", "once").stderr
     names = []
     for out in ("a", "b"):
         assert call(site, "deidentify", "incoming", out, "--protocol", "own.toml").returncode == 0

@@ -71,11 +71,11 @@ def test_every_input_file_is_accounted_for(first: tuple[Path, dict[str, Any]]) -
     root, result = first
     files = sum(1 for path in (root / "hospital").rglob("*") if path.is_file())
     states = result["states"]
-    kinds = ("deposited", "held", "quarantined", "duplicate", "not DICOM")
+    kinds = ("sent", "held", "quarantined", "duplicate", "not DICOM")
     assert result["files"] == files == sum(states.values()) == sum(states[kind] for kind in kinds)
     assert all(states[kind] for kind in kinds)
     assert sum(result["quarantined"].values()) == states["quarantined"]
-    assert len(memory(root)) == states["deposited"]
+    assert len(memory(root)) == states["sent"]
 
 
 def test_nothing_identifying_left_the_hospital(first: tuple[Path, dict[str, Any]]) -> None:
@@ -167,7 +167,7 @@ def test_real_images_of_many_makers_are_accounted_for(real: tuple[Path, dict[str
     files = sum(1 for path in (shared_data / "dicom").rglob("*") if path.is_file())
     assert result["files"] == files == sum(result["states"].values())
     assert result["states"]["held"] == 0
-    assert result["states"]["deposited"] > 600
+    assert result["states"]["sent"] > 600
     assert result["quarantined"]["pixels not reviewed"] == 2
     assert result["identifying_values"]["found"] == 0
 

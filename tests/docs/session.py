@@ -1,5 +1,6 @@
-"""`cohortium` as a page of the documentation calls it: `serve` ends as soon as the portal has answered."""
+"""`cohortium` as a page of the documentation calls it: what serves ends as soon as its portal has answered."""
 
+import os
 import re
 import signal
 import subprocess
@@ -8,10 +9,12 @@ import urllib.request
 
 COMMAND = [sys.executable, "-c", "from cohortium.cli import main; main()"]
 
-if "serve" not in sys.argv or "--help" in sys.argv:
+serves = "serve" in sys.argv or sys.argv[1:3] == ["gateway", "run"]
+if not serves or "--help" in sys.argv:
     sys.exit(subprocess.run([*COMMAND, *sys.argv[1:]], check=False).returncode)
 
-with subprocess.Popen([*COMMAND, *sys.argv[1:], "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
+anywhere = {**os.environ, "COHORTIUM_SERVE__PORT": "0"}
+with subprocess.Popen([*COMMAND, *sys.argv[1:]], stdout=subprocess.PIPE, text=True, env=anywhere) as server:
     line = server.stdout.readline()
     address = re.search(r"http://\S+", line)
     if address:

@@ -12,7 +12,7 @@ from cohortium import sealed
 from cohortium.errors import Corrupt
 from cohortium.keys import SiteKey
 from cohortium.prove.provenance import Provenance
-from cohortium.spool import Arrival, Item, Made, Spool, summarise
+from cohortium.spool import Arrival, Came, Item, Made, Spool, summarise
 from cohortium.store import open_store, schema
 from cohortium.values import Instance, Reason, SetAside, State
 
@@ -27,11 +27,11 @@ def spool(tmp_path: Path, place: Path | str) -> Iterator[Spool]:
 
 
 def files(spool: Spool) -> set[str]:
-    return {str(path.relative_to(spool._folder)) for path in spool._folder.rglob("*") if path.is_file()} - {".lock"}
+    return {str(path.relative_to(spool.folder)) for path in spool.folder.rglob("*") if path.is_file()} - {".lock"}
 
 
 def received(spool: Spool, content: bytes = b"bytes", path: str = "/in/1.dcm") -> Item:
-    id = spool.receive(Arrival(Path(path), len(content), 17), "ct", [content])
+    id = spool.receive(Arrival(Path(path), len(content), 17), Came("in", "ct"), [content])
     return next(item for batch in spool.waiting(State.RECEIVED) for item in batch if item.id == id)
 
 
@@ -58,17 +58,17 @@ def test_bytes_come_back_and_lie_sealed(spool: Spool, tmp_path: Path) -> None:
 
 
 def test_a_path_is_stored_sealed(spool: Spool) -> None:
-    spool.receive(FOUND, "ct", [b"bytes"])
+    spool.receive(FOUND, Came("in", "ct"), [b"bytes"])
     with spool.reading() as connection:
         (row,) = connection.execute(select(schema.arrival)).mappings()
     assert "Müller".encode() not in row["path"]
-    part = spool._folder / "sealed-path"
+    part = spool.folder / "sealed-path"
     part.write_bytes(row["path"])
     assert sealed.read(part, KEY.derive("spool files")).decode() == "/in/Müller.dcm"
 
 
 def test_a_known_file_is_one_of_the_same_path_size_and_time(spool: Spool) -> None:
-    spool.receive(FOUND, "ct", [b"bytes"])
+    spool.receive(FOUND, Came("in", "ct"), [b"bytes"])
     assert spool.knows(FOUND)
     for other in (replace(FOUND, path=Path("/in/2")), replace(FOUND, size=6), replace(FOUND, changed=18)):
         assert not spool.knows(other)
@@ -80,14 +80,14 @@ def test_what_the_source_raises_passes_through_and_nothing_remains(spool: Spool)
         raise EOFError
 
     with pytest.raises(EOFError):
-        spool.receive(FOUND, "ct", broken())
+        spool.receive(FOUND, Came("in", "ct"), broken())
     assert files(spool) == set()
     assert not spool.knows(FOUND)
 
 
 def test_a_missing_file_is_corrupt_and_names_the_item(spool: Spool) -> None:
     item = received(spool)
-    (spool._folder / "incoming" / item.id).unlink()
+    (spool.folder / "incoming" / item.id).unlink()
     with pytest.raises(Corrupt, match=item.name):
         spool.incoming(item)
 
@@ -98,9 +98,13 @@ def test_opening_removes_what_nobody_needs_and_keeps_the_rest(tmp_path: Path, pl
     with Spool(engine, tmp_path / "spool", KEY) as spool:
         item = received(spool)
         for name in ("ab" * 32, "half.part", f".{'cd' * 32}.1.part"):
-            (spool._folder / kind / name).write_bytes(b"x")
+            (spool.folder / kind / name).write_bytes(b"x")
     with Spool(engine, tmp_path / "spool", KEY) as spool:
-        assert files(spool) == {f"incoming/{item.id}"}
+        damaged = {f"incoming/{'ab' * 32}"} if kind == "incoming" else set()
+        assert files(spool) == {f"incoming/{item.id}"} | damaged
+        with spool.reading() as connection:
+            aside = summarise(connection, 0.0, (0, 0)).set_aside
+        assert [each.reason for each in aside] == [Reason.DAMAGED] * len(damaged)
 
 
 def test_from_arrival_to_deposit_the_files_follow_the_state(spool: Spool) -> None:
@@ -113,14 +117,14 @@ def test_from_arrival_to_deposit_the_files_follow_the_state(spool: Spool) -> Non
     spool.settle(item, State.HELD, SetAside(Reason.CHECK, "geometry.uneven"))
     spool.settle(item, State.OUTBOX)
     assert spool.outgoing(item) == b"out"
-    spool.settle(item, State.DEPOSITED)
+    spool.settle(item, State.SENT)
     assert files(spool) == set()
     assert [each.instance for each in spool.series(["ct"], "2.25.3")] == [made("ab").instance]
 
 
 def test_a_step_that_the_table_does_not_allow_is_corrupt(spool: Spool) -> None:
     with pytest.raises(Corrupt):
-        spool.settle(received(spool), State.DEPOSITED)
+        spool.settle(received(spool), State.SENT)
 
 
 def test_the_same_output_twice_is_a_duplicate(spool: Spool) -> None:
@@ -182,7 +186,7 @@ def test_changes_made_together_are_seen_when_all_are_made_and_in_their_order(spo
 def test_the_same_bytes_twice_together_are_one_item(spool: Spool) -> None:
     with spool.together():
         for name in ("/1", "/2"):
-            spool.receive(Arrival(Path(name), 5, 17), "ct", [b"bytes"])
+            spool.receive(Arrival(Path(name), 5, 17), Came("in", "ct"), [b"bytes"])
     with spool.reading() as connection:
         states = summarise(connection, 0.0, (0, 0)).states
     assert (states["received"], states["duplicate"]) == (1, 1)
@@ -192,7 +196,7 @@ def test_the_same_bytes_twice_together_are_one_item(spool: Spool) -> None:
 def test_what_was_done_before_something_went_wrong_together_is_kept(spool: Spool) -> None:
     def fail_after_one() -> None:
         with spool.together():
-            spool.receive(FOUND, "ct", [b"bytes"])
+            spool.receive(FOUND, Came("in", "ct"), [b"bytes"])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -202,15 +206,15 @@ def test_what_was_done_before_something_went_wrong_together_is_kept(spool: Spool
 
 
 def test_a_placeholder_gives_way_to_the_bytes(spool: Spool) -> None:
-    spool.refuse(replace(FOUND, size=0), "ct", State.QUARANTINED, SetAside(Reason.EMPTY))
-    spool.receive(FOUND, "ct", [b"bytes"])
+    spool.refuse(replace(FOUND, size=0), Came("in", "ct"), State.QUARANTINED, SetAside(Reason.EMPTY))
+    spool.receive(FOUND, Came("in", "ct"), [b"bytes"])
     with spool.reading() as connection:
         assert summarise(connection, 0.0, (0, 0)).states["received"] == summarise(connection, 0.0, (0, 0)).files == 1
 
 
 def test_what_could_not_be_read_is_forgotten_when_it_is_tried_afresh(spool: Spool) -> None:
-    spool.refuse(FOUND, "ct", State.QUARANTINED, SetAside(Reason.UNREADABLE))
-    spool.refuse(replace(FOUND, path=Path("/2")), "ct", State.QUARANTINED, SetAside(Reason.EMPTY))
+    spool.refuse(FOUND, Came("in", "ct"), State.QUARANTINED, SetAside(Reason.UNREADABLE))
+    spool.refuse(replace(FOUND, path=Path("/2")), Came("in", "ct"), State.QUARANTINED, SetAside(Reason.EMPTY))
     spool.forget_unread("another pipeline")
     assert spool.knows(FOUND)
     spool.forget_unread("ct")
@@ -222,7 +226,7 @@ def test_in_is_the_sum_of_what_became_of_it(spool: Spool) -> None:
     first = received(spool, b"1", "/1")
     received(spool, b"1", "/copy")
     spool.keep(first, made("ab"), b"out", ["ct"])
-    spool.refuse(FOUND, "ct", State.NOT_DICOM, None)
+    spool.refuse(FOUND, Came("in", "ct"), State.NOT_DICOM, None)
     with spool.reading() as connection:
         summary = summarise(connection, 1.5, (1, 100))
     assert (summary.files, sum(summary.states.values()), summary.de_identified) == (3, 3, 1)

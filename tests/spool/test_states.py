@@ -25,11 +25,11 @@ def test_nothing_moves_but_as_the_table_says(old: State | None, new: State) -> N
             move(old, new)
 
 
-def test_nothing_is_deposited_but_through_de_identification() -> None:
-    """Every way from nothing to `deposited` leads through `de-identified` and `outbox`."""
+def test_nothing_is_sent_but_through_de_identification() -> None:
+    """Every way from nothing to `sent` leads through `de-identified` and `outbox`."""
 
     def ways(state: State | None, way: tuple[State, ...] = ()) -> set[tuple[State, ...]]:
-        if state is State.DEPOSITED:
+        if state is State.SENT:
             return {way}
         return {end for after in TRANSITIONS[state] - set(way) for end in ways(after, (*way, after))}
 
@@ -43,13 +43,13 @@ def test_every_state_can_be_reached_and_leads_to_an_end() -> None:
         reached |= {after for state in reached for after in TRANSITIONS[state]}
     assert reached == {None, *State}
     ends = {state for state, after in TRANSITIONS.items() if not after}
-    assert ends == {State.DEPOSITED, State.DUPLICATE, State.NOT_DICOM, State.WITHDRAWN}
+    assert ends == {State.SENT, State.REJECTED, State.DUPLICATE, State.NOT_DICOM, State.WITHDRAWN}
 
 
 def test_bytes_are_kept_until_they_are_safe_elsewhere() -> None:
     assert all("incoming" in KEEPS[state] for state in State if state not in ends_without_bytes())
-    assert {state for state in State if "outgoing" in KEEPS[state]} == CLAIMS - {State.DEPOSITED}
+    assert {state for state in State if "outgoing" in KEEPS[state]} == CLAIMS - {State.SENT}
 
 
 def ends_without_bytes() -> set[State]:
-    return {State.DEPOSITED, State.DUPLICATE, State.NOT_DICOM, State.WITHDRAWN}
+    return {State.SENT, State.REJECTED, State.DUPLICATE, State.NOT_DICOM, State.WITHDRAWN}

@@ -18,7 +18,7 @@ def test_what_is_held_of_a_subject_who_withdrew_goes_and_nothing_more_comes(
     for number in (1, 2, 4):
         hospital.put(f"missing-{number}.dcm", make(number, series=1))
     first = hospital.run()
-    assert (first.states["deposited"], first.states["held"]) == (2, 3)
+    assert (first.states["sent"], first.states["held"]) == (2, 3)
     assert "withdrawn" not in first.states
     assert _spooled(hospital)
     settings = config.load(hospital.file)
@@ -29,7 +29,7 @@ def test_what_is_held_of_a_subject_who_withdrew_goes_and_nothing_more_comes(
     engine.dispose()
     hospital.put("e.dcm", make(3, series=2))
     second = hospital.run()
-    assert (second.states["held"], second.states["withdrawn"], second.states["deposited"]) == (0, 4, 2)
+    assert (second.states["held"], second.states["withdrawn"], second.states["sent"]) == (0, 4, 2)
     assert second.quarantined == {}
     assert not _spooled(hospital)
     assert hospital.rows(schema.instance) == []

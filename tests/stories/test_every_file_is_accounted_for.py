@@ -26,7 +26,7 @@ def counted(hospital: Any) -> dict[str, int]:
 
 
 def test_something_of_everything(crowded: Any) -> None:
-    assert counted(crowded) == {"deposited": 7, "held": 5, "quarantined": 3, "duplicate": 2, "not DICOM": 1}
+    assert counted(crowded) == {"sent": 7, "held": 5, "quarantined": 3, "duplicate": 2, "not DICOM": 1}
     assert crowded.run().quarantined == {
         "empty file": 1,
         "same SOPInstanceUID, other bytes": 1,
@@ -54,7 +54,7 @@ def test_a_late_slice_frees_a_held_series(crowded: Any, make: Make) -> None:
     crowded.run()
     crowded.put("late.dcm", make(4, series=2))
     summary = crowded.run()
-    assert (summary.states["held"], summary.states["deposited"]) == (0, 13)
+    assert (summary.states["held"], summary.states["sent"]) == (0, 13)
     assert summary.findings == ()
 
 
@@ -63,7 +63,7 @@ def test_the_first_to_arrive_keeps_the_uid(hospital: Any, make: Make) -> None:
     hospital.put("b.dcm", make(1, lambda dataset: setattr(dataset, "PixelData", b"\7" * 512)))
     (aside,) = hospital.run().set_aside
     first, second = sorted(hospital.rows(schema.item), key=lambda row: row["number"])
-    assert (first["state"], second["state"]) == ("deposited", "quarantined")
+    assert (first["state"], second["state"]) == ("sent", "quarantined")
     assert second["id"].startswith(aside.item)
     assert first["id"][:12] in aside.detail
 
@@ -72,21 +72,21 @@ def test_a_file_that_grew_is_read_again_and_both_arrivals_count(hospital: Any, m
     path = hospital.put("1.dcm", make(1)[:-50])
     assert counted(hospital) == {"quarantined": 1}
     path.write_bytes(make(1))
-    assert counted(hospital) == {"quarantined": 1, "deposited": 1}
+    assert counted(hospital) == {"quarantined": 1, "sent": 1}
 
 
 def test_a_file_that_was_only_touched_is_not_taken_twice(hospital: Any, make: Make) -> None:
     path = hospital.put("1.dcm", make(1))
     hospital.run()
     os.utime(path, (1, 1))
-    assert counted(hospital) == {"deposited": 1}
+    assert counted(hospital) == {"sent": 1}
 
 
 def test_a_renamed_file_is_a_duplicate(hospital: Any, make: Make) -> None:
     path = hospital.put("1.dcm", make(1))
     hospital.run()
     path.rename(path.with_name("2.dcm"))
-    assert counted(hospital) == {"deposited": 1, "duplicate": 1}
+    assert counted(hospital) == {"sent": 1, "duplicate": 1}
 
 
 def test_links_and_things_that_are_no_files(hospital: Any, make: Make, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_links_and_things_that_are_no_files(hospital: Any, make: Make, tmp_path:
     }.items():
         (hospital.source / name).symlink_to(target)
     os.mkfifo(hospital.source / "pipe")
-    assert counted(hospital) == {"deposited": 1, "quarantined": 5}
+    assert counted(hospital) == {"sent": 1, "quarantined": 5}
     assert {aside.reason for aside in hospital.run().set_aside} == {"file cannot be read"}
 
 
@@ -120,7 +120,7 @@ def test_folders_nested_beyond_any_limit(hospital: Any, make: Make) -> None:
     subprocess.run([sys.executable, "-c", deep], cwd=hospital.source, check=True)
     hospital.put("1.dcm", make(1))
     try:
-        assert counted(hospital) == {"deposited": 1, "quarantined": 1}
+        assert counted(hospital) == {"sent": 1, "quarantined": 1}
     finally:
         subprocess.run(["rm", "-r", "d"], cwd=hospital.source, check=True)
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_read_and_then_can(hospital: Any, make: Make) -> None:
     assert done.stdout == "{'file cannot be read': 2}\n", done.stderr
     file.chmod(0o600)
     folder.chmod(0o700)
-    assert counted(hospital) == {"deposited": 2}
+    assert counted(hospital) == {"sent": 2}
 
 
 def test_a_file_above_the_limit_and_then_below_it(hospital: Any, make: Make) -> None:
@@ -152,7 +152,7 @@ def test_a_file_above_the_limit_and_then_below_it(hospital: Any, make: Make) -> 
 
 def test_names_that_are_no_text(hospital: Any, make: Make) -> None:
     (hospital.source / os.fsdecode(b"M\xfcller\n.dcm")).write_bytes(make(1))
-    assert counted(hospital) == {"deposited": 1}
+    assert counted(hospital) == {"sent": 1}
 
 
 def test_two_patients_who_would_share_a_pseudonym(hospital: Any, make: Make) -> None:

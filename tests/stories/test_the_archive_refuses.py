@@ -21,6 +21,6 @@ def test_an_instance_that_came_another_way_with_other_bytes(hospital: Any, make:
     hospital.put("2.dcm", make(2))
     summary = hospital.run()
     assert summary.quarantined == {"refused by the archive": 1}
-    assert summary.states["deposited"] == 2
+    assert summary.states["sent"] == 2
     assert "SOPInstanceUID" in summary.set_aside[0].detail
     assert row["SOPInstanceUID"] in {each["SOPInstanceUID"] for each in hospital.rows(schema.instance)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import BinaryIO
 
 from cohortium.dicom.filemeta import is_dicom
 from cohortium.errors import Unavailable
-from cohortium.spool import BATCH, Arrival, Spool
+from cohortium.spool import BATCH, Arrival, Came, Spool
 from cohortium.values import Reason, SetAside, State
 
 __all__ = ["acquire", "count", "walk"]
@@ -33,20 +34,21 @@ def count(source: Path) -> int:
     return sum(1 for _ in walk(source))
 
 
-def acquire(source: Path, spool: Spool, pipeline: str, limit: int) -> Iterator[None]:
+def acquire(source: Path, spool: Spool, came: Came, limit: int, settle: float = 0) -> Iterator[None]:
     """Bring every file below `source` into the spool, unless it is there; one step of the iterator a file.
 
-    Files of more than `limit` bytes are set aside.
+    Files of more than `limit` bytes are set aside; those that changed in the last `settle` seconds wait for another
+    time.
     """
-    spool.forget_unread(pipeline)
+    spool.forget_unread(came.pipeline)
     files = walk(source)
     while batch := list(islice(files, BATCH)):
         with spool.together():
             for path, problem in batch:
                 if problem:
-                    spool.refuse(_stat(path), pipeline, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
-                else:
-                    _take(path, spool, pipeline, limit)
+                    spool.refuse(_stat(path), came, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
+                elif not (settle and _is_fresh(path, settle)):
+                    _take(path, spool, came, limit)
                 yield
 
 
@@ -83,7 +85,7 @@ def _problem(entry: os.DirEntry[str], root: Path) -> str | None:
     return None if target.is_relative_to(root) else "a link that leads out of the source folder"
 
 
-def _take(path: Path, spool: Spool, pipeline: str, limit: int) -> None:
+def _take(path: Path, spool: Spool, came: Came, limit: int) -> None:
     found = _stat(path)
     if spool.knows(found):
         return
@@ -92,15 +94,15 @@ def _take(path: Path, spool: Spool, pipeline: str, limit: int) -> None:
             found = _arrival(path, os.fstat(file.fileno()))
             head = file.read(HEAD)
             if not head:
-                spool.refuse(found, pipeline, State.QUARANTINED, SetAside(Reason.EMPTY))
+                spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.EMPTY))
             elif not is_dicom(head):
-                spool.refuse(found, pipeline, State.NOT_DICOM, None)
+                spool.refuse(found, came, State.NOT_DICOM, None)
             elif found.size > limit:
-                spool.refuse(found, pipeline, State.QUARANTINED, SetAside(Reason.TOO_LARGE))
+                spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.TOO_LARGE))
             else:
-                spool.receive(found, pipeline, _pieces(head, file))
+                spool.receive(found, came, _pieces(head, file))
     except _Unreadable as error:
-        spool.refuse(found, pipeline, State.QUARANTINED, SetAside(Reason.UNREADABLE, str(error)))
+        spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.UNREADABLE, str(error)))
 
 
 def _open(path: Path) -> BinaryIO:
@@ -123,6 +125,11 @@ def _pieces(head: bytes, file: BinaryIO) -> Iterator[bytes]:
             yield piece
     except OSError as error:
         raise _Unreadable(_kind(error)) from None
+
+
+def _is_fresh(path: Path, settle: float) -> bool:
+    """Whether it may still be written to; a time stamp of the future is none."""
+    return 0 <= time.time() - _stat(path).changed / 1e9 < settle
 
 
 def _stat(path: Path) -> Arrival:

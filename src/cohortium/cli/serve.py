@@ -8,6 +8,8 @@ import ipaddress
 import os
 import socket
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,9 +24,10 @@ from cohortium.config import Config
 from cohortium.errors import ConfigError, Refused, Unavailable
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
-__all__ = ["serve"]
+__all__ = ["in_a_thread", "serve"]
 
 
 def serve(
@@ -46,40 +49,77 @@ def serve(
     settings = config.load(file)
     host = settings.serve.host if host is None else host
     port = settings.serve.port if port is None else port
-    if not (behind_proxy or _is_loopback(host)):
-        raise Refused(f"{host} can be reached from other machines, and there is no TLS; see --behind-proxy")
-    if behind_proxy and not settings.serve.public:
-        raise ConfigError("behind a proxy, serve.public must say by which address people reach the site")
+    demand_tls(host, settings, behind_proxy)
 
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
     from cohortium.store import open_store
 
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         port = listener.getsockname()[1]
         settings = replace(settings, serve=replace(settings.serve, host=host, port=port))
         if ohif is not None:
             settings = replace(settings, serve=replace(settings.serve, ohif=str(ohif.resolve())))
         open_store(settings).dispose()  # whatever is wrong with it is told here, once, and workers find it migrated
-        typer.echo(f"Cohortium is at http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends it)")
+        typer.echo(f"Cohortium is at http://{_authority(host)}:{port}/ (Ctrl-C ends it)")
         sys.stdout.flush()
-        plan = uvicorn.Config(
-            partial(_application, settings),
-            factory=True,
-            workers=settings.serve.workers if workers is None else workers,
-            timeout_worker_healthcheck=60,  # a busy worker is not a dead one
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            proxy_headers=False,  # as `serve.proxies` says, in `web.app`
-        )
+        plan = planned(settings, settings.serve.workers if workers is None else workers)
         with contextlib.suppress(KeyboardInterrupt), beside(settings):
             if plan.workers > 1:
                 with deaf():  # the thread of `beside` hears it for this one
                     Multiprocess(plan, sockets=[listener]).run()
             else:
                 uvicorn.Server(plan).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def in_a_thread(settings: Config, behind_proxy: bool) -> Iterator[str]:
+    """The portal, answered by a thread of this process while the block runs; its address."""
+    host, port = settings.serve.host, settings.serve.port
+    demand_tls(host, settings, behind_proxy)
+
+    import uvicorn
+
+    with listen(host, port) as listener:
+        port = listener.getsockname()[1]
+        settings = replace(settings, serve=replace(settings.serve, port=port))
+        server = uvicorn.Server(planned(settings, workers=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="portal")
+        thread.start()
+        try:
+            yield f"http://{_authority(host)}:{port}/"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def demand_tls(host: str, settings: Config, behind_proxy: bool) -> None:
+    """`Refused` where passwords would cross a network in the clear."""
+    if not (behind_proxy or _is_loopback(host)):
+        raise Refused(f"{host} can be reached from other machines, and there is no TLS; see --behind-proxy")
+    if behind_proxy and not settings.serve.public:
+        raise ConfigError("behind a proxy, serve.public must say by which address people reach the site")
+
+
+def planned(settings: Config, workers: int) -> uvicorn.Config:
+    """How uvicorn is to answer."""
+    import uvicorn
+
+    return uvicorn.Config(
+        partial(_application, settings),
+        factory=True,
+        workers=workers,
+        timeout_worker_healthcheck=60,  # a busy worker is not a dead one
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,  # as `serve.proxies` says, in `web.app`
+    )
+
+
+def _authority(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _application(settings: Config) -> FastAPI:
@@ -99,7 +139,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)

@@ -38,7 +38,7 @@ def init(
     typer.echo(
         "Keep a copy of the key in a safe place, apart from backups of the data: without it nothing can be read."
     )
-    command = hint.command("gateway", "run", "--config", str(file))
+    command = hint.command("gateway", "once", "--config", str(file))
     typer.echo(f"Next: put DICOM files into {incoming}, then run: {command}")
 
 

@@ -23,13 +23,14 @@ from rich.text import Text
 
 from cohortium.cli import hint
 from cohortium.demo.run import Demo
+from cohortium.gateway.state import GatewayState
 from cohortium.spool import Summary
 from cohortium.values import State
 from cohortium.verify import Report
 from cohortium.verify.checks import Status
 from cohortium.verify.proof import Proof
 
-__all__ = ["account", "deidentified", "progress", "proof", "rows", "searched", "show", "tables", "verified"]
+__all__ = ["account", "deidentified", "gateway", "progress", "proof", "rows", "searched", "show", "tables", "verified"]
 
 Advance = Callable[[str, int, int], None]
 MEGABYTE = 1_000_000
@@ -74,6 +75,21 @@ def show(*parts: RenderableType) -> None:
     if not console.is_terminal:
         console.width = WIDE
     console.print(*parts, sep="\n")
+
+
+def gateway(state: GatewayState) -> list[RenderableType]:
+    """Whether it is at work, what is wrong, what each pipeline holds and each destination still has to take."""
+    at_work = f"at work since {state.started[:16]}" if state.is_at_work else "not at work"
+    head = Text(f"The gateway is {at_work}.", style="green" if state.is_at_work else "bold red")
+    wrong = [Text(f"{what}: {why}", style="yellow") for what, why in state.trouble.items()]
+    columns = [each.value for each in State]
+    counts = Table("pipeline", *columns, title="Where everything is")
+    for pipeline, states in state.states.items():
+        counts.add_row(pipeline, *(f"{states.get(each, 0):,}" for each in columns))
+    ways = Table("destination", "waiting", "sent", "refused", "last trouble", title="What is to be sent")
+    for each in state.destinations:
+        ways.add_row(each.destination, f"{each.waiting:,}", f"{each.sent:,}", f"{each.refused:,}", each.detail)
+    return [head, *wrong, counts, *([ways] if state.destinations else [])]
 
 
 def account(summary: Summary) -> Table:

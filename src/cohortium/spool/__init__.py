@@ -1,7 +1,24 @@
 """The spool: what is on its way through a site, durable at every step and sealed at rest."""
 
-from cohortium.spool.items import BATCH, Arrival, Item, Made
+from cohortium.spool.decisions import Area, Decision, Verdict
+from cohortium.spool.deliveries import Backlog, backlogs
+from cohortium.spool.items import BATCH, Arrival, Came, Item, Made
 from cohortium.spool.spool import Spool
 from cohortium.spool.summary import Summary, arrived, summarise
 
-__all__ = ["BATCH", "Arrival", "Item", "Made", "Spool", "Summary", "arrived", "summarise"]
+__all__ = [
+    "BATCH",
+    "Area",
+    "Arrival",
+    "Backlog",
+    "Came",
+    "Decision",
+    "Item",
+    "Made",
+    "Spool",
+    "Summary",
+    "Verdict",
+    "arrived",
+    "backlogs",
+    "summarise",
+]

@@ -16,28 +16,32 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 from cohortium.errors import Corrupt
 from cohortium.prove.provenance import Provenance
 from cohortium.spool.states import CLAIMS, move
-from cohortium.store import insert_once
+from cohortium.store import insert_once, now
 from cohortium.store.schema import arrival, item
 from cohortium.values import Finding, Instance, Reason, SetAside, Severity, State
 
 __all__ = [
     "BATCH",
     "Arrival",
+    "Came",
     "Item",
     "Made",
     "arrive",
     "change",
     "columns",
     "count",
+    "count_of_series",
     "forget",
     "forget_unread",
     "ids_in",
     "in_state",
     "is_known",
+    "of_ids",
     "of_series",
     "pipelines",
     "rival",
     "series_in",
+    "state_of",
 ]
 
 BATCH = 32  # items to be worked on before what came of them is committed
@@ -54,11 +58,22 @@ TRY_AGAIN = (Reason.UNREADABLE, Reason.TOO_LARGE)  # mended by permissions or a 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A file as it was found. `path` is identifying: it is stored sealed and never shown."""
+    """A file as it was found. `path` is identifying: it is stored sealed and never shown.
+
+    What comes by a connection has the path `SOURCE:NAME`, by which it is known when it comes again.
+    """
 
     path: Path
     size: int
-    changed: int  # st_mtime_ns
+    changed: int  # st_mtime_ns; of a connection 0
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """By which source something came; `pipeline` is the first that reads it."""
+
+    source: str
+    pipeline: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +95,11 @@ class Item:
     number: int
     state: State
     set_aside: SetAside | None
+    source: str
     pipeline: str
     size: int
+    received: str
+    changed: str
     instance: Instance | None
     findings: tuple[Finding, ...]
     subject_mark: str
@@ -107,7 +125,7 @@ def arrive(
     path_mark: str,
     sealed_path: bytes,
     found: Arrival,
-    pipeline: str,
+    came: Came,
     state: State,
     set_aside: SetAside | None = None,
 ) -> State:
@@ -115,7 +133,8 @@ def arrive(
     known: str | None = connection.scalar(select(item.c.state).where(item.c.id == id))
     if known is None:
         number = (connection.scalar(select(func.max(item.c.number))) or 0) + 1
-        values = {"id": id, "number": number, "state": move(None, state), "pipeline": pipeline, "size": found.size}
+        values = {"id": id, "number": number, "state": move(None, state), "size": found.size}
+        values |= {"source": came.source, "pipeline": came.pipeline, "received": now(), "changed": now()}
         connection.execute(insert(item).values(**values, **_aside(set_aside), **NOTHING_YET))
     row = {"path_mark": path_mark, "item_id": id, "path": sealed_path, "duplicate": known is not None}
     seen = {"size": found.size, "changed": found.changed}
@@ -140,10 +159,7 @@ def forget_unread(connection: Connection, pipeline: str) -> None:
 
 def change(connection: Connection, id: str, state: State, set_aside: SetAside | None = None, **more: Any) -> None:
     """Move the item to `state`, as `states.move` allows, and set more columns with it."""
-    old: str | None = connection.scalar(select(item.c.state).where(item.c.id == id))
-    if old is None:
-        raise Corrupt(f"item {id[:12]} is not in the spool")
-    values = {"state": move(State(old), state), **_aside(set_aside), **more}
+    values = {"state": move(state_of(connection, id), state), "changed": now(), **_aside(set_aside), **more}
     connection.execute(update(item).where(item.c.id == id).values(**values))
 
 
@@ -161,6 +177,20 @@ def of_series(connection: Connection, pipelines: Collection[str], SeriesInstance
     return [_item(row) for row in connection.execute(whole.order_by(item.c.number)).mappings()]
 
 
+def state_of(connection: Connection, id: str) -> State:
+    """The state of the item; `Corrupt` where there is none."""
+    found: str | None = connection.scalar(select(item.c.state).where(item.c.id == id))
+    if found is None:
+        raise Corrupt(f"item {id[:12]} is not in the spool")
+    return State(found)
+
+
+def of_ids(connection: Connection, ids: Collection[str]) -> list[Item]:
+    """The items of those ids, in order of arrival."""
+    rows = connection.execute(select(item).where(item.c.id.in_(ids)).order_by(item.c.number)).mappings()
+    return [_item(row) for row in rows]
+
+
 def ids_in(connection: Connection, states: Collection[State]) -> set[str]:
     """The ids of all items in those states."""
     return set(connection.scalars(select(item.c.id).where(item.c.state.in_(states))))
@@ -169,6 +199,12 @@ def ids_in(connection: Connection, states: Collection[State]) -> set[str]:
 def count(connection: Connection, state: State) -> int:
     """How many items are in that state."""
     return connection.scalar(select(func.count()).where(item.c.state == state)) or 0
+
+
+def count_of_series(connection: Connection, pipeline: str, SeriesInstanceUID: str) -> int:
+    """How many items of the series the pipeline ever had."""
+    here = item.c.SeriesInstanceUID == SeriesInstanceUID, item.c.pipeline == pipeline
+    return connection.scalar(select(func.count()).where(*here)) or 0
 
 
 def pipelines(connection: Connection, states: Collection[State]) -> set[str]:
@@ -233,8 +269,11 @@ def _item(row: RowMapping) -> Item:
         number=row["number"],
         state=State(row["state"]),
         set_aside=SetAside(Reason(row["reason"]), row["detail"]) if row["reason"] else None,
+        source=row["source"],
         pipeline=row["pipeline"],
         size=row["size"],
+        received=row["received"],
+        changed=row["changed"],
         instance=Instance(**row["instance"]) if row["instance"] else None,
         findings=tuple(Finding(**{**each, "severity": Severity(each["severity"])}) for each in row["findings"]),
         subject_mark=row["subject_mark"],

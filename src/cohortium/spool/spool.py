@@ -1,10 +1,11 @@
 """The spool's files, and the one process that may work on them.
 
-A file is sealed and durable before a row names it, and a row lets go of a file before it is deleted. So a process
-killed anywhere leaves at worst a file that no row wants, and the next to open the spool removes it. Identifying bytes
-lie nowhere else.
+A file is sealed and durable before a row names it, and a row lets go of a file before it is deleted. What came in
+bears, sealed, how it came: so it is accepted as soon as its file is durable, and a process that was killed before the
+row was written leaves a file that the next to open the spool lists. What no row wants is removed. Identifying bytes lie
+nowhere else.
 
-A change is durable when its method returns, or, within `together`, when that block ends.
+A change is durable when its method returns, or, within `together`, when that block ends. Threads may use one spool.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from __future__ import annotations
 import fcntl
 import hmac
 import os
+import re
+import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,11 +28,13 @@ from cohortium import sealed
 from cohortium.errors import Corrupt, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.prove import provenance
-from cohortium.spool import items
-from cohortium.spool.items import Arrival, Item, Made
+from cohortium.spool import decisions, deliveries, items
+from cohortium.spool.arriving import FolderSync, Label, label_of, labelled, opened
+from cohortium.spool.decisions import Decision, Verdict
+from cohortium.spool.items import Arrival, Came, Item, Made
 from cohortium.spool.states import KEEPS, TRANSITIONS
 from cohortium.store.room import room
-from cohortium.values import SetAside, State
+from cohortium.values import Reason, SetAside, State
 
 __all__ = ["Spool"]
 
@@ -36,7 +42,10 @@ Change = Callable[[Connection], State]
 """Writes rows for one item; returns the state in which they leave it."""
 
 KINDS = ("incoming", "outgoing")
+UNDER_WAY = frozenset(State) - {State.QUARANTINED}
 UNCHECKED = (State.DEIDENTIFIED, State.HELD)
+ID = re.compile("[0-9a-f]{64}")
+LISTED_TOGETHER = 500
 
 
 class Spool:
@@ -44,17 +53,19 @@ class Spool:
 
     def __init__(self, engine: Engine, folder: Path, key: SiteKey) -> None:
         self.engine = engine
-        self._folder = folder
+        self.folder = folder
         self._name_key = key.derive("spool items")
         self._path_key = key.derive("spool paths")
         self._seal_key = key.derive("spool files")
         self._lock: BinaryIO | None = None
-        self._pending: list[tuple[str, Change]] | None = None
+        self._mine = threading.local()  # what this thread changes together
+        self._unlisted: deque[tuple[str, Label]] = deque()
         for name in ("", *KINDS):
             (folder / name).mkdir(exist_ok=True, mode=0o700)
+        self._incoming_names = FolderSync(folder / "incoming")
 
     def __enter__(self) -> Spool:
-        lock = (self._folder / ".lock").open("wb")
+        lock = (self.folder / ".lock").open("wb")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -84,11 +95,11 @@ class Spool:
         What was changed before the block raised is kept. Killed within it, the work is done again.
         """
         changes: list[tuple[str, Change]] = []
-        self._pending = changes
+        self._mine.pending = changes
         try:
             yield
         finally:
-            self._pending = None
+            self._mine.pending = None
             self._commit(changes)
 
     def forget_unread(self, pipeline: str) -> None:
@@ -101,29 +112,42 @@ class Spool:
         with self.reading() as connection:
             return items.is_known(connection, self._mark(found.path), found)
 
-    def receive(self, found: Arrival, pipeline: str, slices: Iterable[bytes]) -> str:
+    def receive(self, found: Arrival, came: Came, slices: Iterable[bytes | memoryview]) -> str:
         """Take in the bytes of a file; returns the item's id. What `slices` raises passes through, nothing remains."""
-        mac = hmac.new(self._name_key, digestmod="sha256")
-        part = self._folder / "incoming" / f"{self._mark(found.path)}.part"
-        with room():
-            sealed.write(part, self._seal_key, _through(mac, slices), sync_name=False)
-            id = mac.hexdigest()
-            part.replace(self._file("incoming", id))
-
-        def arrive(connection: Connection) -> State:
-            items.forget(connection, self._without_bytes(found.path))
-            return self._arrive(connection, id, found, pipeline, State.RECEIVED)
-
-        self._change(id, arrive)
+        label = Label(found, came)
+        id = self._write_incoming(label, slices)
+        self._change(id, self._listing(id, label))
         return id
 
-    def refuse(self, found: Arrival, pipeline: str, state: State, set_aside: SetAside | None) -> str:
+    def accept(self, found: Arrival, came: Came, slices: Iterable[bytes | memoryview]) -> str:
+        """Take in bytes that a sender waits to be rid of: durable when this returns, listed with `list_accepted`."""
+        label = Label(found, came)
+        id = self._write_incoming(label, slices)
+        with room():
+            self._incoming_names.wait()
+        self._unlisted.append((id, label))
+        return id
+
+    def list_accepted(self) -> int:
+        """Write the rows of what was accepted since; returns how many there were."""
+        count = 0
+        while self._unlisted:
+            batch = [self._unlisted.popleft() for _ in range(min(len(self._unlisted), LISTED_TOGETHER))]
+            try:
+                self._commit([(id, self._listing(id, label)) for id, label in batch])
+            except BaseException:
+                self._unlisted.extendleft(reversed(batch))
+                raise
+            count += len(batch)
+        return count
+
+    def refuse(self, found: Arrival, came: Came, state: State, set_aside: SetAside | None) -> str:
         """Account for a file whose bytes are not taken in; returns the id of the item that stands for it."""
         id = self._without_bytes(found.path)
 
         def arrive(connection: Connection) -> State:
             items.forget(connection, id)
-            return self._arrive(connection, id, found, pipeline, state, set_aside)
+            return self._arrive(connection, id, Label(found, came), state, set_aside)
 
         self._change(id, arrive)
         return id
@@ -171,7 +195,7 @@ class Spool:
     def pipelines(self) -> set[str]:
         """The pipelines that still have something to do here."""
         with self.reading() as connection:
-            return items.pipelines(connection, [state for state, after in TRANSITIONS.items() if state and after])
+            return items.pipelines(connection, [state for state in UNDER_WAY if TRANSITIONS[state]])
 
     def unchecked(self) -> list[tuple[str, str]]:
         """(pipeline, SeriesInstanceUID) of every series that waits for a check, in order of arrival."""
@@ -183,6 +207,11 @@ class Spool:
         with self.reading() as connection:
             return items.of_series(connection, pipelines, SeriesInstanceUID)
 
+    def arrived_of(self, pipeline: str, SeriesInstanceUID: str) -> int:
+        """How many items of the series the pipeline ever had."""
+        with self.reading() as connection:
+            return items.count_of_series(connection, pipeline, SeriesInstanceUID)
+
     def settle(self, item: Item, state: State, set_aside: SetAside | None = None) -> None:
         """Move the item to `state` and delete the bytes that it needs no longer."""
 
@@ -192,11 +221,74 @@ class Spool:
 
         self._change(item.id, move)
 
+    def address(self, item: Item, destinations: Collection[str]) -> None:
+        """Put the item in the outbox, for each of those destinations."""
+
+        def address(connection: Connection) -> State:
+            items.change(connection, item.id, State.OUTBOX)
+            deliveries.address(connection, item, destinations)
+            return State.OUTBOX
+
+        self._change(item.id, address)
+
+    def due(self, destination: str, limit: int) -> list[Item]:
+        """The next items to deliver there, in order of arrival: at most `limit`."""
+        with self.reading() as connection:
+            return deliveries.due(connection, destination, limit)
+
+    def confirm(self, item: Item, destination: str, receipt: str) -> None:
+        """Note that the destination has the item; it is sent when all have."""
+
+        def confirm(connection: Connection) -> State:
+            deliveries.confirm(connection, item.id, destination, receipt)
+            if not deliveries.is_done(connection, item.id):
+                return State.OUTBOX
+            items.change(connection, item.id, State.SENT)
+            return State.SENT
+
+        self._change(item.id, confirm)
+
+    def give_up(self, item: Item, destination: str, set_aside: SetAside) -> None:
+        """Note that the destination will not have the item, and set it aside for people to decide."""
+
+        def give_up(connection: Connection) -> State:
+            deliveries.refuse(connection, item.id, destination, set_aside.detail)
+            if items.state_of(connection, item.id) is State.OUTBOX:  # else another destination refused it first
+                items.change(connection, item.id, State.QUARANTINED, set_aside)
+            return State.QUARANTINED
+
+        self._change(item.id, give_up)
+
+    def postpone(self, waiting: Collection[Item], destination: str, why: str) -> None:
+        """Note that the destination could not take the items now."""
+        with room(), self.engine.begin() as connection:
+            deliveries.postpone(connection, [item.id for item in waiting], destination, why)
+
+    def decide(self, item: Item, decision: Decision) -> None:
+        """Carry out what a person decided about an item that was set aside."""
+
+        def decide(connection: Connection) -> State:
+            decisions.note(connection, self._path_key, item.id, decision)
+            if decision.verdict is Verdict.REJECT:
+                items.change(connection, item.id, State.REJECTED, SetAside(Reason.REJECTION))
+                return State.REJECTED
+            deliveries.forget(connection, item.id)
+            items.change(connection, item.id, State.RECEIVED, **items.NOTHING_YET)
+            return State.RECEIVED
+
+        self._change(item.id, decide)
+
+    def decided(self, item: Item) -> Decision | None:
+        """What was last decided about the item."""
+        with self.reading() as connection:
+            return decisions.newest(connection, self._path_key, item.id)
+
     def _change(self, id: str, change: Change) -> None:
-        if self._pending is None:
+        pending: list[tuple[str, Change]] | None = getattr(self._mine, "pending", None)
+        if pending is None:
             self._commit([(id, change)])
         else:
-            self._pending.append((id, change))
+            pending.append((id, change))
 
     def _commit(self, changes: Collection[tuple[str, Change]]) -> None:
         """Names of files before the rows that name them, rows before the files that they let go of."""
@@ -204,28 +296,38 @@ class Spool:
             return
         with room():
             for kind in KINDS:
-                sealed.sync_folder(self._folder / kind)
+                sealed.sync_folder(self.folder / kind)
             with self.engine.begin() as connection:
                 states = {id: change(connection) for id, change in changes}
         for id, state in states.items():
             self._tidy(id, state)
 
+    def _write_incoming(self, label: Label, slices: Iterable[bytes | memoryview]) -> str:
+        mac = hmac.new(self._name_key, digestmod="sha256")
+        part = self.folder / "incoming" / f"{self._mark(label.found.path)}.{threading.get_ident()}.part"
+        with room():
+            labelled(part, self._seal_key, label, _through(mac, slices))
+            id = mac.hexdigest()
+            part.replace(self._file("incoming", id))
+        return id
+
+    def _listing(self, id: str, label: Label) -> Change:
+        def arrive(connection: Connection) -> State:
+            items.forget(connection, self._without_bytes(label.found.path))
+            return self._arrive(connection, id, label, State.RECEIVED)
+
+        return arrive
+
     def _arrive(
-        self,
-        connection: Connection,
-        id: str,
-        found: Arrival,
-        pipeline: str,
-        state: State,
-        set_aside: SetAside | None = None,
+        self, connection: Connection, id: str, label: Label, state: State, set_aside: SetAside | None = None
     ) -> State:
         return items.arrive(
             connection,
             id=id,
-            path_mark=self._mark(found.path),
-            sealed_path=b"".join(sealed.seal(self._seal_key, [os.fsencode(found.path)])),
-            found=found,
-            pipeline=pipeline,
+            path_mark=self._mark(label.found.path),
+            sealed_path=sealed.sealed(self._seal_key, os.fsencode(label.found.path)),
+            found=label.found,
+            came=label.came,
             state=state,
             set_aside=set_aside,
         )
@@ -238,10 +340,12 @@ class Spool:
         return hmac.digest(self._name_key, b"no bytes of " + self._mark(path).encode(), "sha256").hex()
 
     def _file(self, kind: str, id: str) -> Path:
-        return self._folder / kind / id
+        return self.folder / kind / id
 
     def _read(self, kind: str, item: Item) -> bytes:
         try:
+            if kind == "incoming":
+                return opened(self._file(kind, item.id), self._seal_key)
             return sealed.read(self._file(kind, item.id), self._seal_key)
         except FileNotFoundError:
             raise Corrupt(f"the {kind} bytes of item {item.name} are missing; compare with a backup") from None
@@ -252,16 +356,31 @@ class Spool:
                 self._file(kind, id).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove what a killed process left: half-written files, and files that their item does not need."""
+        """List what was accepted and is in no row yet; remove half-written files, and those that no item needs."""
         for kind in KINDS:
             with self.reading() as connection:
                 wanted = items.ids_in(connection, [state for state, kept in KEEPS.items() if kind in kept])
-            for entry in os.scandir(self._folder / kind):
-                if entry.name not in wanted:
+                known = items.ids_in(connection, list(State)) if kind == "incoming" else None
+            for entry in os.scandir(self.folder / kind):
+                if entry.name in wanted:
+                    continue
+                if known is None or entry.name in known or not ID.fullmatch(entry.name):
                     Path(entry.path).unlink()
+                else:
+                    self._list_again(entry.name, Path(entry.path))
+        self.list_accepted()
+
+    def _list_again(self, id: str, path: Path) -> None:
+        """Let a file be listed that a process had no time to list; one that is damaged is set aside."""
+        try:
+            self._unlisted.append((id, label_of(path, self._seal_key)))
+        except Corrupt:
+            label = Label(Arrival(Path(f"damaged:{id}"), path.stat().st_size, 0), Came("", ""))
+            aside = SetAside(Reason.DAMAGED)
+            self._commit([(id, lambda connection: self._arrive(connection, id, label, State.QUARANTINED, aside))])
 
 
-def _through(mac: hmac.HMAC, slices: Iterable[bytes]) -> Iterator[bytes]:
+def _through(mac: hmac.HMAC, slices: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     for piece in slices:
         mac.update(piece)
         yield piece

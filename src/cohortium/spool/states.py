@@ -18,11 +18,13 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = MappingProxyType(
     {
         None: frozenset({State.RECEIVED, State.QUARANTINED, State.NOT_DICOM}),
         State.RECEIVED: frozenset({State.DEIDENTIFIED, State.QUARANTINED, State.DUPLICATE}),
-        State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX, State.WITHDRAWN}),
-        State.HELD: frozenset({State.HELD, State.OUTBOX, State.WITHDRAWN}),  # checked again with every run
-        State.OUTBOX: frozenset({State.DEPOSITED, State.QUARANTINED, State.WITHDRAWN}),
-        State.DEPOSITED: frozenset(),
-        State.QUARANTINED: frozenset({State.WITHDRAWN}),
+        State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX, State.RECEIVED, State.WITHDRAWN}),
+        # held: checked again with every run; a person lets it go, has it made anew, or rejects it
+        State.HELD: frozenset({State.HELD, State.OUTBOX, State.RECEIVED, State.REJECTED, State.WITHDRAWN}),
+        State.OUTBOX: frozenset({State.SENT, State.QUARANTINED, State.WITHDRAWN}),
+        State.SENT: frozenset(),
+        State.QUARANTINED: frozenset({State.RECEIVED, State.REJECTED, State.WITHDRAWN}),  # a person decides, or time
+        State.REJECTED: frozenset(),
         State.DUPLICATE: frozenset(),
         State.NOT_DICOM: frozenset(),
         State.WITHDRAWN: frozenset(),
@@ -36,8 +38,9 @@ KEEPS: Mapping[State, frozenset[str]] = MappingProxyType(
         State.DEIDENTIFIED: frozenset({"incoming", "outgoing"}),
         State.HELD: frozenset({"incoming", "outgoing"}),
         State.OUTBOX: frozenset({"incoming", "outgoing"}),
-        State.DEPOSITED: frozenset(),
+        State.SENT: frozenset(),
         State.QUARANTINED: frozenset({"incoming"}),
+        State.REJECTED: frozenset(),
         State.DUPLICATE: frozenset(),
         State.NOT_DICOM: frozenset(),
         State.WITHDRAWN: frozenset(),
@@ -45,7 +48,7 @@ KEEPS: Mapping[State, frozenset[str]] = MappingProxyType(
 )
 
 # An item in one of these states owns its SOPInstanceUID and its pseudonym within the project.
-CLAIMS = frozenset({State.DEIDENTIFIED, State.HELD, State.OUTBOX, State.DEPOSITED})
+CLAIMS = frozenset({State.DEIDENTIFIED, State.HELD, State.OUTBOX, State.SENT})
 
 
 def move(old: State | None, new: State) -> State:

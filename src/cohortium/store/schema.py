@@ -598,8 +598,11 @@ item = Table(
     Column("state", String(16), nullable=False),
     Column("reason", String(64), nullable=False),
     Column("detail", Text, nullable=False),
+    Column("source", String(64), nullable=False, server_default=""),  # by which it came first
     Column("pipeline", String(64), nullable=False),  # first that reads its source, then the one that took it
     Column("size", BigInteger, nullable=False),
+    Column("received", String(32), nullable=False, server_default=""),
+    Column("changed", String(32), nullable=False, server_default=""),  # when it came into its state
     # after de-identification:
     Column("digest", String(64), nullable=False),
     Column("PatientID", String(64), nullable=False),
@@ -609,9 +612,37 @@ item = Table(
     Column("findings", JSON, nullable=False),  # those of de-identification
     Column("subject_mark", String(64), nullable=False),  # keyed digest of who the patient is; tells collisions
     Index(None, "state", "number"),
+    Index(None, "pipeline", "state"),
     Index(None, "PatientID"),
     Index(None, "SeriesInstanceUID"),
     Index(None, "SOPInstanceUID"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("item_id", ForeignKey("item.id", ondelete="CASCADE"), primary_key=True),
+    Column("destination", String(64), primary_key=True),
+    Column("number", Integer, nullable=False),  # the item's: what came first leaves first
+    Column("state", String(16), nullable=False),  # spool.deliveries.Delivery
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("due", String(32), nullable=False),  # not to be tried before
+    Column("detail", Text, nullable=False, server_default=""),  # why the last try failed
+    Column("receipt", Text, nullable=False, server_default=""),  # what confirms that the digest is there
+    Column("sent", String(32), nullable=False, server_default=""),
+    Index(None, "destination", "state", "due", "number"),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("item_id", ForeignKey("item.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("verdict", String(16), nullable=False),  # spool.decisions.Verdict
+    Column("areas", JSON, nullable=False),  # [x, y, width, height] of what is to be blanked in its pixels
+    Column("why", LargeBinary, nullable=False),  # sealed under the spool's key
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
 )
 
 arrival = Table(

@@ -42,7 +42,7 @@ from cohortium.errors import Malformed
 from cohortium.keys import SiteKey
 from cohortium.values import Action, CtpRule, Finding, Protocol, Reason, Severity
 
-__all__ = ["Ruled", "Ruling"]
+__all__ = ["Ruled", "Ruling", "read"]
 
 CHARACTER_SET, PATIENT_NAME, PATIENT_ID = 0x00080005, 0x00100010, 0x00100020
 LONGITUDINAL, BURNED_IN = 0x00280303, 0x00280301
@@ -105,7 +105,7 @@ class Ruling:
     def open(self, buffer: bytes | memoryview) -> Ruled:
         """An object as it came; `Aside` where a script keeps it back, `Malformed` where it cannot be read."""
         try:
-            dataset = _read(buffer)
+            dataset = read(buffer)
             if self.filter and not self.filter.accepts(dataset):
                 raise Aside(Reason.FILTER)
             found = edits(self.script, dataset, self._tables(dataset)) if self.script else {}
@@ -304,7 +304,7 @@ def _take_creator(based: Dataset, before: Dataset, tag: int) -> None:
         based[creator] = before.get_item(creator)
 
 
-def _read(buffer: bytes | memoryview) -> Dataset:
+def read(buffer: bytes | memoryview) -> Dataset:
     """The object without its samples, every sequence of it read."""
     if filemeta.read(buffer).TransferSyntaxUID == DEFLATED:
         dataset = codecs.read(bytes(buffer))  # which inflates no more than makes sense

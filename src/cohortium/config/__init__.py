@@ -1,0 +1,71 @@
+"""cohortium.toml and the environment, read once, into frozen dataclasses; all mistakes are reported together."""
+
+from cohortium.config.contradictions import BUCKET_URL, NAME, hours_of, overlap
+from cohortium.config.reading import backup_of_environment, load
+from cohortium.config.sections import (
+    Backup,
+    Gateway,
+    Limits,
+    Mail,
+    Oidc,
+    Pipeline,
+    Project,
+    Quota,
+    Serve,
+    Site,
+    Store,
+)
+from cohortium.config.shown import EXAMPLE, example, in_force, settings
+from cohortium.config.ways import (
+    Curated,
+    Destination,
+    Drop,
+    Laid,
+    Pacs,
+    Receiver,
+    Scp,
+    SftpServer,
+    Source,
+    Stow,
+    Upload,
+    Watched,
+)
+from cohortium.config.whole import ARCHIVE, Config
+
+__all__ = [
+    "ARCHIVE",
+    "BUCKET_URL",
+    "EXAMPLE",
+    "NAME",
+    "Backup",
+    "Config",
+    "Curated",
+    "Destination",
+    "Drop",
+    "Gateway",
+    "Laid",
+    "Limits",
+    "Mail",
+    "Oidc",
+    "Pacs",
+    "Pipeline",
+    "Project",
+    "Quota",
+    "Receiver",
+    "Scp",
+    "Serve",
+    "SftpServer",
+    "Site",
+    "Source",
+    "Store",
+    "Stow",
+    "Upload",
+    "Watched",
+    "backup_of_environment",
+    "example",
+    "hours_of",
+    "in_force",
+    "load",
+    "overlap",
+    "settings",
+]

@@ -1,0 +1,28 @@
+"""This site's own archive as a destination."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cohortium.archive import Archive, Offer
+from cohortium.deposit.parcels import Parcel
+from cohortium.errors import Refused
+
+__all__ = ["OwnArchive"]
+
+
+class OwnArchive:
+    """Knowing the bytes already, the archive changes nothing: what is handed over twice is there once."""
+
+    def __init__(self, archive: Archive, site: str) -> None:
+        self._archive = archive
+        self._who = f"site {site}"
+
+    def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[str | Refused]:
+        """See `Sender`."""
+        offers = (Offer(each.content(), each.receipt) for each in parcels)
+        answers = self._archive.admit_all(offers, project, who=self._who)
+        return [answer if isinstance(answer, Refused) else answer.digest for answer in answers]
+
+    def close(self) -> None:
+        """See `Sender`."""

@@ -1,0 +1,149 @@
+"""What happens to an item in between: deidentify, check, deposit. Start reading here.
+
+Each stage takes what waits for it, in order of arrival, and commits batch by batch. So whatever was killed anywhere and
+started again ends where an undisturbed run would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+from cohortium import __version__
+from cohortium.archive import Archive
+from cohortium.check import check
+from cohortium.config import Config
+from cohortium.deidentify import Deidentified
+from cohortium.deidentify.register import Register
+from cohortium.deidentify.rows import path_of
+from cohortium.deposit import Outbox, Sender
+from cohortium.dicom import meta
+from cohortium.errors import ConfigError, Malformed
+from cohortium.gateway.lines import Line, Lines
+from cohortium.keys import SiteKey
+from cohortium.prove.provenance import Provenance
+from cohortium.spool import Item, Made, Spool, Verdict
+from cohortium.store import now
+from cohortium.values import Reason, SetAside, Severity, State
+
+__all__ = ["Chain", "Progress", "Ready"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage, how many files or series it has done, and how many there are."""
+
+Ready = Callable[[str, str], bool]
+"""Whether a series is complete, by its pipeline and SeriesInstanceUID."""
+
+
+class Chain:
+    """The stages of one site, over its spool."""
+
+    def __init__(self, config: Config, key: SiteKey, spool: Spool, archive: Archive, progress: Progress) -> None:
+        self._site = config.site
+        self._spool = spool
+        self._archive = archive
+        self._register = Register(path_of(config.site.data), key)
+        self._progress = progress
+        archive.enrol(config.site.name, key.signer().public_key().public_bytes_raw().hex())
+        self.lines = Lines(config, key, archive)
+        self._outbox = Outbox(config.site.name, key, spool, self._word)
+        if lost := spool.pipelines() - self.lines.by_name.keys():
+            raise ConfigError(f"pipeline {', '.join(sorted(lost))} still has items on their way; configure it again")
+
+    def deidentify(self) -> int:
+        """De-identify what was received, or set it aside; returns how many there were."""
+        total, done = self._spool.count(State.RECEIVED), 0
+        for batch in self._spool.waiting(State.RECEIVED):
+            with self._spool.together():
+                for item in batch:
+                    self._deidentify(item)
+                    done += 1
+                    self._progress("deidentify", done, total)
+        return done
+
+    def forget(self) -> None:
+        """Let go of all bytes of subjects who withdrew, once it is known whose they are."""
+        gone = {name: self._archive.withdrawn(line.pipeline.project) for name, line in self.lines.by_name.items()}
+        if not any(gone.values()):
+            return
+        for state in (State.DEIDENTIFIED, State.HELD, State.OUTBOX, State.QUARANTINED):
+            for batch in self._spool.waiting(state):
+                with self._spool.together():
+                    for item in batch:
+                        if item.instance and item.instance.PatientID in gone.get(item.pipeline, ()):
+                            self._spool.settle(item, State.WITHDRAWN)
+
+    def check(self, ready: Ready) -> int:
+        """Check every complete series that has something new, or was held; let it go on, or hold it."""
+        waiting = [each for each in self._spool.unchecked() if ready(*each)]
+        for done, (name, uid) in enumerate(waiting, start=1):
+            self._check(self.lines.by_name[name], uid)
+            self._progress("check", done, len(waiting))
+        return len(waiting)
+
+    def deposit(self, destination: str, sender: Sender) -> int:
+        """Hand over what waits for the destination; returns how much it was."""
+        total, done = self._spool.count(State.OUTBOX), 0
+        while number := self._outbox.deliver(destination, sender):
+            done += number
+            self._progress("deposit", done, max(done, total))
+        return done
+
+    def _word(self, pipeline: str) -> tuple[str, str]:
+        line = self.lines.by_name[pipeline]
+        return line.pipeline.project, line.protocol.digest
+
+    def _check(self, line: Line, SeriesInstanceUID: str) -> None:
+        items = self._spool.series(line.rivals, SeriesInstanceUID)
+        found = check([item.instance for item in items if item.instance], line.specification)
+        findings = [finding for item in items for finding in item.findings] + found
+        errors = sorted({finding.rule for finding in findings if finding.severity is Severity.ERROR})
+        held = SetAside(Reason.CHECK, ", ".join(errors)) if errors and line.pipeline.gate else None
+        if held is None and line.pipeline.hold:
+            held = SetAside(Reason.INSPECTION)
+        self._archive.note(line.project_id, SeriesInstanceUID, findings)
+        with self._spool.together():
+            for item in items:
+                if item.state not in (State.DEIDENTIFIED, State.HELD):
+                    continue
+                if held is None or self._is_released(item):
+                    self._spool.address(item, line.destinations)
+                elif item.set_aside != held:
+                    self._spool.settle(item, State.HELD, held)
+
+    def _is_released(self, item: Item) -> bool:
+        decision = self._spool.decided(item)
+        return decision is not None and decision.verdict is Verdict.RELEASE
+
+    def _deidentify(self, item: Item) -> None:
+        content = self._spool.incoming(item)
+        line = self.lines.taking(item, content)
+        made = line.deidentifier(content) if line else SetAside(Reason.NO_PIPELINE)
+        if isinstance(made, SetAside):
+            self._spool.settle(item, State.QUARANTINED, made)
+        elif line:
+            self._keep(item, line, made)
+
+    def _keep(self, item: Item, line: Line, deidentified: Deidentified) -> None:
+        content = b"".join(deidentified.slices)
+        digest = sha256(content).hexdigest()
+        try:
+            instance = meta.describe(content, digest)
+        except Malformed as error:
+            self._spool.settle(item, State.QUARANTINED, SetAside(Reason.MALFORMED, str(error)))
+            return
+        origin = Provenance(
+            output=digest,
+            source=item.id,
+            protocol=line.protocol.label,
+            protocol_digest=line.protocol.digest,
+            software=f"Cohortium {__version__}",
+            site=self._site.name,
+            project=line.pipeline.project,
+            created=now(),
+            subjects=line.protocol.subject.provenance,
+        )
+        people = self._register.enter([deidentified.person], line.pipeline.project, line.protocol.dates)
+        findings = (*deidentified.findings, *people.values())
+        made = Made(line.pipeline.name, instance, findings, deidentified.subject_mark, origin)
+        self._spool.keep(item, made, content, line.rivals)

@@ -1,0 +1,130 @@
+"""The pipelines, ready to run: which sources each takes from, how it de-identifies and checks, and where it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohortium.archive import Archive
+from cohortium.check import Specification
+from cohortium.check import load as load_specification
+from cohortium.config import ARCHIVE, Config, Pipeline, Source, Watched
+from cohortium.deidentify import Deidentifier
+from cohortium.deidentify.ctp.filters import Filter, read_filter
+from cohortium.deidentify.ctp.ruling import read
+from cohortium.deidentify.ctp.store import tables_for
+from cohortium.deidentify.protocol import load as load_protocol
+from cohortium.deidentify.subjects import Subjects
+from cohortium.deidentify.table import means
+from cohortium.dicom.slow import UNREADABLE as NONSENSE
+from cohortium.dicom.slow import peek
+from cohortium.errors import ConfigError, Malformed
+from cohortium.keys import SiteKey
+from cohortium.spool import Item
+from cohortium.values import Protocol
+
+__all__ = ["Line", "Lines", "sources_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One pipeline, ready to run; `rivals` are all pipelines into its project: they share its UIDs and pseudonyms."""
+
+    pipeline: Pipeline
+    sources: frozenset[str]
+    destinations: tuple[str, ...]
+    project_id: int
+    rivals: tuple[str, ...]
+    filter: Filter | None
+    protocol: Protocol
+    deidentifier: Deidentifier
+    specification: Specification
+
+
+def sources_of(config: Config) -> dict[str, Source]:
+    """Every source by name; a folder that pipelines themselves name is called after the first of them."""
+    found = {each.name: each for each in config.sources}
+    folders: dict[Path, str] = {}
+    for pipeline in config.pipelines:
+        path = pipeline.source.resolve()
+        if _names_folder(config, pipeline) and path not in folders:
+            folders[path] = f"{pipeline.name}.folder"
+            found[folders[path]] = Watched(folders[path], path, 0)
+    return found
+
+
+class Lines:
+    """All pipelines of a configuration, in its order."""
+
+    def __init__(self, config: Config, key: SiteKey, archive: Archive) -> None:
+        self._config = config
+        self._key = key
+        self._archive = archive
+        self.sources = sources_of(config)
+        self.by_name: Mapping[str, Line] = {pipeline.name: self._line(pipeline) for pipeline in config.pipelines}
+
+    def first_of(self, source: str) -> str:
+        """The first pipeline that takes from the source; what comes by it is accounted there until one takes it."""
+        names = [name for name, line in self.by_name.items() if source in line.sources]
+        if not names:
+            raise ConfigError(f"no pipeline takes from source {source}; name it in a pipeline's sources")
+        return names[0]
+
+    def taking(self, item: Item, content: bytes) -> Line | None:
+        """The first pipeline that takes what the item is; what cannot be read goes to one that takes everything."""
+        return next((line for line in self._of(item.source) if _takes(line, content)), None)
+
+    def _of(self, source: str) -> Sequence[Line]:
+        return [line for line in self.by_name.values() if source in line.sources]
+
+    def _line(self, pipeline: Pipeline) -> Line:
+        config = self._config
+        project = config.project(pipeline.project)
+        protocol = load_protocol(self._shipped_or_path(pipeline.protocol), pipeline.level)
+        return Line(
+            pipeline=pipeline,
+            sources=frozenset(self._sources(pipeline)),
+            destinations=pipeline.destinations or (ARCHIVE,),
+            project_id=self._archive.open_project(project, protocol),
+            rivals=tuple(each.name for each in config.pipelines if each.project == project.name),
+            filter=read_filter(pipeline.filter) if pipeline.filter else None,
+            protocol=protocol,
+            deidentifier=self._deidentifier(protocol, project.name),
+            specification=load_specification(self._shipped_or_path(pipeline.specification)),
+        )
+
+    def _sources(self, pipeline: Pipeline) -> Sequence[str]:
+        path = pipeline.source.resolve()
+        folders = [name for name, each in self.sources.items() if isinstance(each, Watched) and each.path == path]
+        return [*pipeline.sources, *(folders if _names_folder(self._config, pipeline) else ())]
+
+    def _deidentifier(self, protocol: Protocol, project: str) -> Deidentifier:
+        tables = tables_for(protocol, self._key, project, self._config.site.data)
+        return Deidentifier(protocol, self._key, project, self._subjects(protocol, project), tables)
+
+    def _subjects(self, protocol: Protocol, project: str) -> Subjects:
+        if protocol.subject.kind == "fresh":
+            raise ConfigError(f"project {project}: fresh identifiers are for one batch, `cohortium deidentify`")
+        secret, table = means(self._config.site, self._key, project, protocol)
+        return Subjects(protocol, self._key, project, secret, table, self._config.site.issuer)
+
+    def _shipped_or_path(self, name: str) -> str | Path:
+        return self._config.file.parent / name if name.endswith(".toml") else name
+
+
+UNREADABLE: tuple[type[Exception], ...] = (Malformed, *NONSENSE)
+
+
+def _names_folder(config: Config, pipeline: Pipeline) -> bool:
+    return pipeline.source != config.file.parent
+
+
+def _takes(line: Line, content: bytes) -> bool:
+    wanted = line.pipeline.modalities
+    try:
+        return (not wanted or peek(content).Modality in wanted) and (
+            line.filter is None or line.filter.accepts(read(content))
+        )
+    except UNREADABLE:
+        return False

@@ -1,0 +1,56 @@
+"""The whole chain once, over all that lies in the sources that are folders: acquire, deidentify, check, deposit."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from time import perf_counter
+
+from cohortium import keys
+from cohortium.acquire import folder
+from cohortium.archive import Archive, storage_of
+from cohortium.config import Config, Watched
+from cohortium.errors import Unavailable
+from cohortium.gateway.chain import Chain, Progress
+from cohortium.gateway.ways import senders
+from cohortium.spool import Came, Spool, Summary, arrived, summarise
+from cohortium.store import open_store
+from cohortium.store.room import room
+
+__all__ = ["run"]
+
+
+def run(config: Config, progress: Progress) -> Summary:
+    """Take all that lies in the pipelines' folders as far as it may go, and account for all of it.
+
+    What a destination cannot take now waits in the outbox.
+    """
+    started = perf_counter()
+    key = keys.load(config.site.key, config.site.data)
+    with room():
+        engine = open_store(config)
+        archive = Archive(engine, storage_of(config), key)
+        with Spool(engine, config.site.data / "spool", key) as spool:
+            chain = Chain(config, key, spool, archive, progress)
+            with spool.reading() as connection:
+                before = arrived(connection)
+            _acquire(config, chain, spool, progress)
+            chain.deidentify()
+            chain.forget()
+            chain.check(lambda *_: True)
+            for name, sender in senders(config, archive).items():
+                with suppress(Unavailable):
+                    chain.deposit(name, sender)
+            with spool.reading() as connection:
+                return summarise(connection, perf_counter() - started, before)
+
+
+def _acquire(config: Config, chain: Chain, spool: Spool, progress: Progress) -> None:
+    """Bring the files of every folder into the spool."""
+    limit = config.limits.file_megabytes * 1_000_000
+    folders = [each for each in chain.lines.sources.values() if isinstance(each, Watched)]
+    total, done = sum(folder.count(each.path) for each in folders), 0
+    for each in folders:
+        came = Came(each.name, chain.lines.first_of(each.name))
+        for _ in folder.acquire(each.path, spool, came, limit):
+            done += 1
+            progress("acquire", done, total)

@@ -1,0 +1,34 @@
+"""Opens the ways in and out that a configuration names; one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from cohortium.acquire.intake import Intake
+from cohortium.acquire.receiver import Receiver
+from cohortium.archive import Archive
+from cohortium.config import ARCHIVE, Config, Laid, Source
+from cohortium.config import Receiver as ReceiverSettings
+from cohortium.deposit import Folder, OwnArchive, Sender
+
+__all__ = ["opened", "senders"]
+
+INTO: Mapping[type, Callable[[Any, Config, Intake], AbstractContextManager[object]]] = {
+    ReceiverSettings: lambda way, _, intake: Receiver(way, intake),
+}
+OUT: Mapping[type, Callable[[Any, Config], Sender]] = {
+    Laid: lambda way, _: Folder(way.path),
+}
+
+
+def opened(source: Source, config: Config, intake: Intake) -> AbstractContextManager[object]:
+    """A source that takes in while it is entered."""
+    return INTO[type(source)](source, config, intake)
+
+
+def senders(config: Config, archive: Archive) -> dict[str, Sender]:
+    """Every destination by name, the site's own archive first."""
+    found: dict[str, Sender] = {ARCHIVE: OwnArchive(archive, config.site.name)}
+    return found | {way.name: OUT[type(way)](way, config) for way in config.destinations}

@@ -1,0 +1,104 @@
+"""Files as they come in: each says under seal how it came, before the bytes, so that a file alone can be listed."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohortium import sealed
+from cohortium.errors import Corrupt
+from cohortium.spool.items import Arrival, Came
+
+__all__ = ["FolderSync", "Label", "label_of", "labelled", "opened"]
+
+LENGTH = 4  # bytes that tell how long the sealed label is
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What came, and how."""
+
+    found: Arrival
+    came: Came
+
+
+class FolderSync:
+    """Makes names in a folder durable; threads that wait at one time share a single sync."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turn, self._counting = threading.Lock(), threading.Lock()
+        self._asked = self._done = 0
+
+    def wait(self) -> None:
+        """Return when every name that was made before the call is durable."""
+        with self._counting:
+            self._asked += 1
+            mine = self._asked
+        with self._turn:
+            if self._done >= mine:
+                return
+            upto = self._asked
+            sealed.sync_folder(self._folder)
+            self._done = upto
+
+
+def labelled(path: Path, key: bytes, label: Label, slices: Iterable[bytes | memoryview]) -> None:
+    """Write the label and the bytes, each sealed, durable but for the file's name."""
+    head = sealed.sealed(key, _text(label))
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=0) as file:
+        try:
+            for piece in _pieces(head, sealed.seal(key, slices)):
+                _write(file.fileno(), piece)
+            os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def opened(path: Path, key: bytes) -> bytes:
+    """The bytes, without their label."""
+    with path.open("rb") as file:
+        file.seek(LENGTH + _length(file.read(LENGTH)))
+        try:
+            return b"".join(sealed.unseal(key, file))
+        except Corrupt as error:
+            raise Corrupt(f"{path.name}: {error}") from None
+
+
+def label_of(path: Path, key: bytes) -> Label:
+    """The label alone."""
+    with path.open("rb") as file:
+        head = file.read(_length(file.read(LENGTH)))
+    found = json.loads(sealed.opened_whole(key, head))
+    place = Path(os.fsdecode(bytes.fromhex(found["path"])))
+    return Label(Arrival(place, found["size"], found["changed"]), Came(found["source"], found["pipeline"]))
+
+
+def _text(label: Label) -> bytes:
+    found = label.found
+    path = os.fsencode(found.path).hex()  # need not be text
+    row = {"path": path, "size": found.size, "changed": found.changed}
+    return json.dumps(row | {"source": label.came.source, "pipeline": label.came.pipeline}).encode()
+
+
+def _pieces(head: bytes, body: Iterator[bytes]) -> Iterator[bytes]:
+    """Head and first chunk in one piece: most files are one write."""
+    yield len(head).to_bytes(LENGTH, "big") + head + next(body) + next(body, b"")
+    yield from body
+
+
+def _write(descriptor: int, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _length(head: bytes) -> int:
+    if len(head) != LENGTH:
+        raise Corrupt("cut within its first bytes")
+    return int.from_bytes(head, "big")
