@@ -12,7 +12,7 @@ from cohortium import sealed
 from cohortium.errors import Corrupt
 from cohortium.keys import SiteKey
 from cohortium.prove.provenance import Provenance
-from cohortium.spool import Arrival, Came, Item, Made, Spool, summarise
+from cohortium.spool import Arrival, Came, Item, Made, Spool, items, summarise
 from cohortium.store import open_store, schema
 from cohortium.values import Instance, Reason, SetAside, State
 
@@ -44,6 +44,11 @@ def made(digest: str, uid: str = "2.25.4", PatientID: str = "S1", mark: str = "m
 def state_of(spool: Spool, item: Item) -> str:
     with spool.reading() as connection:
         return str(connection.scalar(select(schema.item.c.state).where(schema.item.c.id == item.id)))
+
+
+def as_it_is(spool: Spool, item: Item) -> Item:
+    with spool.reading() as connection:
+        return items.of_ids(connection, [item.id])[0]
 
 
 def test_an_item_is_named_by_its_bytes_under_the_sites_key(spool: Spool) -> None:
@@ -114,10 +119,10 @@ def test_from_arrival_to_deposit_the_files_follow_the_state(spool: Spool) -> Non
     assert state_of(spool, item) == State.DEIDENTIFIED
     assert files(spool) == {incoming, outgoing}
     assert spool.unchecked() == [("ct", "2.25.3")]
-    spool.settle(item, State.HELD, SetAside(Reason.CHECK, "geometry.uneven"))
-    spool.settle(item, State.OUTBOX)
+    spool.settle(as_it_is(spool, item), State.HELD, SetAside(Reason.CHECK, "geometry.uneven"))
+    spool.settle(as_it_is(spool, item), State.OUTBOX)
     assert spool.outgoing(item) == b"out"
-    spool.settle(item, State.SENT)
+    spool.settle(as_it_is(spool, item), State.SENT)
     assert files(spool) == set()
     assert [each.instance for each in spool.series(["ct"], "2.25.3")] == [made("ab").instance]
 

@@ -157,10 +157,14 @@ def forget_unread(connection: Connection, pipeline: str) -> None:
     connection.execute(delete(item).where(item.c.id.in_(unread)))
 
 
-def change(connection: Connection, id: str, state: State, set_aside: SetAside | None = None, **more: Any) -> None:
-    """Move the item to `state`, as `states.move` allows, and set more columns with it."""
-    values = {"state": move(state_of(connection, id), state), "changed": now(), **_aside(set_aside), **more}
-    connection.execute(update(item).where(item.c.id == id).values(**values))
+def change(connection: Connection, found: Item, state: State, set_aside: SetAside | None = None, **more: Any) -> bool:
+    """Move the item to `state`, as `states.move` allows, and set more columns with it; returns whether it did.
+
+    It does not where somebody else moved the item since it was `found`: who came first is right, in whatever process.
+    """
+    values = {"state": move(found.state, state), "changed": now(), **_aside(set_aside), **more}
+    here = item.c.id == found.id, item.c.state == found.state
+    return connection.execute(update(item).where(*here).values(**values)).rowcount == 1
 
 
 def in_state(connection: Connection, state: State, after: int = 0) -> list[Item]:

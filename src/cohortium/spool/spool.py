@@ -44,6 +44,7 @@ Change = Callable[[Connection], State]
 KINDS = ("incoming", "outgoing")
 UNDER_WAY = frozenset(State) - {State.QUARANTINED}
 UNCHECKED = (State.DEIDENTIFIED, State.HELD)
+DECIDABLE = (State.QUARANTINED, State.HELD)
 ID = re.compile("[0-9a-f]{64}")
 LISTED_TOGETHER = 500
 
@@ -178,11 +179,11 @@ class Spool:
 
         def claim(connection: Connection) -> State:
             state, aside = items.rival(connection, rivals, made) or (State.DEIDENTIFIED, None)
+            more = items.columns(made) if state is State.DEIDENTIFIED else {"pipeline": made.pipeline}
+            if not items.change(connection, item, state, aside, **more):
+                return items.state_of(connection, item.id)
             if state is State.DEIDENTIFIED:
-                items.change(connection, item.id, state, **items.columns(made))
                 provenance.record(connection, made.provenance)
-            else:
-                items.change(connection, item.id, state, aside, pipeline=made.pipeline)
             return state
 
         self._change(item.id, claim)
@@ -216,8 +217,7 @@ class Spool:
         """Move the item to `state` and delete the bytes that it needs no longer."""
 
         def move(connection: Connection) -> State:
-            items.change(connection, item.id, state, set_aside)
-            return state
+            return state if items.change(connection, item, state, set_aside) else items.state_of(connection, item.id)
 
         self._change(item.id, move)
 
@@ -225,7 +225,8 @@ class Spool:
         """Put the item in the outbox, for each of those destinations."""
 
         def address(connection: Connection) -> State:
-            items.change(connection, item.id, State.OUTBOX)
+            if not items.change(connection, item, State.OUTBOX):
+                return items.state_of(connection, item.id)
             deliveries.address(connection, item, destinations)
             return State.OUTBOX
 
@@ -241,10 +242,9 @@ class Spool:
 
         def confirm(connection: Connection) -> State:
             deliveries.confirm(connection, item.id, destination, receipt)
-            if not deliveries.is_done(connection, item.id):
-                return State.OUTBOX
-            items.change(connection, item.id, State.SENT)
-            return State.SENT
+            if deliveries.is_done(connection, item.id):
+                items.change(connection, item, State.SENT)
+            return items.state_of(connection, item.id)
 
         self._change(item.id, confirm)
 
@@ -253,9 +253,8 @@ class Spool:
 
         def give_up(connection: Connection) -> State:
             deliveries.refuse(connection, item.id, destination, set_aside.detail)
-            if items.state_of(connection, item.id) is State.OUTBOX:  # else another destination refused it first
-                items.change(connection, item.id, State.QUARANTINED, set_aside)
-            return State.QUARANTINED
+            items.change(connection, item, State.QUARANTINED, set_aside)  # unless another destination refused it first
+            return items.state_of(connection, item.id)
 
         self._change(item.id, give_up)
 
@@ -264,19 +263,35 @@ class Spool:
         with room(), self.engine.begin() as connection:
             deliveries.postpone(connection, [item.id for item in waiting], destination, why)
 
-    def decide(self, item: Item, decision: Decision) -> None:
-        """Carry out what a person decided about an item that was set aside."""
+    def decide(self, asides: Collection[Item], decision: Decision) -> int:
+        """Carry out what a person decided about items that were set aside, in any process; returns of how many.
 
-        def decide(connection: Connection) -> State:
-            decisions.note(connection, self._path_key, item.id, decision)
-            if decision.verdict is Verdict.REJECT:
-                items.change(connection, item.id, State.REJECTED, SetAside(Reason.REJECTION))
-                return State.REJECTED
+        It is not carried out of those that somebody else decided about, or that went on, since they were read; and of
+        those without bytes only if it rejects them.
+        """
+        with room(), self.engine.begin() as connection:
+            decided = [item for item in asides if self._decide(connection, item, decision)]
+        if decision.verdict is Verdict.REJECT:  # else the gateway may be making the bytes anew by now
+            for item in decided:
+                self._tidy(item.id, State.REJECTED)
+        return len(decided)
+
+    def _decide(self, connection: Connection, item: Item, decision: Decision) -> bool:
+        rejects = decision.verdict is Verdict.REJECT
+        state, aside = (State.REJECTED, SetAside(Reason.REJECTION)) if rejects else (State.RECEIVED, None)
+        if item.state not in DECIDABLE or not (rejects or self._has_bytes(item)):
+            return False
+        if not items.change(connection, item, state, aside, **({} if rejects else items.NOTHING_YET)):
+            return False
+        decisions.note(connection, self._path_key, item.id, decision)
+        if not rejects:
             deliveries.forget(connection, item.id)
-            items.change(connection, item.id, State.RECEIVED, **items.NOTHING_YET)
-            return State.RECEIVED
+        return True
 
-        self._change(item.id, decide)
+    def _has_bytes(self, item: Item) -> bool:
+        """Whether there is anything to make it of."""
+        is_damaged = item.set_aside is not None and item.set_aside.reason is Reason.DAMAGED
+        return not is_damaged and self._file("incoming", item.id).exists()
 
     def decided(self, item: Item) -> Decision | None:
         """What was last decided about the item."""
