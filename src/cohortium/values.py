@@ -45,6 +45,7 @@ class State(StrEnum):
     REJECTED = "rejected"
     DUPLICATE = "duplicate"
     NOT_DICOM = "not DICOM"
+    CONTAINER = "container"
     WITHDRAWN = "withdrawn"
 
 
@@ -77,6 +78,7 @@ class Reason(StrEnum):
     REJECTION = "rejected by a person"
     EXPIRED = "nobody decided in time"
     DAMAGED = "its bytes in the spool are damaged"
+    PACKAGE = "a package that cannot be unpacked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
 from cohortium.acquire import folder
+from cohortium.dicom import filemeta
 from cohortium.errors import Unavailable
 from cohortium.keys import SiteKey
 from cohortium.spool import BATCH, Came, Spool, summarise
 from cohortium.store import open_store
+from cohortium.values import State
 
 DICOM = bytes(128) + b"DICM" + b"\2\0\0\0UL\4\0\0\0\0\0"
+DICOMDIR = filemeta.build("1.2.840.10008.1.3.10", "1.2.3", "1.2.840.10008.1.2.1") + b"Gr\xfcnwald"
 
 
 @pytest.fixture
@@ -89,3 +94,49 @@ def test_who_stops_listening_keeps_what_was_taken(source: Path, spool: Spool) ->
     next(steps)
     steps.close()
     assert counts(spool) == {"received": 2}
+
+
+def test_a_zip_brings_its_files_one_by_one_and_a_dicomdir_is_not_passed_on(source: Path, spool: Spool) -> None:
+    with ZipFile(source / "export.zip", "w") as package:
+        for name, content in (("1", DICOM + b"1"), ("cd/2", DICOM + b"2"), ("DICOMDIR", DICOMDIR), ("readme", b"hi")):
+            package.writestr(name, content)
+    (source / "DICOMDIR").write_bytes(DICOMDIR)
+    for _ in range(2):
+        list(folder.acquire(source, spool, Came("in", "ct"), 1000))
+        assert counts(spool) == {"received": 2, "container": 3, "not DICOM": 1}
+
+
+def test_a_broken_zip_is_set_aside_whole_with_its_bytes(source: Path, spool: Spool) -> None:
+    buffer = BytesIO()
+    with ZipFile(buffer, "w") as package:
+        for name in range(3):
+            package.writestr(str(name), DICOM + bytes([name]) * 20)
+    broken = bytearray(buffer.getvalue())
+    broken[broken.rindex(bytes([2]) * 20)] ^= 1  # of the last file alone
+    (source / "export.zip").write_bytes(broken)
+    list(folder.acquire(source, spool, Came("in", "ct"), 1000))
+    assert counts(spool) == {"a package that cannot be unpacked": 1}
+    (item,) = next(spool.waiting(State.QUARANTINED))
+    assert spool.incoming(item) == broken
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/out", "C:/out"])
+def test_a_zip_that_reaches_out_of_itself_brings_nothing(source: Path, spool: Spool, name: str) -> None:
+    with ZipFile(source / "export.zip", "w") as package:
+        package.writestr("1", DICOM)
+        package.writestr(name, DICOM + b"2")
+    list(folder.acquire(source, spool, Came("in", "ct"), 1000))
+    assert counts(spool) == {"a package that cannot be unpacked": 1}
+
+
+def test_a_zip_within_a_zip_and_a_file_beyond_the_limit_are_not_unpacked(source: Path, spool: Spool) -> None:
+    inner = BytesIO()
+    with ZipFile(inner, "w") as package:
+        package.writestr("1", DICOM)
+    with ZipFile(source / "nested.zip", "w") as package:
+        package.writestr("inner.zip", inner.getvalue())
+        package.writestr("2", DICOM + b"2")
+    with ZipFile(source / "bomb.zip", "w", ZIP_DEFLATED) as package:
+        package.writestr("1", DICOM + bytes(100_000))
+    list(folder.acquire(source, spool, Came("in", "ct"), 1000))
+    assert counts(spool) == {"a package that cannot be unpacked": 2, "received": 1, "container": 1}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hmac
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -242,3 +243,26 @@ def test_in_is_the_sum_of_what_became_of_it(spool: Spool) -> None:
     }
     assert summary.as_dict()["seconds"] == 1.5
     assert (summary.new_files, summary.new_bytes) == (summary.files - 1, summary.bytes - 100)
+
+
+def test_what_another_process_accepts_is_listed_by_the_one_at_work(spool: Spool) -> None:
+    other = Spool(spool.engine, spool.folder, KEY)
+    id = other.accept(FOUND, Came("web", "ct"), [b"bytes"])
+    assert files(spool) == {f"arriving/{id}"}
+    assert spool.list_accepted() == 1
+    assert files(spool) == {f"incoming/{id}"}
+    ((item,),) = spool.waiting(State.RECEIVED)
+    assert (item.id, item.source, item.pipeline) == (id, "web", "ct")
+    assert spool.list_accepted() == 0
+
+
+def test_what_was_accepted_while_nobody_was_at_work_is_listed_by_the_next(tmp_path: Path, place: Path | str) -> None:
+    engine = open_store(place)
+    id = Spool(engine, tmp_path / "spool", KEY).accept(FOUND, Came("web", "ct"), [b"bytes"])
+    half, forgotten = (tmp_path / "spool" / "arriving" / name for name in ("half.part", "forgotten.part"))
+    half.touch()
+    forgotten.touch()
+    os.utime(forgotten, (0, 0))
+    with Spool(engine, tmp_path / "spool", KEY) as spool:
+        assert files(spool) == {f"incoming/{id}", "arriving/half.part"}  # its process may still be writing
+        assert [[item.id for item in batch] for batch in spool.waiting(State.RECEIVED)] == [[id]]

@@ -22,9 +22,9 @@ import portal_site
 from cohortium.archive.prearchive import DICOM
 from cohortium.govern import grants, users
 from cohortium.govern.roles import Role
+from cohortium.spool.scratch import CHUNK, Scratch
 from cohortium.store import schema
-from cohortium.web.scratch import CHUNK, Scratch
-from cohortium.web.xnat import unpacking
+from cohortium.wire import packages
 from portal_site import Served
 
 LOG = logging.getLogger("xnat")
@@ -358,5 +358,5 @@ def test_files_come_in_the_order_in_which_they_are_packed(tmp_path: Path) -> Non
         with Scratch(tmp_path, lambda: None) as scratch:
             scratch.take(package)
             scratch.finish()
-            assert list(unpacking.files(scratch, 1 << 20)) == IMAGES
+            assert list(packages.files(scratch, 1 << 20)) == IMAGES
     assert dcmread(io.BytesIO(IMAGES[0])).PatientID == "S-0004"

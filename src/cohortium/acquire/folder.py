@@ -1,7 +1,7 @@
 """A folder of files into the spool, every single one accounted for.
 
 It follows no links: what one inside the folder points at is reached by its own path, and what lies outside was not
-offered. So there are no loops. Devices and pipes are not opened for reading.
+offered. So there are no loops. Devices and pipes are not opened for reading. A zip brings the files that are in it.
 """
 
 from __future__ import annotations
@@ -10,23 +10,33 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from cohortium.dicom.filemeta import is_dicom
-from cohortium.errors import Unavailable
+from cohortium.acquire.kinds import HEAD, WITHOUT_BYTES, Kind, kind_of
+from cohortium.acquire.unpacking import unpack
+from cohortium.errors import Refused, Unavailable
 from cohortium.spool import BATCH, Arrival, Came, Spool
 from cohortium.values import Reason, SetAside, State
+from cohortium.wire.packages import Opened
 
 __all__ = ["acquire", "count", "walk"]
 
-HEAD = 256
 PIECE = 1 << 20
 
 
 class _Unreadable(Exception):
     """The file could not be read; not to be confused with a spool that cannot be written."""
+
+
+class _Package(Opened):
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return super().read(size)
+        except OSError as error:
+            raise _Unreadable(_kind(error)) from None
 
 
 def count(source: Path) -> int:
@@ -43,13 +53,16 @@ def acquire(source: Path, spool: Spool, came: Came, limit: int, settle: float = 
     spool.forget_unread(came.pipeline)
     files = walk(source)
     while batch := list(islice(files, BATCH)):
+        packages = []
         with spool.together():
             for path, problem in batch:
                 if problem:
                     spool.refuse(_stat(path), came, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
-                elif not (settle and _is_fresh(path, settle)):
-                    _take(path, spool, came, limit)
+                elif not (settle and _is_fresh(path, settle)) and _take(path, spool, came, limit) is Kind.PACKAGE:
+                    packages.append(path)
                 yield
+        for path in packages:
+            _unpack(path, spool, came, limit)
 
 
 def walk(source: Path) -> Iterator[tuple[Path, str]]:
@@ -85,22 +98,34 @@ def _problem(entry: os.DirEntry[str], root: Path) -> str | None:
     return None if target.is_relative_to(root) else "a link that leads out of the source folder"
 
 
-def _take(path: Path, spool: Spool, came: Came, limit: int) -> None:
+def _take(path: Path, spool: Spool, came: Came, limit: int) -> Kind | None:
+    """Bring in the file, unless it is a package; what it is, where it had to be looked at."""
     found = _stat(path)
     if spool.knows(found):
-        return
+        return None
     try:
         with _open(path) as file:
             found = _arrival(path, os.fstat(file.fileno()))
             head = file.read(HEAD)
-            if not head:
-                spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.EMPTY))
-            elif not is_dicom(head):
-                spool.refuse(found, came, State.NOT_DICOM, None)
-            elif found.size > limit:
+            kind = kind_of(head)
+            if kind in WITHOUT_BYTES:
+                spool.refuse(found, came, *WITHOUT_BYTES[kind])
+            elif kind is not Kind.PACKAGE and found.size > limit:
                 spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.TOO_LARGE))
-            else:
+            elif kind is not Kind.PACKAGE:
                 spool.receive(found, came, _pieces(head, file))
+            return kind
+    except _Unreadable as error:
+        spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.UNREADABLE, str(error)))
+        return None
+
+
+def _unpack(path: Path, spool: Spool, came: Came, limit: int) -> None:
+    found = _stat(path)
+    try:
+        with _open(path) as file, suppress(Refused):
+            found = _arrival(path, os.fstat(file.fileno()))
+            unpack(spool, found, came, _Package(file, found.size), limit, spool.receive)
     except _Unreadable as error:
         spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.UNREADABLE, str(error)))
 

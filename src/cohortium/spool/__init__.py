@@ -3,6 +3,7 @@
 from cohortium.spool.decisions import Area, Decision, Verdict
 from cohortium.spool.deliveries import Backlog, backlogs
 from cohortium.spool.items import BATCH, Arrival, Came, Item, Made
+from cohortium.spool.scratch import Scratch
 from cohortium.spool.spool import Spool
 from cohortium.spool.summary import Summary, arrived, summarise
 
@@ -15,6 +16,7 @@ __all__ = [
     "Decision",
     "Item",
     "Made",
+    "Scratch",
     "Spool",
     "Summary",
     "Verdict",

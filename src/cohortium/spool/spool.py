@@ -5,6 +5,8 @@ bears, sealed, how it came: so it is accepted as soon as its file is durable, an
 row was written leaves a file that the next to open the spool lists. What no row wants is removed. Identifying bytes lie
 nowhere else.
 
+Any other process may accept, too: its files lie in `arriving` until the one that works on the spool takes them over.
+
 A change is durable when its method returns, or, within `together`, when that block ends. Threads may use one spool.
 """
 
@@ -15,6 +17,7 @@ import hmac
 import os
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +45,8 @@ Change = Callable[[Connection], State]
 """Writes rows for one item; returns the state in which they leave it."""
 
 KINDS = ("incoming", "outgoing")
+ARRIVING = "arriving"  # what other processes accepted
+ABANDONED = 3600  # seconds after which a file that another process did not finish is no longer waited for
 UNDER_WAY = frozenset(State) - {State.QUARANTINED}
 UNCHECKED = (State.DEIDENTIFIED, State.HELD)
 DECIDABLE = (State.QUARANTINED, State.HELD)
@@ -61,9 +66,9 @@ class Spool:
         self._lock: BinaryIO | None = None
         self._mine = threading.local()  # what this thread changes together
         self._unlisted: deque[tuple[str, Label]] = deque()
-        for name in ("", *KINDS):
+        for name in ("", *KINDS, ARRIVING):
             (folder / name).mkdir(exist_ok=True, mode=0o700)
-        self._incoming_names = FolderSync(folder / "incoming")
+        self._names = {name: FolderSync(folder / name) for name in ("incoming", ARRIVING)}
 
     def __enter__(self) -> Spool:
         lock = (self.folder / ".lock").open("wb")
@@ -121,17 +126,24 @@ class Spool:
         return id
 
     def accept(self, found: Arrival, came: Came, slices: Iterable[bytes | memoryview]) -> str:
-        """Take in bytes that a sender waits to be rid of: durable when this returns, listed with `list_accepted`."""
+        """Take in bytes that a sender waits to be rid of: durable when this returns, listed with `list_accepted`.
+
+        For that, no process needs to work on the spool.
+        """
         label = Label(found, came)
-        id = self._write_incoming(label, slices)
+        into = "incoming" if self._lock else ARRIVING
+        id = self._write_incoming(label, slices, into)
         with room():
-            self._incoming_names.wait()
-        self._unlisted.append((id, label))
+            self._names[into].wait()
+        if self._lock:
+            self._unlisted.append((id, label))
         return id
 
     def list_accepted(self) -> int:
-        """Write the rows of what was accepted since; returns how many there were."""
+        """Write the rows of what was accepted since, by any process; returns how many there were."""
         count = 0
+        if self._lock:
+            self._take_over()
         while self._unlisted:
             batch = [self._unlisted.popleft() for _ in range(min(len(self._unlisted), LISTED_TOGETHER))]
             try:
@@ -151,6 +163,13 @@ class Spool:
             return self._arrive(connection, id, Label(found, came), state, set_aside)
 
         self._change(id, arrive)
+        return id
+
+    def set_aside(self, found: Arrival, came: Came, slices: Iterable[bytes | memoryview], why: SetAside) -> str:
+        """Take in the bytes of what cannot go on, for people to decide; returns the item's id."""
+        label = Label(found, came)
+        id = self._write_incoming(label, slices)
+        self._change(id, lambda connection: self._arrive(connection, id, label, State.QUARANTINED, why))
         return id
 
     def waiting(self, state: State) -> Iterator[list[Item]]:
@@ -317,14 +336,25 @@ class Spool:
         for id, state in states.items():
             self._tidy(id, state)
 
-    def _write_incoming(self, label: Label, slices: Iterable[bytes | memoryview]) -> str:
+    def _write_incoming(self, label: Label, slices: Iterable[bytes | memoryview], into: str = "incoming") -> str:
         mac = hmac.new(self._name_key, digestmod="sha256")
-        part = self.folder / "incoming" / f"{self._mark(label.found.path)}.{threading.get_ident()}.part"
+        writer = f"{os.getpid()}.{threading.get_ident()}"
+        part = self.folder / into / f"{self._mark(label.found.path)}.{writer}.part"
         with room():
             labelled(part, self._seal_key, label, _through(mac, slices))
             id = mac.hexdigest()
-            part.replace(self._file("incoming", id))
+            part.replace(self._file(into, id))
         return id
+
+    def _take_over(self) -> None:
+        """Let what other processes accepted be listed, too."""
+        for entry in os.scandir(self.folder / ARRIVING):
+            path = Path(entry.path)
+            if ID.fullmatch(entry.name):
+                path = path.replace(self._file("incoming", entry.name))
+                self._list_again(entry.name, path)
+            elif time.time() - entry.stat().st_mtime > ABANDONED:
+                path.unlink()
 
     def _listing(self, id: str, label: Label) -> Change:
         def arrive(connection: Connection) -> State:

@@ -16,7 +16,7 @@ __all__ = ["CLAIMS", "KEEPS", "TRANSITIONS", "move"]
 #                       from                  may become
 TRANSITIONS: Mapping[State | None, frozenset[State]] = MappingProxyType(
     {
-        None: frozenset({State.RECEIVED, State.QUARANTINED, State.NOT_DICOM}),
+        None: frozenset({State.RECEIVED, State.QUARANTINED, State.NOT_DICOM, State.CONTAINER}),
         State.RECEIVED: frozenset({State.DEIDENTIFIED, State.QUARANTINED, State.DUPLICATE}),
         State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX, State.RECEIVED, State.WITHDRAWN}),
         # held: checked again with every run; a person lets it go, has it made anew, or rejects it
@@ -27,6 +27,7 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = MappingProxyType(
         State.REJECTED: frozenset(),
         State.DUPLICATE: frozenset(),
         State.NOT_DICOM: frozenset(),
+        State.CONTAINER: frozenset(),  # what is in it came by itself
         State.WITHDRAWN: frozenset(),
     }
 )
@@ -43,6 +44,7 @@ KEEPS: Mapping[State, frozenset[str]] = MappingProxyType(
         State.REJECTED: frozenset(),
         State.DUPLICATE: frozenset(),
         State.NOT_DICOM: frozenset(),
+        State.CONTAINER: frozenset(),
         State.WITHDRAWN: frozenset(),
     }
 )

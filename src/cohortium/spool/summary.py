@@ -14,6 +14,8 @@ from cohortium.values import State
 
 __all__ = ["Aside", "FindingCount", "Summary", "arrived", "summarise"]
 
+SELDOM = (State.CONTAINER, State.WITHDRAWN)  # told where there is one
+
 
 @dataclass(frozen=True, slots=True)
 class Aside:
@@ -64,7 +66,7 @@ def arrived(connection: Connection) -> tuple[int, int]:
 
 def summarise(connection: Connection, seconds: float, before: tuple[int, int]) -> Summary:
     """The account of the whole spool, whichever run brought what; `before` is what had arrived when this one began."""
-    states = {state.value: 0 for state in State if state is not State.WITHDRAWN}  # which is told where there is one
+    states = {state.value: 0 for state in State if state not in SELDOM}
     quarantined: dict[str, int] = {}
     files = size = 0
     counts = (

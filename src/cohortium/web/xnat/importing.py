@@ -22,13 +22,13 @@ from cohortium.dicom import filemeta, meta
 from cohortium.errors import Malformed, Refused
 from cohortium.find import places
 from cohortium.govern.roles import May
+from cohortium.spool import Scratch
 from cohortium.store import now
 from cohortium.store.schema import session
 from cohortium.web import uploads
 from cohortium.web.auth import reading, record, user
 from cohortium.web.errors import BadRequest
-from cohortium.web.scratch import Scratch
-from cohortium.web.xnat import unpacking
+from cohortium.wire import packages
 from cohortium.wire.multipart import media_type
 
 __all__ = ["address_of", "demand_plain", "demand_project", "folder", "stamp", "take", "waiting_at", "wish_of"]
@@ -163,14 +163,14 @@ class _Images:
         self._left_out: set[int] = set()
 
     def __iter__(self) -> Iterator[bytes]:
-        files = enumerate(unpacking.files(self._package, self._limit))
+        files = enumerate(packages.files(self._package, self._limit))
         return (content for number, content in files if number not in self._left_out)
 
     def survey(self) -> int:
         """How many files are left out; `Malformed` unless all others are images of one session."""
         studies: set[tuple[str, str]] = set()
         others = []
-        for number, content in enumerate(unpacking.files(self._package, self._limit)):
+        for number, content in enumerate(packages.files(self._package, self._limit)):
             try:
                 made = meta.describe(content, digest="")
             except Malformed:

@@ -19,11 +19,12 @@ from cohortium.archive import Archive, Destination, Kind, incoming, resources
 from cohortium.archive.typed import demand_label
 from cohortium.errors import Refused
 from cohortium.find.places import Node
+from cohortium.spool import Scratch
 from cohortium.web import uploads
 from cohortium.web.auth import reading, record, user
 from cohortium.web.errors import BadRequest
-from cohortium.web.scratch import Scratch
-from cohortium.web.xnat import nodes, unpacking
+from cohortium.web.xnat import nodes
+from cohortium.wire import packages
 from cohortium.wire.multipart import media_type
 
 __all__ = ["make", "remove", "remove_file", "upload"]
@@ -96,7 +97,7 @@ def _take(request: Request, at: Node, resource: str, file: str, body: Scratch) -
 def _files(request: Request, file: str, body: Scratch) -> Iterator[tuple[str, bytes]]:
     limit = request.app.state.config.limits.file_megabytes * 1_000_000
     if request.query_params.get("extract") in TRUE:
-        for name, content in unpacking.named(body, limit):
+        for name, content in packages.named(body, limit):
             yield name.removeprefix("./"), content
         return
     body.seek(0)

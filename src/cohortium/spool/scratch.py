@@ -15,12 +15,12 @@ from cohortium import sealed
 from cohortium.errors import Malformed
 from cohortium.store.room import room
 from cohortium.wire.multipart import TooLarge
+from cohortium.wire.packages import AT_ONCE
 
 __all__ = ["Scratch"]
 
 CHUNK = sealed.CHUNK
 LARGEST = 1 << 36  # bytes of a body
-AT_ONCE = 1 << 26  # bytes that one read may ask for: what a body says of its own parts is not believed
 
 
 class Scratch(io.RawIOBase):

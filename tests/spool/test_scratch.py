@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cohortium.errors import Unavailable
-from cohortium.web.scratch import CHUNK, Scratch
+from cohortium.spool.scratch import CHUNK, Scratch
 
 
 def test_what_was_taken_is_read_again_anywhere(tmp_path: Path) -> None:
