@@ -89,20 +89,20 @@ def read_private(path: Path, what: str) -> str:
     return text
 
 
-def write_once(path: Path, text: str, what: str) -> None:
+def write_once(path: Path, content: str | bytes, what: str) -> None:
     """Write a file with mode 0600, durable and whole or not at all, that replaces none."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_once(path, text)
+        _write_once(path, content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise Unavailable(f"no {what} could be made at {path}: {error.strerror}") from None
 
 
-def _write_once(path: Path, text: str) -> None:
+def _write_once(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.link(part, path)  # unlike a rename, this never replaces what is there

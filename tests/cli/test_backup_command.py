@@ -4,46 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 import portal_site
-from cohortium import cli, config
+from called import Run, called
+from cohortium import config
 from cohortium.store import open_store, schema
-
-Run = Callable[..., "Said"]
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command said, and how it ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 @pytest.fixture
 def cohortium(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """The command in this process: it is called often here, and to import it takes its time."""
-
-    def run(*arguments: str, cwd: Path) -> Said:
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["cohortium", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code
-        assert code is None or isinstance(code, int)
-        return Said(code or 0, *capsys.readouterr())
-
-    before = os.umask(0o077)  # which the command sets for good
-    yield run
-    os.umask(before)
+    """The command in this process."""
+    yield from called(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from cohortium.cli import (
     dataset,
     deidentify,
     demo,
+    envelope,
     files,
     gateway,
     people,
@@ -116,6 +117,8 @@ project_commands = _group(help="Who may do what in a project.")
 archive_commands = _group(help="The archive, looked after.")
 dataset_commands = _group(help="Dataset versions: frozen, listed, compared, cited.")
 protocol_commands = _group(help="Protocols, looked at.")
+key_commands = _group(help="The site's key, in an envelope for a safe and out of it.")
+table_commands = _group(help="The table of correspondence, in an envelope for a safe and out of it.")
 subject_commands = _group(help="From patients to subjects: secrets, lookup lists, and who is in a project.")
 
 app.command()(demo.demo)
@@ -133,6 +136,13 @@ gateway_commands.command("drain")(gateway.drain)
 app.command()(serve.serve)
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.add_typer(key_commands, name="key")
+key_commands.command("identity")(envelope.identity)
+key_commands.command("export")(envelope.export_key)
+key_commands.command("import")(envelope.import_key)
+app.add_typer(table_commands, name="table")
+table_commands.command("export")(envelope.export_table)
+table_commands.command("import")(envelope.import_table)
 app.command()(worker.worker)
 app.add_typer(archive_commands, name="archive")
 archive_commands.command("reindex")(archive.reindex)

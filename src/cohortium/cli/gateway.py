@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,9 @@ from cohortium import config
 from cohortium.cli import hint
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 from cohortium.errors import Unavailable
+
+if TYPE_CHECKING:
+    from cohortium.gateway.logs import LogFile
 
 __all__ = ["drain", "once", "run", "status"]
 
@@ -30,19 +34,19 @@ def run(
         bool, typer.Option("--behind-proxy", help="A proxy in front of the portal's address does TLS.")
     ] = False,
 ) -> None:
-    """Receive, de-identify, check and hand on, until SIGTERM or Ctrl-C ends it after the step at hand."""
+    """Receive, de-identify, check and hand on, until SIGTERM or Ctrl-C ends it; a second one ends it at once."""
     settings = config.load(file)
 
     from cohortium.cli.serve import in_a_thread
     from cohortium.cli.worker import beside
+    from cohortium.gateway.logs import logged
     from cohortium.gateway.service import serve
     from cohortium.store import open_store
 
     open_store(settings).dispose()  # whatever is wrong with it is told here, once
     stop = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stop.set())
-    with ExitStack() as beside_it:
+    with logged(settings.gateway, file.parent) as log, ExitStack() as beside_it:
+        _listen_to_signals(stop, log)
         if portal:
             address = beside_it.enter_context(in_a_thread(settings, behind_proxy))
             beside_it.enter_context(beside(settings))
@@ -50,6 +54,19 @@ def run(
         typer.echo("The gateway is at work (Ctrl-C ends it).")
         sys.stdout.flush()
         serve(settings, stop)
+
+
+def _listen_to_signals(stop: threading.Event, log: LogFile | None) -> None:
+    """The first that asks for the end is heard; the second ends the process, as `kill -9` would."""
+
+    def end(*_: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        stop.set()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end)
+    signal.signal(signal.SIGHUP, lambda *_: log.reopen() if log else None)
 
 
 def once(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
@@ -80,24 +97,48 @@ def status(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(asdict(state), indent=2))
     else:
         terminal.show(*terminal.gateway(state))
-    raise typer.Exit(0 if state.is_at_work and not state.trouble else 1)
+    if not state.is_at_work:
+        raise Unavailable("no gateway is at work on this data root")
+    raise typer.Exit(1 if state.trouble else 0)
 
 
 def drain(file: ConfigFile = DEFAULT) -> None:
-    """Let the gateway take nothing more in, send on all that can go, and end; wait until it has."""
+    """Let the gateway take nothing more in, send on all that can go, and end; Ctrl-C lets it go on as before."""
     settings = config.load(file)
 
-    from cohortium.cli import terminal
-    from cohortium.gateway.pulse import ask_to_drain
+    from cohortium.gateway.pulse import ask_to_drain, take_back
     from cohortium.gateway.state import state_of
 
-    state = state_of(settings)
-    if not state.is_at_work:
+    if not state_of(settings).is_at_work:
         raise Unavailable("no gateway is at work on this data root")
     ask_to_drain(settings.site.data)
-    total = state.on_their_way
+    try:
+        left = _until_ended(settings)
+    except KeyboardInterrupt:
+        take_back(settings.site.data)
+        raise
+    if left:
+        raise Unavailable(f"the gateway ended before it was drained; {left} items are on their way")
+
+
+def _until_ended(settings: config.Config) -> int:
+    """Wait until the gateway has ended, and tell what keeps it from that; returns how many items it leaves."""
+    from cohortium.cli import terminal
+    from cohortium.gateway.pulse import is_asked_to_drain
+    from cohortium.gateway.state import state_of
+
+    told: Mapping[str, str] = {}
+    total = 0
     with terminal.progress() as progress:
-        while state.is_at_work:
+        while True:
+            is_asked = is_asked_to_drain(settings.site.data)  # before the look, for the wish goes last
+            state = state_of(settings)
+            if not state.is_at_work:
+                return state.on_their_way
+            if not is_asked:
+                raise Unavailable("the gateway was started anew, or somebody took the wish back; it is not drained")
+            for what, why in state.trouble.items() - told.items():
+                typer.echo(f"{what}: {why}", err=True)
+            told, total = state.trouble, max(total, state.on_their_way)
             progress("drain", total - state.on_their_way, total)
             time.sleep(LOOK)
-            state = state_of(settings)

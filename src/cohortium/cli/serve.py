@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["in_a_thread", "serve"]
 
+PATIENCE = 5  # seconds that a request may still take when the gateway ends
+
 
 def serve(
     file: ConfigFile = DEFAULT,
@@ -84,7 +86,9 @@ def in_a_thread(settings: Config, behind_proxy: bool) -> Iterator[str]:
     with listen(host, port) as listener:
         port = listener.getsockname()[1]
         settings = replace(settings, serve=replace(settings.serve, port=port))
-        server = uvicorn.Server(planned(settings, workers=1))
+        plan = planned(settings, workers=1)
+        plan.timeout_graceful_shutdown = PATIENCE
+        server = uvicorn.Server(plan)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="portal")
         thread.start()
         try:

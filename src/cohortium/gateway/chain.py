@@ -82,12 +82,8 @@ class Chain:
         return len(waiting)
 
     def deposit(self, destination: str, sender: Sender) -> int:
-        """Hand over what waits for the destination; returns how much it was."""
-        total, done = self._spool.count(State.OUTBOX), 0
-        while number := self._outbox.deliver(destination, sender):
-            done += number
-            self._progress("deposit", done, max(done, total))
-        return done
+        """Hand over the next items that wait for the destination; returns how many, 0 where none is due."""
+        return self._outbox.deliver(destination, sender)
 
     def _word(self, pipeline: str) -> tuple[str, str]:
         line = self.lines.by_name[pipeline]

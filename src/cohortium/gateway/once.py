@@ -9,12 +9,14 @@ from cohortium import keys
 from cohortium.acquire import folder
 from cohortium.archive import Archive, storage_of
 from cohortium.config import Config, Watched
+from cohortium.deposit import Sender
 from cohortium.errors import Unavailable
 from cohortium.gateway.chain import Chain, Progress
 from cohortium.gateway.ways import senders
 from cohortium.spool import Came, Spool, Summary, arrived, summarise
 from cohortium.store import open_store
 from cohortium.store.room import room
+from cohortium.values import State
 
 __all__ = ["run"]
 
@@ -39,7 +41,7 @@ def run(config: Config, progress: Progress) -> Summary:
             chain.check(lambda *_: True)
             for name, sender in senders(config, archive).items():
                 with suppress(Unavailable):
-                    chain.deposit(name, sender)
+                    _deposit(chain, name, sender, spool.count(State.OUTBOX), progress)
             with spool.reading() as connection:
                 return summarise(connection, perf_counter() - started, before)
 
@@ -54,3 +56,11 @@ def _acquire(config: Config, chain: Chain, spool: Spool, progress: Progress) -> 
         for _ in folder.acquire(each.path, spool, came, limit):
             done += 1
             progress("acquire", done, total)
+
+
+def _deposit(chain: Chain, destination: str, sender: Sender, total: int, progress: Progress) -> None:
+    """Hand over all that is due at the destination."""
+    done = 0
+    while number := chain.deposit(destination, sender):
+        done += number
+        progress("deposit", done, max(done, total))

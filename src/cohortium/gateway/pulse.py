@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from time import monotonic
 
 from cohortium.store import now
 
-__all__ = ["Health", "Pulse", "ask_to_drain", "health"]
+__all__ = ["Health", "Pulse", "ask_to_drain", "health", "is_asked_to_drain", "take_back"]
 
 BEAT, DRAIN = "gateway.json", "gateway.drain"
+SELDOM = 1.0  # seconds between two beats at least
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +34,17 @@ class Pulse:
     """Of the one gateway that is at work on this data root."""
 
     def __init__(self, data: Path) -> None:
-        self._file, self._drain = data / BEAT, data / DRAIN
+        self._data, self._file = data, data / BEAT
         self._started = now()
+        self._next = 0.0
         self._trouble: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def beat(self) -> None:
-        """Say that it is alive."""
+        """Say that it is alive, unless that was said a moment ago."""
+        if monotonic() < self._next:
+            return
+        self._next = monotonic() + SELDOM
         with self._lock:
             told = Health(os.getpid(), self._started, now(), dict(self._trouble))
             part = self._file.with_suffix(".part")
@@ -45,20 +54,21 @@ class Pulse:
     def trouble(self, what: str, why: str) -> None:
         """Say that a part cannot do its work."""
         with self._lock:
+            before = self._trouble.get(what)
             self._trouble[what] = why
+        if why != before:
+            log.error("%s: %s", what, why)
 
     def well(self, what: str) -> None:
         """Say that a part can."""
         with self._lock:
-            self._trouble.pop(what, None)
+            before = self._trouble.pop(what, None)
+        if before is not None:
+            log.info("%s: well again", what)
 
     def is_draining(self) -> bool:
         """Whether it is to take nothing more in, send what it has, and stop."""
-        return self._drain.exists()
-
-    def drained(self) -> None:
-        """Say that it did."""
-        self._drain.unlink(missing_ok=True)
+        return is_asked_to_drain(self._data)
 
 
 def health(data: Path) -> Health | None:
@@ -72,3 +82,13 @@ def health(data: Path) -> Health | None:
 def ask_to_drain(data: Path) -> None:
     """Let the gateway take nothing more in, send what it has, and stop."""
     (data / DRAIN).touch(mode=0o600)
+
+
+def is_asked_to_drain(data: Path) -> bool:
+    """Whether somebody asked for that, and neither took it back nor had it done."""
+    return (data / DRAIN).exists()
+
+
+def take_back(data: Path) -> None:
+    """Let the gateway go on as before, or be done with it."""
+    (data / DRAIN).unlink(missing_ok=True)

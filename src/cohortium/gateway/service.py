@@ -7,8 +7,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from shutil import disk_usage
 from time import monotonic
 
 from cohortium import keys
@@ -19,9 +21,10 @@ from cohortium.config import Config, Watched
 from cohortium.deposit import Sender
 from cohortium.errors import CohortiumError, Unavailable
 from cohortium.gateway.chain import Chain
-from cohortium.gateway.pulse import Pulse
+from cohortium.gateway.pulse import Pulse, take_back
 from cohortium.gateway.quiet import Quiet
 from cohortium.gateway.ways import opened, senders
+from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
 from cohortium.store import open_store
 from cohortium.store.room import room
@@ -32,99 +35,124 @@ __all__ = ["serve"]
 PAUSE = 0.5  # seconds between two looks where nothing waits
 LOOKS = 60.0  # seconds between two looks for who withdrew
 SCANS = 10.0  # a folder is looked through at most every so many seconds, and a tenth of the time
+CHAIN = "the chain"
 
 log = logging.getLogger(__name__)
 
 
+class _Stopped(Exception):
+    """The gateway is to end: what was done of a step is kept, the rest waits."""
+
+
 def serve(config: Config, stop: threading.Event) -> None:
-    """Run the gateway until `stop` is set, or it is drained."""
+    """Run the gateway until `stop` is set, or it is drained; a fault of ours in any part is raised when all have ended.
+
+    A wish to drain that is older than this gateway is taken back.
+    """
     key = keys.load(config.site.key, config.site.data)
+    is_drained = False
     with room(), ExitStack() as open_ones:
         engine = open_store(config)
         archive = Archive(engine, storage_of(config), key)
         spool = open_ones.enter_context(Spool(engine, config.site.data / "spool", key))
-        chain = Chain(config, key, spool, archive, lambda *_: None)
-        gateway = _Gateway(config, spool, chain, stop)
-        open_ones.callback(gateway.join)
-        for name, sender in senders(config, archive).items():
+        take_back(config.site.data)
+        gateway = _Gateway(config, key, spool, archive, stop)
+        destinations = senders(config, archive)
+        for sender in destinations.values():
+            open_ones.callback(sender.close)
+        open_ones.enter_context(gateway)
+        log.info("at work: %d sources, %d pipelines", len(gateway.lines.sources), len(config.pipelines))
+        for name, sender in destinations.items():
             gateway.keep(f"destination {name}", partial(gateway.send, name, sender))
-        with ExitStack() as sources:
-            for name, source in chain.lines.sources.items():
-                came = Came(name, chain.lines.first_of(name))
-                if isinstance(source, Watched):
-                    gateway.keep(f"source {name}", partial(gateway.watch, source, came))
-                else:
-                    intake = Intake(spool, came, gateway.limit, gateway.reserve)
-                    sources.enter_context(opened(source, config, intake))
-            gateway.pulse.beat()
-            while not (stop.is_set() or gateway.pulse.is_draining()):
-                gateway.work()
-        gateway.drain()
+        for name, source in gateway.lines.sources.items():
+            if isinstance(source, Watched):
+                gateway.keep(f"source {name}", partial(gateway.watch, source, gateway.came(name)))
+        while not (stop.is_set() or is_drained):
+            with ExitStack() as sources:
+                for name, source in gateway.lines.sources.items():
+                    if not isinstance(source, Watched):
+                        intake = Intake(spool, gateway.came(name), gateway.limit, gateway.reserve)
+                        sources.enter_context(opened(source, config, intake))
+                while not (stop.is_set() or gateway.pulse.is_draining()):
+                    gateway.work()
+            is_drained = gateway.is_drained()
+    if is_drained:
+        take_back(config.site.data)  # when all has ended: who asked looks for that first
+    log.info("ended")
 
 
 class _Gateway:
-    """The threads of one run."""
+    """The parts of one run, each in a thread; a context manager that ends them all."""
 
-    def __init__(self, config: Config, spool: Spool, chain: Chain, stop: threading.Event) -> None:
+    def __init__(self, config: Config, key: SiteKey, spool: Spool, archive: Archive, stop: threading.Event) -> None:
         self.limit = config.limits.file_megabytes * 1_000_000
         self.reserve = config.limits.free_megabytes * 1_000_000
         self.pulse = Pulse(config.site.data)
+        self._data = config.site.data
         self._spool = spool
-        self._chain = chain
+        self._chain = Chain(config, key, spool, archive, self._went_on)
+        self.lines = self._chain.lines
         self._stop = stop
         self._quiet = Quiet(config.gateway.quiet_seconds, spool.arrived_of)
         self._look_again = 0.0
-        self._threads: list[threading.Thread] = []
+        self._pool = ThreadPoolExecutor(len(config.destinations) + len(self.lines.sources) + 1)
+        self._parts: list[Future[None]] = []
+
+    def __enter__(self) -> _Gateway:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End every part after the step that it is at, and raise what ended one of them before its time."""
+        self._stop.set()
+        self._pool.shutdown()
+        for part in self._parts:
+            part.result()
+
+    def came(self, source: str) -> Came:
+        """How what comes by the source is accounted for."""
+        return Came(source, self.lines.first_of(source))
 
     def keep(self, what: str, step: Callable[[], float]) -> None:
         """Repeat a step in a thread of its own; it says after how many seconds."""
 
         def loop() -> None:
-            wait = 0.0
+            threading.current_thread().name, wait = what, 0.0
             try:
                 while not self._stop.wait(wait):
                     wait = self._kept(what, step)
             finally:
                 self._stop.set()  # a fault of ours must not leave a gateway that looks well and does half its work
 
-        thread = threading.Thread(target=loop, name=what)
-        self._threads.append(thread)
-        thread.start()
+        self._parts.append(self._pool.submit(loop))
 
     def send(self, destination: str, sender: Sender) -> float:
-        """Hand over what is due at the destination."""
+        """Hand over the next that is due at the destination."""
         return 0.0 if self._chain.deposit(destination, sender) else PAUSE
 
     def watch(self, source: Watched, came: Came) -> float:
-        """Look through the folder."""
+        """Look through the folder, unless the gateway is to take in nothing more."""
         started = monotonic()
-        for _ in folder.acquire(source.path, self._spool, came, self.limit, source.settle_seconds):
-            if self._stop.is_set() or self.pulse.is_draining():
-                break
+        if not self.pulse.is_draining():
+            Intake(self._spool, came, self.limit, self.reserve).demand_room()
+            for _ in folder.acquire(source.path, self._spool, came, self.limit, source.settle_seconds):
+                if self._stop.is_set() or self.pulse.is_draining():
+                    break
         return max(SCANS, 10 * (monotonic() - started))
 
     def work(self) -> None:
         """Do what waits between coming and going."""
-        done = self._kept("the chain", self._between)
+        wait = self._kept(CHAIN, self._between)
+        self._look_at_disk()
         self.pulse.beat()
-        if done:
-            self._stop.wait(done)
+        self._stop.wait(wait)
 
-    def drain(self) -> None:
-        """Where that was asked for: send on all that can go on, and then stop."""
+    def is_drained(self) -> bool:
+        """Send on all that can go on, and say whether nothing is left; not where somebody takes the wish back."""
         while self.pulse.is_draining() and not self._stop.is_set():
-            self._kept("the chain", self._between)
-            self.pulse.beat()
+            self.work()
             if not any(self._spool.count(state) for state in (State.RECEIVED, State.DEIDENTIFIED, State.OUTBOX)):
-                self.pulse.drained()
-                break
-            self._stop.wait(PAUSE)
-
-    def join(self) -> None:
-        """End every thread after the step that it is at."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+                return True
+        return False
 
     def _between(self) -> float:
         number = self._spool.list_accepted()
@@ -136,17 +164,34 @@ class _Gateway:
         number += self._chain.check(ready)
         return 0.0 if number else PAUSE
 
+    def _look_at_disk(self) -> None:
+        if disk_usage(self._data).free < self.reserve:
+            self.pulse.trouble("disk", "less is free than limits.free_megabytes; nothing more is taken in")
+        else:
+            self.pulse.well("disk")
+
+    def _went_on(self, *_: object) -> None:
+        """The chain's progress: however much waits, the gateway shows that it lives, and ends when it is told to."""
+        self.pulse.well(CHAIN)
+        self.pulse.beat()
+        if self._stop.is_set():
+            raise _Stopped
+
     def _kept(self, what: str, step: Callable[[], float]) -> float:
         """What the step says; where it failed, told, and after a while."""
         try:
             with room():
                 wait = step()
             self.pulse.well(what)
+        except _Stopped:
+            return 0.0
         except Unavailable as error:
             self.pulse.trouble(what, str(error))
             return 5 * PAUSE
         except CohortiumError as error:
-            log.error("%s: %s", what, error)
             self.pulse.trouble(what, str(error))
             return 60 * PAUSE
+        except Exception as error:
+            log.critical("%s: ended by a defect (%s), and the gateway with it", what, type(error).__name__)
+            raise
         return wait
