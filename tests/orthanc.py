@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -23,8 +24,8 @@ def available() -> bool:
 
 
 @contextmanager
-def orthanc(folder: Path) -> Iterator[str]:
-    """The address of its DICOMweb service, until the block ends."""
+def orthanc(folder: Path, **more: Any) -> Iterator[str]:
+    """The address of its DICOMweb service, until the block ends; `more` are settings of its own."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     settings = {
@@ -37,6 +38,7 @@ def orthanc(folder: Path) -> Iterator[str]:
         "TcpNoDelay": True,
         "Plugins": [str(PLUGIN)],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False, "Host": f"127.0.0.1:{port}"},
+        **more,
     }
     file = folder / "orthanc.json"
     file.write_text(json.dumps(settings), "utf-8")

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 
-from cohortium.deposit.parcels import Parcel
+from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
 from cohortium.errors import Refused, Unavailable
 from cohortium.sealed import sync_folder
 from cohortium.values import Instance
+from cohortium.wire.names import instance_path
 
 __all__ = ["Folder", "place"]
 
+NO_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)  # what the file system cannot call anything
 
-def place(instance: Instance) -> Path:
-    """Where the instance lies below the destination; pseudonyms and UIDs alone."""
-    names = (
-        instance.PatientID,
-        instance.StudyInstanceUID,
-        instance.SeriesInstanceUID,
-        f"{instance.SOPInstanceUID}.dcm",
+
+def place(instance: Instance) -> str:
+    """Where the instance lies below the destination: pseudonyms and UIDs alone, safe on every file system."""
+    return instance_path(
+        instance.PatientID, instance.StudyInstanceUID, instance.SeriesInstanceUID, instance.SOPInstanceUID
     )
-    if any(name.startswith(".") or set(name) & set('/\\:*?"<>|\0') or not name for name in names):
-        raise Refused("its pseudonym or a UID cannot be the name of a folder")
-    return Path(*names)
 
 
 class Folder:
@@ -33,14 +31,15 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._device: int | None = None
 
-    def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[str | Refused]:  # noqa: ARG002
+    def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:  # noqa: ARG002
         """See `Sender`."""
-        if not self._root.is_dir():
-            raise Unavailable("the destination's folder is not there; mount it, or make it")
         try:
+            self._demand_there()
             answers = [self._lay(each) for each in parcels]
-            for folder in {(self._root / place(each.instance)).parent for each in parcels}:
+            laid = (each for each, answer in zip(parcels, answers, strict=True) if isinstance(answer, Confirmed))
+            for folder in {above for each in laid for above in self._folders(each)}:
                 sync_folder(folder)
         except OSError as error:
             raise Unavailable(f"the destination's folder cannot be written: {error.strerror}") from None
@@ -49,16 +48,51 @@ class Folder:
     def close(self) -> None:
         """See `Sender`."""
 
-    def _lay(self, parcel: Parcel) -> str | Refused:
-        path = self._root / place(parcel.instance)
-        if path.exists():
-            there = sha256(path.read_bytes()).hexdigest()
-            return there if there == parcel.instance.digest else Refused("other bytes lie there under its UID")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
+    def _demand_there(self) -> None:
+        """A share that went away leaves an empty folder of this machine's own disk, in which nothing is to land."""
+        if not self._root.is_dir():
+            raise Unavailable("the destination's folder is not there; mount it, or make it")
+        device = self._root.stat().st_dev
+        if device != (self._device or device):
+            raise Unavailable("the destination's folder lies on another disk than before; mount it again, or restart")
+        self._device = device
+
+    def _folders(self, parcel: Parcel) -> list[Path]:
+        """The root and those below it in which the instance lies: the names of all are to be durable."""
+        above = (self._root / place(parcel.instance)).parents
+        return [each for each in above if each.is_relative_to(self._root)]
+
+    def _lay(self, parcel: Parcel) -> Answer:
+        path, wanted = self._root / place(parcel.instance), parcel.instance.digest
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _write(path, parcel)
+            elif _digest(path) != wanted:
+                return Refused("other bytes lie there under its UID")
+        except OSError as error:
+            if error.errno in NO_NAME:
+                return Refused("its pseudonym or a UID is too long to be the name of a folder there")
+            raise
+        return Confirmed(wanted, How.READ_BACK)
+
+
+def _write(path: Path, parcel: Parcel) -> None:
+    """Under another name until it is durable and reads back as it was."""
+    part = path.with_name(f".{path.name}.part")
+    try:
         with part.open("wb") as file:
             file.write(parcel.content())
             file.flush()
             os.fsync(file.fileno())
+        if _digest(part) != parcel.instance.digest:
+            raise Unavailable("what was written to the destination's folder reads back otherwise; look at its disk")
         part.replace(path)
-        return parcel.instance.digest
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

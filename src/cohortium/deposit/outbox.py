@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 
-from cohortium.deposit.parcels import Parcel, Sender
+from cohortium.deposit.parcels import Answer, Confirmed, Parcel, Sender
 from cohortium.errors import Corrupt, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.prove import receipts
@@ -35,27 +35,52 @@ class Outbox:
     def deliver(self, destination: str, sender: Sender) -> int:
         """Hand over the next items that wait for the destination; returns how many, 0 where none is due.
 
-        What it refuses is set aside; `Unavailable`, and all of it waits, where it can take nothing now.
+        What it refuses is set aside. `Unavailable` where it can take nothing now: all of it waits, longer each time.
         """
         waiting = self._spool.due(destination, BATCH)
         for pipeline, group in groupby(waiting, key=lambda item: item.pipeline):
-            items = list(group)
             try:
-                self._hand_over(destination, sender, pipeline, items)
+                self._hand_over(destination, sender, pipeline, list(group))
             except Unavailable as error:
-                self._spool.postpone(items, destination, str(error))
+                self._spool.pause(destination, str(error))
                 raise
         return len(waiting)
 
     def _hand_over(self, destination: str, sender: Sender, pipeline: str, items: list[Item]) -> None:
         project, protocol = self._word(pipeline)
-        answers = sender.send(project, [self._parcel(item, project, protocol) for item in items])
+        try:
+            answers = sender.send(project, [self._parcel(item, project, protocol) for item in items])
+        except Corrupt:
+            if not self._set_damaged_aside(destination, items):
+                raise
+            return  # the others are still due
         with self._spool.together():
             for item, answer in zip(items, answers, strict=True):
-                if isinstance(answer, Refused):
-                    self._spool.give_up(item, destination, SetAside(Reason.REFUSED, str(answer)))
-                else:
-                    self._spool.confirm(item, destination, answer)
+                self._note(item, destination, answer)
+        late = [answer for answer in answers if isinstance(answer, Unavailable)]
+        if len(late) == len(answers):
+            raise late[0]
+        self._spool.resume(destination)
+
+    def _note(self, item: Item, destination: str, answer: Answer) -> None:
+        match answer:
+            case Confirmed():
+                self._spool.confirm(item, destination, str(answer))
+            case Refused():
+                self._spool.give_up(item, destination, SetAside(Reason.REFUSED, str(answer)))
+            case Unavailable():
+                self._spool.postpone(item, destination, str(answer))
+
+    def _set_damaged_aside(self, destination: str, items: list[Item]) -> int:
+        """Set aside what cannot be read from the spool, for which the others must not wait; returns how many."""
+        count = 0
+        for item in items:
+            try:
+                self._spool.outgoing(item)
+            except Corrupt as error:
+                self._spool.give_up(item, destination, SetAside(Reason.DAMAGED, str(error)))
+                count += 1
+        return count
 
     def _parcel(self, item: Item, project: str, protocol: str) -> Parcel:
         if item.instance is None:

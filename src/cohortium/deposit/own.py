@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cohortium.archive import Archive, Offer
-from cohortium.deposit.parcels import Parcel
+from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
 from cohortium.errors import Refused
 
 __all__ = ["OwnArchive"]
@@ -18,11 +18,11 @@ class OwnArchive:
         self._archive = archive
         self._who = f"site {site}"
 
-    def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[str | Refused]:
+    def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:
         """See `Sender`."""
         offers = (Offer(each.content(), each.receipt) for each in parcels)
         answers = self._archive.admit_all(offers, project, who=self._who)
-        return [answer if isinstance(answer, Refused) else answer.digest for answer in answers]
+        return [each if isinstance(each, Refused) else Confirmed(each.digest, How.STATED) for each in answers]
 
     def close(self) -> None:
         """See `Sender`."""

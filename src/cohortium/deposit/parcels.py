@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, TypeAlias
 
-from cohortium.errors import Refused
+from cohortium.errors import Refused, Unavailable
 from cohortium.values import Instance, Receipt
 
-__all__ = ["Parcel", "Sender"]
+__all__ = ["Answer", "Confirmed", "How", "Parcel", "Sender"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,39 @@ class Parcel:
     receipt: Receipt
 
 
+class How(StrEnum):
+    """What shows that an instance is there, from the strongest to the weakest."""
+
+    READ_BACK = "read back, same digest"
+    STATED = "digest stated by the receiver"
+    ELEMENTS = "read back, same data elements"  # in other bytes: the receiver wrote the file anew
+    FOUND = "status of success, found by a query"
+    STATUS = "status of success"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The destination has the instance of this digest."""
+
+    digest: str
+    how: How
+
+    def __str__(self) -> str:
+        return f"{self.digest} {self.how}"
+
+
+Answer: TypeAlias = Confirmed | Refused | Unavailable
+"""`Unavailable`: this one could not be taken now, and others could."""
+
+
 class Sender(Protocol):
     """One destination. It may be used by one thread at a time."""
 
-    def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[str | Refused]:
-        """Hand the parcels over; one answer each, in order: what confirms that their digest is there, or why not.
+    def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:
+        """Hand the parcels over; one answer each, in order.
 
-        `Unavailable` where the destination cannot take anything now: nothing is lost, all of it is sent again later,
-        and what it had taken already it must not take twice.
+        Raises `Unavailable` where the destination can take nothing now: nothing is lost, all of it is sent again
+        later, and what it had taken already it must not take twice.
         """
         ...
 

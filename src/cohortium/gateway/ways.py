@@ -9,9 +9,9 @@ from typing import Any
 from cohortium.acquire.intake import Intake
 from cohortium.acquire.receiver import Receiver
 from cohortium.archive import Archive
-from cohortium.config import ARCHIVE, Config, Laid, Source
+from cohortium.config import ARCHIVE, Config, Laid, Scp, SftpServer, Source, Stow
 from cohortium.config import Receiver as ReceiverSettings
-from cohortium.deposit import Folder, OwnArchive, Sender
+from cohortium.deposit import Folder, OwnArchive, Scu, Sender, Sftp, StowRs
 
 __all__ = ["opened", "senders"]
 
@@ -20,6 +20,9 @@ INTO: Mapping[type, Callable[[Any, Config, Intake], AbstractContextManager[objec
 }
 OUT: Mapping[type, Callable[[Any, Config], Sender]] = {
     Laid: lambda way, _: Folder(way.path),
+    Scp: lambda way, config: Scu(way, config.file.parent),
+    SftpServer: lambda way, config: Sftp(way, config.file.parent),
+    Stow: lambda way, config: StowRs(way, config.file.parent),
 }
 
 

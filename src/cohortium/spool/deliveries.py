@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, insert, or_, select, update
 
 from cohortium.spool import items
 from cohortium.spool.items import Item
-from cohortium.store import now
+from cohortium.store import insert_once, now
 from cohortium.store.schema import delivery, item
+from cohortium.store.schema import pause as pause_
 from cohortium.values import State
 
-__all__ = ["Backlog", "Delivery", "address", "backlogs", "confirm", "due", "forget", "is_done", "postpone", "refuse"]
+__all__ = [
+    "Backlog",
+    "Delivery",
+    "address",
+    "backlogs",
+    "confirm",
+    "due",
+    "forget",
+    "is_done",
+    "is_paused",
+    "pause",
+    "postpone",
+    "refuse",
+    "resume",
+]
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)  # before a try after a failure; doubles
 
@@ -49,12 +64,16 @@ def address(connection: Connection, found: Item, destinations: Collection[str]) 
 
 
 def due(connection: Connection, destination: str, limit: int) -> list[Item]:
-    """The next items to deliver there, in order of arrival: at most `limit`."""
+    """The next items to deliver there: at most `limit`, what was never tried first, each in order of arrival."""
     moment = datetime.now(UTC)
-    ripe = or_(delivery.c.due <= _text(moment), delivery.c.due > _text(moment + LONGEST_WAIT))  # the clock was set back
+    if connection.scalar(
+        select(pause_.c.destination).where(pause_.c.destination == destination, ~_ripe(pause_, moment))
+    ):
+        return []
+    ripe = _ripe(delivery, moment)
     here = delivery.c.destination == destination, delivery.c.state == Delivery.WAITING, ripe
     there = exists().where(item.c.id == delivery.c.item_id, item.c.state == State.OUTBOX)  # not set aside meanwhile
-    waiting = select(delivery.c.item_id).where(*here, there).order_by(delivery.c.number).limit(limit)
+    waiting = select(delivery.c.item_id).where(*here, there).order_by(delivery.c.due, delivery.c.number).limit(limit)
     return items.of_ids(connection, connection.scalars(waiting).all())
 
 
@@ -68,13 +87,30 @@ def refuse(connection: Connection, id: str, destination: str, why: str) -> None:
     _set(connection, id, destination, state=Delivery.REFUSED, detail=why)
 
 
-def postpone(connection: Connection, ids: Sequence[str], destination: str, why: str) -> None:
-    """The destination could not take the items now; each further try waits twice as long, up to an hour."""
-    here = delivery.c.destination == destination, delivery.c.item_id.in_(ids)
-    tries = connection.scalar(select(func.max(delivery.c.tries)).where(*here)) or 0
-    wait = min(FIRST_WAIT * 2 ** min(tries, 10), LONGEST_WAIT)
-    then = _text(datetime.now(UTC) + wait)
-    connection.execute(update(delivery).where(*here).values(tries=tries + 1, due=then, detail=why))
+def postpone(connection: Connection, id: str, destination: str, why: str) -> None:
+    """The destination could not take this item now; each further try waits twice as long, up to an hour."""
+    here = delivery.c.destination == destination, delivery.c.item_id == id
+    tries = connection.scalar(select(delivery.c.tries).where(*here)) or 0
+    connection.execute(update(delivery).where(*here).values(tries=tries + 1, due=_after(tries), detail=why))
+
+
+def pause(connection: Connection, destination: str, why: str) -> None:
+    """The destination could take nothing now; all that waits for it waits, each time twice as long, up to an hour."""
+    here = pause_.c.destination == destination
+    tries = connection.scalar(select(pause_.c.tries).where(here)) or 0
+    values = {"tries": tries + 1, "due": _after(tries), "detail": why}
+    if not insert_once(connection, pause_, {"destination": destination, **values}):
+        connection.execute(update(pause_).where(here).values(**values))
+
+
+def is_paused(connection: Connection, destination: str) -> bool:
+    """Whether the last try found that the destination could take nothing."""
+    return connection.scalar(select(pause_.c.tries).where(pause_.c.destination == destination)) is not None
+
+
+def resume(connection: Connection, destination: str) -> None:
+    """The destination takes again."""
+    connection.execute(delete(pause_).where(pause_.c.destination == destination))
 
 
 def is_done(connection: Connection, id: str) -> bool:
@@ -116,6 +152,15 @@ def _last_trouble(connection: Connection, destination: str) -> str:
 def _set(connection: Connection, id: str, destination: str, **values: str) -> None:
     here = delivery.c.item_id == id, delivery.c.destination == destination
     connection.execute(update(delivery).where(*here).values(**values))
+
+
+def _ripe(table: Table, moment: datetime) -> ColumnElement[bool]:
+    return or_(table.c.due <= _text(moment), table.c.due > _text(moment + LONGEST_WAIT))  # the clock was set back
+
+
+def _after(tries: int) -> str:
+    """When to try again after so many tries and one more."""
+    return _text(datetime.now(UTC) + min(FIRST_WAIT * 2 ** min(tries, 10), LONGEST_WAIT))
 
 
 def _text(moment: datetime) -> str:

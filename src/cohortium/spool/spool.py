@@ -277,10 +277,27 @@ class Spool:
 
         self._change(item.id, give_up)
 
-    def postpone(self, waiting: Collection[Item], destination: str, why: str) -> None:
-        """Note that the destination could not take the items now."""
+    def postpone(self, item: Item, destination: str, why: str) -> None:
+        """Note that the destination could not take the item now."""
+
+        def postpone(connection: Connection) -> State:
+            deliveries.postpone(connection, item.id, destination, why)
+            return items.state_of(connection, item.id)
+
+        self._change(item.id, postpone)
+
+    def pause(self, destination: str, why: str) -> None:
+        """Note that the destination can take nothing now."""
         with room(), self.engine.begin() as connection:
-            deliveries.postpone(connection, [item.id for item in waiting], destination, why)
+            deliveries.pause(connection, destination, why)
+
+    def resume(self, destination: str) -> None:
+        """Note that the destination takes again, if it did not."""
+        with self.reading() as connection:
+            if not deliveries.is_paused(connection, destination):
+                return
+        with room(), self.engine.begin() as connection:
+            deliveries.resume(connection, destination)
 
     def decide(self, asides: Collection[Item], decision: Decision) -> int:
         """Carry out what a person decided about items that were set aside, in any process; returns of how many.

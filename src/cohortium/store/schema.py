@@ -633,6 +633,15 @@ delivery = Table(
     Index(None, "destination", "state", "due", "number"),
 )
 
+pause = Table(
+    "pause",
+    metadata,
+    Column("destination", String(64), primary_key=True),  # that can take nothing now
+    Column("tries", Integer, nullable=False),
+    Column("due", String(32), nullable=False),  # not to be tried before
+    Column("detail", Text, nullable=False),
+)
+
 decision = Table(
     "decision",
     metadata,

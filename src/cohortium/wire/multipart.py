@@ -15,8 +15,9 @@ from email.parser import HeaderParser
 
 from cohortium.errors import Malformed
 
-__all__ = ["MediaType", "Part", "Reader", "TooLarge", "Writer", "media_type"]
+__all__ = ["RECEIPT", "MediaType", "Part", "Reader", "TooLarge", "Writer", "media_type"]
 
+RECEIPT = "Cohortium-Receipt"  # the header field of a part in which a site's receipt travels with its bytes
 HEAD = 1 << 14  # bytes of a part's header fields
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 
@@ -130,10 +131,11 @@ class Writer:
         self._boundary = secrets.token_hex(16)
         self.content_type = f'multipart/related; type="{part_type}"; boundary={self._boundary}'
 
-    def head(self, content_type: str, location: str = "") -> bytes:
-        """What stands before a part."""
+    def head(self, content_type: str, location: str = "", receipt: str = "") -> bytes:
+        """What stands before a part; `receipt` is a site's word for it."""
         place = f"\r\nContent-Location: {location}" if location else ""
-        return f"\r\n--{self._boundary}\r\nContent-Type: {content_type}{place}\r\n\r\n".encode("ascii")
+        word = f"\r\n{RECEIPT}: {receipt}" if receipt else ""
+        return f"\r\n--{self._boundary}\r\nContent-Type: {content_type}{place}{word}\r\n\r\n".encode("ascii")
 
     def end(self) -> bytes:
         """What stands behind the last part."""

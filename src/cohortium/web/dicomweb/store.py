@@ -25,6 +25,7 @@ from cohortium.web.auth import user
 from cohortium.web.dicomweb import scope
 from cohortium.web.dicomweb.negotiation import JSON, demand_json
 from cohortium.web.errors import BadRequest
+from cohortium.wire import private
 from cohortium.wire.multipart import Part, Reader, media_type
 
 __all__ = ["store"]
@@ -100,18 +101,19 @@ def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> N
             continue
         try:
             offers.append((part, Offer(part.content, _receipt(part))))
-        except Refused:
-            answer.failed.append(_failure(part, NOT_AUTHORIZED))
+        except Refused as refusal:
+            answer.failed.append(_refused(part, refusal))
     taken = (offer for _, offer in offers)
     found = scope.archive(request).admit_all(taken, answer.project, who=user(request).name, aside=True)
     for (part, _), one in zip(offers, found, strict=True):
         if isinstance(one, Refused):
-            answer.failed.append(_failure(part, NOT_AUTHORIZED))
+            answer.failed.append(_refused(part, one))
         else:
             answer.studies.add(one.StudyInstanceUID)
             uids = (one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID)
             place = scope.address(request, answer.project, *uids)
-            answer.stored.append(_reference(one) | {"00081190": {"vr": "UR", "Value": [place]}})
+            said = {"00081190": {"vr": "UR", "Value": [place]}}
+            answer.stored.append(_reference(one) | said | private.with_digest(one.digest))
 
 
 def _objection(part: Part, study: str) -> dict[str, Any] | None:
@@ -127,6 +129,10 @@ def _failure(part: Part, reason: int) -> dict[str, Any]:
     number = CANNOT_UNDERSTAND if described is None else reason
     said = {"00081197": {"vr": "US", "Value": [number]}}
     return said if described is None else _reference(described) | said
+
+
+def _refused(part: Part, refusal: Refused) -> dict[str, Any]:
+    return _failure(part, NOT_AUTHORIZED) | private.with_reason(str(refusal))
 
 
 def _described(part: Part) -> Instance | None:

@@ -1,0 +1,157 @@
+"""Files laid on a real server of SFTP, whose key is known or which is told nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cohortium.config import SftpServer
+from cohortium.deposit import Confirmed, How, Sftp
+from cohortium.errors import ConfigError, Refused, Unavailable
+from cohortium.wire.names import instance_path
+from outgoing import made, parcel, parcels
+
+asyncssh = pytest.importorskip("asyncssh")
+
+
+@dataclass
+class Server:
+    """What it serves lies in `root`; the site's files in `below`."""
+
+    root: Path
+    below: Path
+    port: int
+
+    def sender(self, **changes: object) -> Sftp:
+        named: dict[str, object] = {"user": "site", "key_file": "id", "known_hosts": "known_hosts", "folder": "study"}
+        return Sftp(SftpServer("there", "127.0.0.1", self.port, **(named | changes)), self.below)
+
+
+class Full(asyncssh.SFTPServer):
+    """A server whose disk is full as long as a file says so."""
+
+    root = ""
+
+    def __init__(self, channel: object) -> None:
+        super().__init__(channel, chroot=self.root)
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> int:
+        if Path(self.root, "full").exists():
+            raise asyncssh.SFTPNoSpaceOnFilesystem("full")
+        return super().write(file_obj, offset, data)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    root, below = tmp_path / "root", tmp_path / "below"
+    root.mkdir()
+    below.mkdir()
+    host, own = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    own.write_private_key(below / "id")
+    (below / "id").chmod(0o600)
+    own.write_public_key(below / "id.pub")
+    loop = asyncio.new_event_loop()
+    serving = type("Serving", (Full,), {"root": str(root)})
+
+    async def listen() -> int:
+        listener = await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            server_host_keys=[host],
+            authorized_client_keys=str(below / "id.pub"),
+            sftp_factory=serving,
+        )
+        return listener.get_port()
+
+    port = loop.run_until_complete(listen())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    public = host.export_public_key().decode().strip()
+    (below / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
+    yield Server(root, below, port)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_files_lie_in_three_tiers_and_read_back_as_they_were(server: Server) -> None:
+    contents = made(3)
+    sent = parcels(contents)
+    there = server.sender()
+    for _ in ("once", "the same again"):
+        assert [each.how for each in there.send("lung", sent) if isinstance(each, Confirmed)] == [How.READ_BACK] * 3
+        files = sorted(path for path in server.root.rglob("*") if path.is_file())
+        of = sent[0].instance
+        assert {path.parent for path in files} == {
+            server.root / "study" / of.PatientID / of.StudyInstanceUID / of.SeriesInstanceUID
+        }
+        assert sorted(path.read_bytes() for path in files) == sorted(contents)
+    there.close()
+
+
+def test_other_bytes_under_its_uid_are_never_replaced(server: Server) -> None:
+    content = made(1)[0]
+    of = parcel(content).instance
+    uids = (of.PatientID, of.StudyInstanceUID, of.SeriesInstanceUID, of.SOPInstanceUID)
+    path = server.root / "study" / instance_path(*uids)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"other")
+    (answer,) = server.sender().send("lung", [parcel(content)])
+    assert isinstance(answer, Refused)
+    assert path.read_bytes() == b"other"
+
+
+def test_what_a_killed_run_left_half_is_written_anew(server: Server) -> None:
+    content = made(1)[0]
+    of = parcel(content).instance
+    folder = server.root / "study" / of.PatientID / of.StudyInstanceUID / of.SeriesInstanceUID
+    folder.mkdir(parents=True)
+    (folder / f".{of.SOPInstanceUID}.dcm.part").write_bytes(content[:100])
+    (answer,) = server.sender().send("lung", [parcel(content)])
+    assert isinstance(answer, Confirmed)
+    assert [path.read_bytes() for path in folder.iterdir()] == [content]
+
+
+def test_a_server_with_another_key_is_told_nothing(server: Server) -> None:
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+    (server.below / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {other}\n")
+    with pytest.raises(Unavailable, match="another key"):
+        server.sender().send("lung", parcels(made(1)))
+    (server.below / "known_hosts").write_text("")
+    with pytest.raises(Unavailable, match="another key"):
+        server.sender().send("lung", parcels(made(1)))
+    assert list(server.root.iterdir()) == []
+
+
+def test_a_key_that_the_server_does_not_know(server: Server) -> None:
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(server.below / "id")
+    with pytest.raises(Unavailable, match="this site's key"):
+        server.sender().send("lung", parcels(made(1)))
+
+
+def test_a_full_disk_there_lets_all_wait_and_leaves_no_file_under_its_name(server: Server) -> None:
+    (server.root / "full").touch()
+    with pytest.raises(Unavailable):
+        server.sender().send("lung", parcels(made(2)))
+    assert not list(server.root.rglob("*.dcm")) or all(p.name.startswith(".") for p in server.root.rglob("*.dcm"))
+    (server.root / "full").unlink()
+    assert all(isinstance(each, Confirmed) for each in server.sender().send("lung", parcels(made(2))))
+
+
+def test_nobody_there(server: Server) -> None:
+    nobody = Server(server.root, server.below, 9)
+    with pytest.raises(Unavailable):
+        nobody.sender().send("lung", parcels(made(1)))
+
+
+def test_files_that_are_missing_are_told_at_the_start(server: Server) -> None:
+    with pytest.raises(ConfigError, match="no file"):
+        server.sender(known_hosts="none")
+    (server.below / "id").write_text("no key")
+    with pytest.raises(ConfigError, match="no private key"):
+        server.sender()
