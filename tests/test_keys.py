@@ -121,3 +121,19 @@ def test_a_receipt_is_verified_by_the_public_key_and_by_no_other():
     KEY.signer().public_key().verify(signature, b"receipt")
     with pytest.raises(InvalidSignature):
         keys.SiteKey(bytes(32)).signer().public_key().verify(signature, b"receipt")
+
+
+def test_a_credential_of_systemd_has_the_mode_that_an_access_list_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run" / "cohortium-gateway.service" / "site.key"
+    key = keys.create(path)
+    path.chmod(0o440)
+    with pytest.raises(Refused):
+        keys.load(path, tmp_path / "data")
+    monkeypatch.setattr(keys, "CREDENTIALS", tmp_path / "run")
+    assert keys.load(path, tmp_path / "data").fingerprint() == key.fingerprint()
+    for mode in (0o444, 0o460):
+        path.chmod(mode)
+        with pytest.raises(Refused):
+            keys.load(path, tmp_path / "data")

@@ -24,6 +24,7 @@ from cohortium.sealed import sync_folder
 __all__ = ["Ed25519PublicKey", "SiteKey", "create", "ephemeral", "load", "read_private", "write_once"]
 
 BYTES = 32
+CREDENTIALS = Path("/run/credentials")  # systemd's: what it loads for a service, whose user alone can enter
 
 
 class SiteKey:
@@ -84,7 +85,8 @@ def read_private(path: Path, what: str) -> str:
         text = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{what} {path} cannot be read: {type(error).__name__}") from None
-    if stat.S_IMODE(mode) & 0o077:
+    by_systemd = path.absolute().is_relative_to(CREDENTIALS)  # where an access list shows as a right of the group
+    if stat.S_IMODE(mode) & (0o037 if by_systemd else 0o077):
         raise Refused(f"others can read {what} {path}; run `chmod 600 {path}`")
     return text
 
