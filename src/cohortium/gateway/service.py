@@ -34,6 +34,7 @@ __all__ = ["serve"]
 
 PAUSE = 0.5  # seconds between two looks where nothing waits
 LOOKS = 60.0  # seconds between two looks for who withdrew
+SCRUBS = 3600.0  # seconds between two times at which the database lets go of the last of what was let go
 SCANS = 10.0  # a folder is looked through at most every so many seconds, and a tenth of the time
 CHAIN = "the chain"
 
@@ -95,6 +96,7 @@ class _Gateway:
         self._stop = stop
         self._quiet = Quiet(config.gateway.quiet_seconds, spool.arrived_of)
         self._look_again = 0.0
+        self._scrub_again = monotonic() + SCRUBS
         self._pool = ThreadPoolExecutor(len(config.destinations) + len(self.lines.sources) + 1)
         self._parts: list[Future[None]] = []
 
@@ -162,6 +164,9 @@ class _Gateway:
             self._look_again = monotonic() + LOOKS
         ready = (lambda *_: True) if self.pulse.is_draining() else self._quiet
         number += self._chain.check(ready)
+        if not number and monotonic() > self._scrub_again:
+            self._spool.scrub()
+            self._scrub_again = monotonic() + SCRUBS
         return 0.0 if number else PAUSE
 
     def _look_at_disk(self) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 
 from cohortium.errors import Corrupt
 from cohortium.prove.provenance import Provenance
-from cohortium.spool.states import CLAIMS, move
+from cohortium.spool.states import CLAIMS, KEEPS, move
 from cohortium.store import insert_once, now
 from cohortium.store.schema import arrival, item
 from cohortium.values import Finding, Instance, Reason, SetAside, Severity, State
@@ -136,12 +136,14 @@ def arrive(
         values = {"id": id, "number": number, "state": move(None, state), "size": found.size}
         values |= {"source": came.source, "pipeline": came.pipeline, "received": now(), "changed": now()}
         connection.execute(insert(item).values(**values, **_aside(set_aside), **NOTHING_YET))
-    row = {"path_mark": path_mark, "item_id": id, "path": sealed_path, "duplicate": known is not None}
+    then = State(known) if known else state
+    path = sealed_path if KEEPS[then] else b""
+    row = {"path_mark": path_mark, "item_id": id, "path": path, "duplicate": known is not None}
     seen = {"size": found.size, "changed": found.changed}
     if not insert_once(connection, arrival, row | seen):
         here = (arrival.c.path_mark == path_mark) & (arrival.c.item_id == id)
         connection.execute(update(arrival).where(here).values(**seen))
-    return State(known) if known else state
+    return then
 
 
 def forget(connection: Connection, id: str) -> None:
@@ -160,11 +162,15 @@ def forget_unread(connection: Connection, pipeline: str) -> None:
 def change(connection: Connection, found: Item, state: State, set_aside: SetAside | None = None, **more: Any) -> bool:
     """Move the item to `state`, as `states.move` allows, and set more columns with it; returns whether it did.
 
-    It does not where somebody else moved the item since it was `found`: who came first is right, in whatever process.
+    With its bytes go the paths that brought them. It does not where somebody else moved the item since it was `found`:
+    who came first is right, in whatever process.
     """
     values = {"state": move(found.state, state), "changed": now(), **_aside(set_aside), **more}
     here = item.c.id == found.id, item.c.state == found.state
-    return connection.execute(update(item).where(*here).values(**values)).rowcount == 1
+    moved = connection.execute(update(item).where(*here).values(**values)).rowcount == 1
+    if moved and not KEEPS[state]:
+        connection.execute(update(arrival).where(arrival.c.item_id == found.id).values(path=b""))
+    return moved
 
 
 def in_state(connection: Connection, state: State, after: int = 0) -> list[Item]:

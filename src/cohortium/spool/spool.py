@@ -36,7 +36,9 @@ from cohortium.spool.arriving import FolderSync, Label, label_of, labelled, open
 from cohortium.spool.decisions import Decision, Verdict
 from cohortium.spool.items import Arrival, Came, Item, Made
 from cohortium.spool.states import KEEPS, TRANSITIONS
+from cohortium.store import scrub
 from cohortium.store.room import room
+from cohortium.store.schema import arrival
 from cohortium.values import Reason, SetAside, State
 
 __all__ = ["Spool"]
@@ -52,6 +54,7 @@ UNCHECKED = (State.DEIDENTIFIED, State.HELD)
 DECIDABLE = (State.QUARANTINED, State.HELD)
 ID = re.compile("[0-9a-f]{64}")
 LISTED_TOGETHER = 500
+GLANCE = 0.5  # seconds
 
 
 class Spool:
@@ -71,22 +74,37 @@ class Spool:
         self._names = {name: FolderSync(folder / name) for name in ("incoming", ARRIVING)}
 
     def __enter__(self) -> Spool:
-        lock = (self.folder / ".lock").open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise Unavailable("another gateway is at work on this spool; try again when it has ended") from None
-        self._lock = lock
+        self._lock = self._locked()
         self._sweep()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            self.scrub()
         if self._lock:
             self._lock.close()
             self._lock = None
+
+    def scrub(self) -> None:
+        """Overwrite what the database still has of rows that changed: sealed paths of what was let go."""
+        scrub(self.engine, arrival)
+
+    def _locked(self) -> BinaryIO:
+        """The lock, for which who only looks whether somebody has it is waited for."""
+        lock = (self.folder / ".lock").open("wb")
+        until = time.monotonic() + GLANCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    lock.close()
+                    raise Unavailable("another gateway is at work on this spool; try again when it has ended") from None
+                time.sleep(GLANCE / 10)
+            else:
+                return lock
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
