@@ -29,6 +29,7 @@ VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "to
 VALUES |= {"project": "lung", "numbers": "1", "path": "7FE00010"}
 VALUES |= {"place": "projects/lung", "resource": "DICOM", "file": "x", "rest": "x"}
 VALUES |= {"role": "Members", "login": "nobody-of-that-name", "visibility": "private", "alias": "x", "secret": "x"}
+VALUES |= {"source": "none"}  # whose sender shows a token of its own
 VALUES |= {"timestamp": "20260101_000000000000", "folder": "waiting"}
 NOT_THERE = portal_site.NOT_THERE | {"study": "1.2", "series": "1.3", "instance": "1.4"}
 NOT_THERE |= {"place": "projects/lung/subjects/2024-01-31"}  # nor can be: it looks like a date

@@ -33,6 +33,7 @@ from cohortium.config.ways import (
     Upload,
     Watched,
 )
+from cohortium.errors import ConfigError
 
 __all__ = ["ARCHIVE", "LISTS", "SECTIONS", "Config"]
 
@@ -88,6 +89,13 @@ class Config:
     def project(self, name: str) -> Project:
         """The project of that name, which is there."""
         return next(project for project in self.projects if project.name == name)
+
+    def first_of(self, source: str) -> str:
+        """The first pipeline that names the source; what comes by it is accounted there until one takes it."""
+        for pipeline in self.pipelines:
+            if source in pipeline.sources:
+                return pipeline.name
+        raise ConfigError(f"no pipeline takes from source {source}; name it in a pipeline's sources")
 
     def listed(self, name: str) -> list[Project | Source | Destination | Pipeline]:
         """The entries of the file's tables of that name, in order."""

@@ -67,9 +67,7 @@ class Lines:
     def first_of(self, source: str) -> str:
         """The first pipeline that takes from the source; what comes by it is accounted there until one takes it."""
         names = [name for name, line in self.by_name.items() if source in line.sources]
-        if not names:
-            raise ConfigError(f"no pipeline takes from source {source}; name it in a pipeline's sources")
-        return names[0]
+        return names[0] if names else self._config.first_of(source)
 
     def taking(self, item: Item, content: bytes) -> Line | None:
         """The first pipeline that takes what the item is; what cannot be read goes to one that takes everything."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from cohortium.acquire.intake import Intake
 from cohortium.acquire.receiver import Receiver
 from cohortium.archive import Archive
-from cohortium.config import ARCHIVE, Config, Laid, Scp, SftpServer, Source, Stow
+from cohortium.config import ARCHIVE, Config, Laid, Scp, SftpServer, Source, Stow, Upload
 from cohortium.config import Receiver as ReceiverSettings
 from cohortium.deposit import Folder, OwnArchive, Scu, Sender, Sftp, StowRs
 
@@ -17,6 +17,7 @@ __all__ = ["opened", "senders"]
 
 INTO: Mapping[type, Callable[[Any, Config, Intake], AbstractContextManager[object]]] = {
     ReceiverSettings: lambda way, _, intake: Receiver(way, intake),
+    Upload: lambda *_: nullcontext(),  # the site's portal takes in, whether or not a gateway is at work
 }
 OUT: Mapping[type, Callable[[Any, Config], Sender]] = {
     Laid: lambda way, _: Folder(way.path),

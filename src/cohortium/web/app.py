@@ -27,6 +27,7 @@ from cohortium.web.pictures import Pictures
 from cohortium.web.protect import Protect
 from cohortium.web.public import Public
 from cohortium.web.rates import Buckets
+from cohortium.web.senders import Doors
 from cohortium.web.watch import Watch
 
 __all__ = ["create"]
@@ -64,6 +65,7 @@ def create(config: Config) -> FastAPI:
     app.state.meter = Meter(app.state.engine, config.quota)
     app.state.terms = terms.read(config.file.parent / config.serve.terms) if config.serve.terms else None
     app.state.intake = Intake.of(config)
+    app.state.doors = Doors.of(config, app.state.engine, key)
     app.state.hashing = BoundedSemaphore(HASHING)
     routes.install(app)
     errors.install(app)

@@ -62,6 +62,7 @@ class Access(Enum):
     CHOOSING = "logged in, with a one-time password still to be replaced"
     LOGGED_IN = "logged in; what of the archive is seen depends on grants"
     AGREEING = "logged in, whether or not the terms of use are accepted"
+    SENDER = "shows the token of the source that the path names"
     IN_PERSON = "logged in with a password, not by a token: for what a token must not change"
 
 
@@ -91,6 +92,10 @@ def guard(access: Access | May) -> Callable[[Request], None]:
         if request.method not in ("GET", "HEAD"):
             demand_same_origin(request)
         if access is Access.ANYONE:
+            return
+        if access is Access.SENDER:
+            shown = credentials.secret(request) if "authorization" in request.headers else ""
+            request.state.intake = request.app.state.doors.opened(request.path_params["source"], shown)
             return
         who = _whose(request) or _guest(request, access)
         if who is None:

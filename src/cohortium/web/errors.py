@@ -50,7 +50,7 @@ ADVICE: Mapping[int, str] = {
 STALE = "This form is out of date. Go back, load the page again and send it once more."
 CHALLENGE = 'Basic realm="Cohortium", charset="UTF-8", Bearer realm="Cohortium"'
 
-PROGRAMS = ("/api/", "/dicomweb/", "/data/", "/xapi/")  # who calls these reads JSON
+PROGRAMS = ("/api/", "/dicomweb/", "/intake/", "/data/", "/xapi/")  # who calls these reads JSON
 
 RETRY = "5"  # seconds
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from cohortium.govern.roles import May
-from cohortium.web import api, dicomweb, health, ohif, xnat
+from cohortium.web import api, dicomweb, health, ohif, senders, xnat
 from cohortium.web.api import openapi
 from cohortium.web.api.files import content as file_content
 from cohortium.web.auth import Access, guard
@@ -83,6 +83,7 @@ ROUTES = (
     *api.ROUTES,
     Route("GET", "/ohif/{path:path}", ohif.file, Access.LOGGED_IN),
     *dicomweb.ROUTES,
+    *senders.ROUTES,
     *xnat.ROUTES,
 )
 

@@ -28,7 +28,18 @@ from cohortium.web.errors import BadRequest
 from cohortium.wire import private
 from cohortium.wire.multipart import Part, Reader, media_type
 
-__all__ = ["store"]
+__all__ = [
+    "CANNOT_UNDERSTAND",
+    "Answer",
+    "batches",
+    "described",
+    "failure",
+    "objection",
+    "reader_of",
+    "reference",
+    "response",
+    "store",
+]
 
 BATCH = 1 << 26  # bytes that are admitted together
 MOST_IN_BATCH = 200
@@ -39,9 +50,9 @@ UID = re.compile(r"[0-9.]{1,64}")
 
 @dataclass(slots=True)
 class Answer:
-    """What became of each part, as the Store Instances Response has it."""
+    """What became of each part, as the Store Instances Response has it; without a project, nothing can be retrieved."""
 
-    project: str
+    project: str = ""
     stored: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
     studies: set[str] = field(default_factory=set)
@@ -51,27 +62,33 @@ async def store(request: Request) -> Response:
     """Take the parts of the body; each has its own answer."""
     demand_json(request)
     study = next(iter(scope.uids(request)), "")
+    answer = Answer(request.path_params["project"])
+    async for batch in batches(request, reader_of(request)):
+        await run_in_threadpool(_admit, request, answer, study, batch)
+    return response(request, answer)
+
+
+def reader_of(request: Request) -> Reader:
+    """What reads the body; 415 where it is none of STOW-RS."""
     kind = media_type(request.headers.get("content-type", ""))
     if kind.name != "multipart/related" or kind.parameters.get("type", DICOM).lower() != DICOM:
         raise HTTPException(415)
-    limit = request.app.state.config.limits.file_megabytes * 1_000_000
-    answer = Answer(request.path_params["project"])
-    async for batch in _batches(request, _reader(kind.parameters.get("boundary", ""), limit)):
-        await run_in_threadpool(_admit, request, answer, study, batch)
+    try:
+        return Reader(kind.parameters.get("boundary", ""), request.app.state.config.limits.file_megabytes * 1_000_000)
+    except Malformed as error:
+        raise BadRequest(str(error)) from None
+
+
+def response(request: Request, answer: Answer) -> Response:
+    """The answer to the whole body."""
     if not answer.stored and not answer.failed:
         raise BadRequest("the body holds no part")
     status = 409 if not answer.stored else 202 if answer.failed else 200
     return JSONResponse(_document(request, answer), status, media_type=JSON)
 
 
-def _reader(boundary: str, limit: int) -> Reader:
-    try:
-        return Reader(boundary, limit)
-    except Malformed as error:
-        raise BadRequest(str(error)) from None
-
-
-async def _batches(request: Request, reader: Reader) -> AsyncIterator[list[Part]]:
+async def batches(request: Request, reader: Reader) -> AsyncIterator[list[Part]]:
+    """The parts of the body, as many at once as are to be taken in together."""
     batch: list[Part] = []
     size = 0
     with request.app.state.intake.holding() as held:
@@ -96,8 +113,8 @@ async def _batches(request: Request, reader: Reader) -> AsyncIterator[list[Part]
 def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> None:
     offers = []
     for part in batch:
-        if objection := _objection(part, study):
-            answer.failed.append(objection)
+        if wrong := objection(part, study):
+            answer.failed.append(wrong)
             continue
         try:
             offers.append((part, Offer(part.content, _receipt(part))))
@@ -113,29 +130,30 @@ def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> N
             uids = (one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID)
             place = scope.address(request, answer.project, *uids)
             said = {"00081190": {"vr": "UR", "Value": [place]}}
-            answer.stored.append(_reference(one) | said | private.with_digest(one.digest))
+            answer.stored.append(reference(one) | said | private.with_digest(one.digest))
 
 
-def _objection(part: Part, study: str) -> dict[str, Any] | None:
+def objection(part: Part, study: str) -> dict[str, Any] | None:
     """Why a part is not even offered, if so."""
     if media_type(part.headers.get("content-type", DICOM)).name != DICOM:
-        return _failure(part, CANNOT_UNDERSTAND)
-    described = _described(part) if study else None
-    return _failure(part, OTHER_STUDY) if study and (not described or described.StudyInstanceUID != study) else None
+        return failure(part, CANNOT_UNDERSTAND)
+    made = described(part) if study else None
+    return failure(part, OTHER_STUDY) if study and (not made or made.StudyInstanceUID != study) else None
 
 
-def _failure(part: Part, reason: int) -> dict[str, Any]:
-    described = _described(part)
-    number = CANNOT_UNDERSTAND if described is None else reason
+def failure(part: Part, reason: int) -> dict[str, Any]:
+    """Why a part did not come in, as an item of FailedSOPSequence."""
+    made = described(part)
+    number = CANNOT_UNDERSTAND if made is None else reason
     said = {"00081197": {"vr": "US", "Value": [number]}}
-    return said if described is None else _reference(described) | said
+    return said if made is None else reference(made) | said
 
 
 def _refused(part: Part, refusal: Refused) -> dict[str, Any]:
-    return _failure(part, NOT_AUTHORIZED) | private.with_reason(str(refusal))
+    return failure(part, NOT_AUTHORIZED) | private.with_reason(str(refusal))
 
 
-def _described(part: Part) -> Instance | None:
+def described(part: Part) -> Instance | None:
     """What the part is; None where it cannot be read, or bears as its UIDs what is none and must not be repeated."""
     try:
         found = meta.describe(part.content, digest="")
@@ -144,7 +162,8 @@ def _described(part: Part) -> Instance | None:
     return found if all(UID.fullmatch(each) for each in (found.SOPClassUID, found.SOPInstanceUID)) else None
 
 
-def _reference(instance: Instance) -> dict[str, Any]:
+def reference(instance: Instance) -> dict[str, Any]:
+    """Which instance is meant, within an item of a sequence."""
     return {
         "00081150": {"vr": "UI", "Value": [instance.SOPClassUID]},
         "00081155": {"vr": "UI", "Value": [instance.SOPInstanceUID]},
