@@ -26,6 +26,7 @@ from portal_site import Served
 
 ANSWERS = Path(__file__).parent / "answers"
 VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "token_id": "1", "invitation_id": "1"}
+VALUES |= {"item": "0" * 12}
 VALUES |= {"project": "lung", "numbers": "1", "path": "7FE00010"}
 VALUES |= {"place": "projects/lung", "resource": "DICOM", "file": "x", "rest": "x"}
 VALUES |= {"role": "Members", "login": "nobody-of-that-name", "visibility": "private", "alias": "x", "secret": "x"}
@@ -34,7 +35,7 @@ VALUES |= {"timestamp": "20260101_000000000000", "folder": "waiting"}
 NOT_THERE = portal_site.NOT_THERE | {"study": "1.2", "series": "1.3", "instance": "1.4"}
 NOT_THERE |= {"place": "projects/lung/subjects/2024-01-31"}  # nor can be: it looks like a date
 OUTSIDE = ("nobody", "one-time", "person")  # who must learn nothing of the project
-CALLERS = (*OUTSIDE, *(each.value for each in Role), "committee", "maintainer", "administrator")
+CALLERS = (*OUTSIDE, *(each.value for each in Role), "committee", "maintainer", "manager", "administrator")
 
 
 def table() -> dict[tuple[str, str], dict[str, int]]:

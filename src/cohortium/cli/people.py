@@ -44,7 +44,7 @@ def password(
 
 def standing(
     name: Name,
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="administrator, committee, maintainer or person.")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="administrator, committee, maintainer, manager, person.")],
     file: ConfigFile = DEFAULT,
 ) -> None:
     """Say what an account is to the whole site."""
@@ -56,7 +56,7 @@ def standing(
     from cohortium.store import open_store
 
     if what not in set(Standing) - {Standing.GUEST}:
-        raise typer.BadParameter("one of administrator, committee, maintainer, person", param_hint="WHAT")
+        raise typer.BadParameter("one of administrator, committee, maintainer, manager, person", param_hint="WHAT")
     with open_store(settings).begin() as connection:
         users.stand(connection, name, Standing(what))
         audit.record(connection, getuser(), f"make {what}", name)

@@ -30,12 +30,13 @@ from cohortium.config.ways import (
     Upload,
     Watched,
 )
-from cohortium.config.whole import ARCHIVE, Config
+from cohortium.config.whole import ARCHIVE, LISTS, Config
 
 __all__ = [
     "ARCHIVE",
     "BUCKET_URL",
     "EXAMPLE",
+    "LISTS",
     "NAME",
     "Backup",
     "Config",

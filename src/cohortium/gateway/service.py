@@ -20,6 +20,7 @@ from cohortium.archive import Archive, storage_of
 from cohortium.config import Config, Watched
 from cohortium.deposit import Sender
 from cohortium.errors import CohortiumError, Unavailable
+from cohortium.gateway import ring
 from cohortium.gateway.chain import Chain
 from cohortium.gateway.pulse import Pulse, take_back
 from cohortium.gateway.quiet import Quiet
@@ -53,6 +54,7 @@ def serve(config: Config, stop: threading.Event) -> None:
     key = keys.load(config.site.key, config.site.data)
     is_drained = False
     with room(), ExitStack() as open_ones:
+        open_ones.enter_context(ring.kept())
         engine = open_store(config)
         archive = Archive(engine, storage_of(config), key)
         spool = open_ones.enter_context(Spool(engine, config.site.data / "spool", key))

@@ -6,7 +6,7 @@ import fcntl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 
 from cohortium.config import Config
 from cohortium.gateway.pulse import health
@@ -15,7 +15,7 @@ from cohortium.store import open_store
 from cohortium.store.schema import item
 from cohortium.values import State
 
-__all__ = ["GatewayState", "state_of"]
+__all__ = ["GatewayState", "looked", "state_of"]
 
 MOVING = (State.RECEIVED, State.DEIDENTIFIED, State.OUTBOX)
 
@@ -39,15 +39,22 @@ class GatewayState:
 
 def state_of(config: Config) -> GatewayState:
     """The state of the gateway of that configuration."""
+    engine = open_store(config)
+    try:
+        return looked(config, engine)
+    finally:
+        engine.dispose()
+
+
+def looked(config: Config, engine: Engine) -> GatewayState:
+    """The same, where the store is open already."""
     told = health(config.site.data)
     states: dict[str, dict[str, int]] = {each.name: {} for each in config.pipelines}
     counts = select(item.c.pipeline, item.c.state, func.count()).group_by(item.c.pipeline, item.c.state)
-    engine = open_store(config)
     with engine.execution_options(reading=True).begin() as connection:
         for pipeline, state, count in connection.execute(counts):
             states.setdefault(pipeline, {})[state] = count
         waiting = tuple(backlogs(connection))
-    engine.dispose()
     at_work = _is_locked(config)
     trouble = told.trouble if told and at_work else {}
     return GatewayState(at_work, told.started if told else "", told.beat if told else "", trouble, states, waiting)

@@ -13,7 +13,7 @@ __all__ = ["ALLOWED", "ON_SITE", "REACHED", "SCOPES", "May", "Role", "Scope", "S
 
 
 class May(StrEnum):
-    """What can be done: the first five with a project, the last three with the site."""
+    """What can be done: the first five with a project, the others with the site."""
 
     SEE = "see"  # that it exists, its description, protocol and requests
     READ = "read"  # images, resources and what is said of them; search
@@ -23,6 +23,9 @@ class May(StrEnum):
     ADMINISTER = "administer"  # people of the whole site
     AUDIT = "audit"  # read who did what in every project
     MAINTAIN = "maintain"  # health, configuration, heads of the audit
+    OPERATE = "operate"  # the gateway: counts, destinations, tests of the ways
+    INSPECT = "inspect"  # what the gateway set aside, and pictures as they would leave; decide about them
+    IDENTIFY = "identify"  # values and pictures of the spool as they came
 
 
 class Role(StrEnum):
@@ -39,6 +42,7 @@ class Standing(StrEnum):
     ADMINISTRATOR = "administrator"
     COMMITTEE = "committee"  # data governance committee
     MAINTAINER = "maintainer"
+    MANAGER = "manager"  # a hospital's data manager
     PERSON = "person"
     GUEST = "guest"  # nobody is logged in, and the site lets such read what is public
 
@@ -69,17 +73,19 @@ ALLOWED: Mapping[Role | Standing | Visibility, frozenset[May]] = {
     Visibility.PUBLIC: _of(May.SEE, May.READ),
     Visibility.PROTECTED: _of(May.SEE),
     Visibility.PRIVATE: _of(),
-    Standing.ADMINISTRATOR: _of(*May),
+    Standing.ADMINISTRATOR: _of(*May) - {May.IDENTIFY},
     Standing.COMMITTEE: _of(May.SEE, May.AUDIT),
-    Standing.MAINTAINER: _of(May.MAINTAIN),
+    Standing.MAINTAINER: _of(May.MAINTAIN, May.OPERATE),
+    Standing.MANAGER: _of(May.OPERATE, May.INSPECT, May.IDENTIFY),
     Standing.PERSON: _of(),
     Standing.GUEST: _of(),
 }
 
-ON_SITE = _of(May.ADMINISTER, May.AUDIT, May.MAINTAIN)
+ON_SITE = _of(May.ADMINISTER, May.AUDIT, May.MAINTAIN, May.OPERATE, May.INSPECT, May.IDENTIFY)
 REACHED: Mapping[Standing, tuple[Visibility, ...]] = {  # which projects' visibility reaches whom
     Standing.ADMINISTRATOR: tuple(Visibility),
     Standing.COMMITTEE: tuple(Visibility),
+    Standing.MANAGER: tuple(Visibility),
     Standing.PERSON: tuple(Visibility),
     Standing.GUEST: (Visibility.PUBLIC,),
     Standing.MAINTAINER: (),

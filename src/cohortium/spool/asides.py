@@ -16,7 +16,7 @@ from cohortium.spool.items import Item
 from cohortium.store.schema import item
 from cohortium.values import Reason, State
 
-__all__ = ["ASIDE", "Explanation", "Heap", "explanations", "heap", "heaps", "named", "next_after"]
+__all__ = ["ASIDE", "Explanation", "Heap", "explanations", "heap", "heaps", "last", "named", "next_after"]
 
 ASIDE = (State.QUARANTINED, State.HELD)
 NAME = re.compile("[0-9a-f]{12}")
@@ -62,6 +62,12 @@ def heap(connection: Connection, reason: Reason, after: int = 0, limit: int = 50
     """The next items that wait for this reason, in order of arrival: of numbers beyond `after`, at most `limit`."""
     waiting = select(item.c.id).where(item.c.state.in_(ASIDE), item.c.reason == reason, item.c.number > after)
     return items.of_ids(connection, connection.scalars(waiting.order_by(item.c.number).limit(limit)).all())
+
+
+def last(connection: Connection, reason: Reason) -> int:
+    """The number of the item that came last of those that wait for this reason; 0 where none does."""
+    waiting = select(func.max(item.c.number)).where(item.c.state.in_(ASIDE), item.c.reason == reason)
+    return connection.scalar(waiting) or 0
 
 
 def named(connection: Connection, name: str) -> Item | None:

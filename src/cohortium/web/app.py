@@ -21,9 +21,11 @@ from cohortium.web.credentials import Remembered
 from cohortium.web.dicomweb.bookmarks import Bookmarks
 from cohortium.web.health import Probe
 from cohortium.web.intake import Intake
+from cohortium.web.looks import Looks
 from cohortium.web.meter import Meter
 from cohortium.web.ohif import Viewer
 from cohortium.web.pictures import Pictures
+from cohortium.web.portal.gateway import Lately
 from cohortium.web.protect import Protect
 from cohortium.web.public import Public
 from cohortium.web.rates import Buckets
@@ -57,6 +59,8 @@ def create(config: Config) -> FastAPI:
     app.state.archive = Archive(app.state.engine, storage_of(config), key)
     app.state.probe = Probe(app.state.archive.objects)
     app.state.pictures = Pictures(app.state.archive.objects)
+    app.state.lately = Lately()
+    app.state.looks = Looks(app.state.engine, config.site.data / "spool", key)
     app.state.bookmarks = Bookmarks()
     app.state.ohif = Viewer(config.file.parent / config.serve.ohif) if config.serve.ohif else None
     app.state.remembered = Remembered()

@@ -17,7 +17,7 @@ from pydicom import Dataset
 from cohortium.archive import Address, Objects
 from cohortium.dicom import codecs, render
 
-__all__ = ["Frame", "Pictures"]
+__all__ = ["Frame", "Pictures", "Recent"]
 
 THUMBNAIL = 112  # pixels, at twice the size it is shown
 
@@ -37,8 +37,8 @@ class Pictures:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._parsed: _Recent[Dataset] = _Recent(4)
-        self._thumbnails: _Recent[bytes] = _Recent(4096)
+        self._parsed: Recent[Dataset] = Recent(4)
+        self._thumbnails: Recent[bytes] = Recent(4096)
         self._parsing = Lock()
 
     def frame(self, at: Address, index: int, of: int) -> Frame:
@@ -60,7 +60,7 @@ class Pictures:
             return self._parsed.find(at.digest) or self._parsed.keep(at.digest, codecs.read(self._objects.get(at)))
 
 
-class _Recent(Generic[Value]):
+class Recent(Generic[Value]):
     """The last few values, by name."""
 
     def __init__(self, most: int) -> None:

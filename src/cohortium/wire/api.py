@@ -77,7 +77,7 @@ Matched = Annotated[
 Day = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$", description="A day (UTC), included.")]
 AuditText = Annotated[str, Field(max_length=64)]
 RoleName = Literal["owner", "member", "collaborator"]
-StandingName = Literal["administrator", "committee", "maintainer", "person"]
+StandingName = Literal["administrator", "committee", "maintainer", "manager", "person"]
 StateName = Literal["active", "disabled", "deleted"]
 VisibilityName = Literal["public", "protected", "private"]
 VerdictName = Literal["questionable", "unusable"]

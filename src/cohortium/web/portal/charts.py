@@ -1,4 +1,4 @@
-"""Pictures that templates draw as SVG: modalities as one bar, two dataset versions as two, weeks, and sizes."""
+"""Pictures that templates draw as SVG: modalities as one bar, two dataset versions as two, weeks, days, and sizes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cohortium.archive.comparison import Comparison
 from cohortium.find import Bar, ProjectCard, Week
 
-__all__ = ["Block", "Column", "Part", "Share", "columns", "overlap", "parts", "shares"]
+__all__ = ["Block", "Column", "Pair", "Part", "Share", "columns", "overlap", "pairs", "parts", "shares"]
 
 SHOWN = 5  # the rest is drawn as one
 NARROWEST = 2.0  # percent: what is there shows
@@ -105,3 +105,28 @@ def shares(cards: Sequence[ProjectCard]) -> list[Share]:
     if len(held) < 2:
         return []
     return [Share(each.name, each.title, each.size, max(1.0, 100 * each.size / held[0].size)) for each in held]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two numbers of a day beside each other: where they start across, and how high they are, in percent."""
+
+    day: str
+    first: int
+    second: int
+    start: float
+    width: float
+    first_height: float
+    second_height: float
+
+
+def pairs(days: Sequence[tuple[str, int, int]]) -> list[Pair]:
+    """A pair of columns a day; none where nothing is in any."""
+    most = max((max(first, second) for _, first, second in days), default=0)
+    if not most:
+        return []
+    width = 100 / len(days)
+    return [
+        Pair(day, first, second, round(n * width, 2), round(width, 2), 100 * first / most, 100 * second / most)
+        for n, (day, first, second) in enumerate(days)
+    ]

@@ -13,13 +13,19 @@ from starlette.responses import HTMLResponse, Response
 
 from cohortium import __version__
 from cohortium.govern import grants
-from cohortium.govern.roles import May
+from cohortium.govern.roles import ALLOWED, May
 from cohortium.govern.users import User
 from cohortium.web.auth import form_token, reading
 
 __all__ = ["error_page", "render"]
 
 FOLDER = Path(__file__).parent / "templates"
+PLACES = (  # of the site: for whom, where, and what it is called
+    (May.OPERATE, "/gateway", "Gateway"),
+    (May.ADMINISTER, "/people", "Accounts"),
+    (May.AUDIT, "/audit", "Audit"),
+    (May.MAINTAIN, "/site", "This site"),
+)
 
 
 def render(request: Request, template: str, code: int = 200, **values: Any) -> Response:
@@ -27,6 +33,8 @@ def render(request: Request, template: str, code: int = 200, **values: Any) -> R
     who = getattr(request.state, "user", None)
     trusted, owns = _projects(request, who)
     known = {"who": who, "form": form_token(request), "version": __version__, "trusted": trusted, "owns": owns}
+    may = ALLOWED[who.standing] & who.scope if who and not who.must_choose else frozenset()
+    known |= {"may": may, "places": [place for right, *place in PLACES if right in may]}
     return HTMLResponse(_environment.get_template(template).render(known | values), code)
 
 

@@ -1,0 +1,185 @@
+"""One item that was set aside, looked at and decided about.
+
+Who may not identify sees what would leave, and of what came in only which attributes there are. Every look at what
+identifies is a row of the audit. Addresses name an item by the first digits of its keyed digest.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Form, Path, Request
+from pydicom import Dataset
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from cohortium.dicom import reading as ocr
+from cohortium.errors import Malformed, Refused
+from cohortium.govern.roles import ALLOWED, May
+from cohortium.spool import Area, Decision, Item, Verdict, asides
+from cohortium.values import Reason
+from cohortium.web.auth import demand_form_token, reading, record, user
+from cohortium.web.errors import BadRequest
+from cohortium.web.looks import Looks, Shape, compared, drawn, shape
+from cohortium.web.portal.quarantine import EACH, demand_why
+from cohortium.web.portal.templating import render
+from cohortium.web.route import Route
+
+__all__ = ["ROUTES"]
+
+Name = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
+AREA = re.compile(r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})")  # x, y, width, height
+MOST = 50  # areas
+SAID = {Verdict.RELEASE: "Looked at it; nothing in it identifies anybody.", Verdict.REJECT: "Looked at it."}
+
+
+def show(request: Request, item: Name) -> Response:
+    """The item: picture and header, before and after."""
+    return _page(request, _found(request, item))
+
+
+def picture_before(request: Request, item: Name, frame: int = 0) -> Response:
+    """A frame as it came."""
+    found = _found(request, item)
+    _note(request, "look at identifying picture", found)
+    return _picture(_looks(request).before(found), frame)
+
+
+def picture_after(request: Request, item: Name, frame: int = 0) -> Response:
+    """A frame as it would leave."""
+    found = _found(request, item)
+    _note(request, "look at picture", found)
+    return _picture(_looks(request).after(found), frame)
+
+
+def boxes(request: Request, item: Name, frame: int = 0) -> Response:
+    """Where a reader takes something for text in a frame as it came."""
+    looks = _looks(request)
+    dataset = looks.before(_found(request, item))
+    if dataset is None or not ocr.available():
+        raise HTTPException(404)
+    try:
+        found = looks.boxes(dataset, frame)
+    except Malformed:
+        raise HTTPException(404) from None
+    return JSONResponse([[each.left, each.top, each.width, each.height] for each in found])
+
+
+def decide(
+    request: Request,
+    item: Name,
+    verdict: Annotated[str, Form()] = "",
+    why: Annotated[str, Form()] = "",
+    areas: Annotated[str, Form()] = "",
+    form: Annotated[str, Form()] = "",
+) -> Response:
+    """Decide about it; then the next that waits for the same reason."""
+    demand_form_token(request, form)
+    if verdict not in set(Verdict):
+        raise BadRequest("A decision is release, again or reject.")
+    found = _found(request, item)
+    reason = found.set_aside.reason if found.set_aside else None
+    try:
+        blank = _areas(areas)
+        if verdict == Verdict.RELEASE and reason is Reason.PIXELS_NOT_REVIEWED and not _identifies(request):
+            raise Refused("only a data manager sees this picture, and so can release it")
+        words = demand_why(why or SAID.get(Verdict(verdict), ""))
+        made = Decision(Verdict(verdict), user(request).name, words, blank)
+        if not _looks(request).spool.decide([found], made):
+            raise Refused("it was decided or went on meanwhile, or it has no bytes to go on with")
+    except Refused as error:
+        return _page(request, _found(request, item), str(error), 422)
+    _note(request, f"{verdict} quarantined", found)
+    with reading(request).connect() as connection:
+        following = asides.next_after(connection, reason, found.number) if reason else None
+    query = urlencode({"reason": reason or "", "done": 1})
+    return RedirectResponse(f"/inspect/{following.name}" if following else f"/quarantine?{query}", 303)
+
+
+def _page(request: Request, found: Item, problem: str = "", status: int = 200) -> Response:
+    looks, identifies = _looks(request), _identifies(request)
+    before, why_before = _read(looks.before, found)
+    after, why_after = _read(looks.after, found)
+    if before is not None:
+        _note(request, "look at identifying header" if identifies else "look at header", found)
+    reason = found.set_aside.reason if found.set_aside else None
+    with reading(request).connect() as connection:
+        beside = [
+            asides.next_after(connection, reason, found.number, back=way) if reason else None for way in (True, False)
+        ]
+    values: dict[str, Any] = {
+        "item": found,
+        "reason": reason,
+        "explained": asides.explanations().get(reason) if reason else None,
+        "identifies": identifies,
+        "before": shape(before) if before is not None else Shape(why=why_before or "It has no bytes any more."),
+        "after": shape(after) if after is not None else Shape(why=why_after or "It was not made yet."),
+        "rows": list(compared(before, after)),
+        "previous": beside[0],
+        "following": beside[1],
+        "reads": ocr.available() and identifies,
+        "looked": reason in EACH,
+        "decided": looks.spool.decided(found),
+        "problem": problem,
+    }
+    return render(request, "inspect.html", status, **values)
+
+
+def _read(read: Any, found: Item) -> tuple[Dataset | None, str]:
+    try:
+        return read(found), ""
+    except Malformed as error:
+        return None, f"It cannot be read: {error}."
+
+
+def _picture(dataset: Dataset | None, frame: int) -> Response:
+    if dataset is None:
+        raise HTTPException(404)
+    try:
+        return Response(drawn(dataset, frame), media_type="image/png")
+    except Malformed:
+        raise HTTPException(404) from None
+
+
+def _areas(text: str) -> tuple[Area, ...]:
+    """Rectangles as the page's form tells them."""
+    parts = [each for each in text.split(";") if each]
+    found = [AREA.fullmatch(each) for each in parts]
+    if len(parts) > MOST or not all(found):
+        raise Refused(f"a rectangle is four whole numbers, and there are at most {MOST}")
+    made = [tuple(map(int, each.groups())) for each in found if each]
+    return tuple((x, y, width, height) for x, y, width, height in made if width and height)
+
+
+def _found(request: Request, name: str) -> Item:
+    with reading(request).connect() as connection:
+        found = asides.named(connection, name)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _identifies(request: Request) -> bool:
+    who = user(request)
+    return May.IDENTIFY in ALLOWED[who.standing] & who.scope
+
+
+def _looks(request: Request) -> Looks:
+    looks: Looks = request.app.state.looks
+    return looks
+
+
+def _note(request: Request, what: str, found: Item) -> None:
+    with request.app.state.engine.begin() as connection:
+        record(request, connection, what, f"item {found.name}")
+
+
+ROUTES = (
+    Route("GET", "/inspect/{item}", show, May.INSPECT),
+    Route("POST", "/inspect/{item}", decide, May.INSPECT),
+    Route("GET", "/inspect/{item}/before.png", picture_before, May.IDENTIFY),
+    Route("GET", "/inspect/{item}/after.png", picture_after, May.INSPECT),
+    Route("GET", "/inspect/{item}/boxes", boxes, May.IDENTIFY),
+)

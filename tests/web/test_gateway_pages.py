@@ -1,0 +1,158 @@
+"""The gateway's pages over HTTP: what each standing sees of what identifies, decisions, and what the audit says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+import gateway_site
+import portal_site
+from cohortium.govern import logins, users
+from cohortium.spool import Item, asides
+from cohortium.store.schema import audit
+from cohortium.values import Reason, State
+from hospital import PLANTED
+from portal_site import Served, form_of
+
+UNREVIEWED, INSPECTION = Reason.PIXELS_NOT_REVIEWED, Reason.INSPECTION
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def site(tmp_path: Path, place: Path | str) -> Iterator[Served]:
+    with portal_site.served(gateway_site.worked(tmp_path, place)) as served:
+        gateway_site.people(served)
+        yield served
+
+
+def as_(site: Served, name: str) -> httpx.Client:
+    with site.engine.begin() as connection:
+        token = logins.open_login(connection, users.named(connection, name), 1)
+    return httpx.Client(base_url=site.url, cookies={"cohortium": token})
+
+
+def items(site: Served, reason: Reason) -> list[Item]:
+    with site.engine.connect() as connection:
+        return asides.heap(connection, reason)
+
+
+def said(site: Served) -> list[tuple[str, str, str]]:
+    with site.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(select(audit.c.who, audit.c.what, audit.c.object))]
+
+
+def test_no_page_of_counts_names_anybody(site: Served) -> None:
+    for name in ("manager", "administrator", "maintainer"):
+        with as_(site, name) as client:
+            for path in (
+                "/gateway",
+                "/gateway/log",
+                "/gateway/settings",
+                "/quarantine",
+                f"/quarantine?reason={INSPECTION}",
+            ):
+                text = client.get(path).text
+                assert not [value for value in PLANTED if value in text], (name, path)
+
+
+def test_only_who_may_identify_sees_values_and_pictures_as_they_came(site: Served) -> None:
+    held = items(site, INSPECTION)[0]
+    with as_(site, "administrator") as client:
+        page = client.get(f"/inspect/{held.name}")
+        assert not [value for value in PLANTED if value in page.text]
+        assert "hidden" in page.text
+        assert client.get(f"/inspect/{held.name}/before.png").status_code == 403
+        assert client.get(f"/inspect/{held.name}/after.png").content.startswith(PNG)
+    with as_(site, "manager") as client:
+        page = client.get(f"/inspect/{held.name}")
+        assert PLANTED[0] in page.text
+        picture = client.get(f"/inspect/{held.name}/before.png")
+        assert picture.content.startswith(PNG)
+        for answer in (page, picture):
+            assert answer.headers["cache-control"] == "no-store"
+    rows = said(site)
+    assert ("administrator", "look at header", f"item {held.name}") in rows
+    assert ("manager", "look at identifying header", f"item {held.name}") in rows
+    assert ("manager", "look at identifying picture", f"item {held.name}") in rows
+
+
+def test_one_image_in_under_a_second(site: Served) -> None:
+    item = items(site, UNREVIEWED)[0]
+    with as_(site, "manager") as client:
+        client.get("/gateway/log")
+        started = perf_counter()
+        client.get(f"/inspect/{item.name}")
+        client.get(f"/inspect/{item.name}/before.png")
+        assert perf_counter() - started < 1
+
+
+def test_a_decision_leads_to_the_next_and_says_who_and_why(site: Served) -> None:
+    first, second = items(site, UNREVIEWED)
+    with as_(site, "manager") as client:
+        form = form_of(client.get(f"/inspect/{first.name}"))
+        sent = {"verdict": "release", "why": "no name in it", "areas": "8,8,62,10", "form": form}
+        answer = client.post(f"/inspect/{first.name}", data=sent)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/inspect/{second.name}")
+        again = client.post(f"/inspect/{first.name}", data=sent)
+        assert again.status_code == 422  # somebody decided already
+    with site.engine.connect() as connection:
+        found = asides.named(connection, first.name)
+    assert found
+    assert found.state is State.RECEIVED
+    assert ("manager", "release quarantined", f"item {first.name}") in said(site)
+
+
+def test_who_cannot_see_a_picture_cannot_release_it(site: Served) -> None:
+    item = items(site, UNREVIEWED)[0]
+    with as_(site, "administrator") as client:
+        form = form_of(client.get(f"/inspect/{item.name}"))
+        answer = client.post(f"/inspect/{item.name}", data={"verdict": "release", "why": "x", "form": form})
+        assert answer.status_code == 422
+        assert "data manager" in answer.text
+    assert item in items(site, UNREVIEWED)
+
+
+@pytest.mark.parametrize("areas", ["1,2,3", "a,b,c,d", ";".join(["1,1,1,1"] * 51), "-1,0,1,1"])
+def test_areas_that_are_none_are_refused(site: Served, areas: str) -> None:
+    item = items(site, UNREVIEWED)[0]
+    with as_(site, "manager") as client:
+        form = form_of(client.get(f"/inspect/{item.name}"))
+        sent = {"verdict": "release", "why": "x", "areas": areas, "form": form}
+        assert client.post(f"/inspect/{item.name}", data=sent).status_code == 422
+    assert item in items(site, UNREVIEWED)
+
+
+def test_a_whole_heap_is_decided_at_once_but_never_released_unseen(site: Served) -> None:
+    with as_(site, "manager") as client:
+        page = client.get(f"/quarantine?reason={UNREVIEWED}")
+        upto = page.text.split('name="upto" value="')[1].split('"')[0]
+        sent = {"reason": UNREVIEWED.value, "why": "no screenshots", "form": form_of(page), "upto": upto}
+        assert client.post("/quarantine", data=sent | {"verdict": "release"}).status_code == 422
+        assert len(items(site, UNREVIEWED)) == 2
+        answer = client.post("/quarantine", data=sent | {"verdict": "reject"})
+        assert "done=2" in answer.headers["location"]
+    assert items(site, UNREVIEWED) == []
+    assert ("manager", "reject quarantined", f"{UNREVIEWED.value}: 2 items") in said(site)
+
+
+def test_what_came_after_the_page_was_made_is_not_decided(site: Served) -> None:
+    first, second = items(site, UNREVIEWED)
+    with as_(site, "manager") as client:
+        form = form_of(client.get(f"/quarantine?reason={UNREVIEWED}"))
+        sent = {"reason": UNREVIEWED.value, "why": "x", "verdict": "reject", "form": form, "upto": str(first.number)}
+        client.post("/quarantine", data=sent)
+    assert items(site, UNREVIEWED) == [second]
+
+
+def test_what_cannot_be_drawn_says_so(site: Served) -> None:
+    (broken,) = items(site, Reason.TRUNCATED)
+    with as_(site, "manager") as client:
+        page = client.get(f"/inspect/{broken.name}")
+        assert page.status_code == 200
+        assert client.get(f"/inspect/{broken.name}/after.png").status_code == 404
+        assert client.get("/inspect/ffffffffffff").status_code == 404
