@@ -31,6 +31,7 @@ from cohortium.cli import (
     project,
     protocol,
     pull,
+    quarantine,
     receipt,
     serve,
     site,
@@ -133,6 +134,11 @@ gateway_commands.command("run")(gateway.run)
 gateway_commands.command("once")(gateway.once)
 gateway_commands.command("status")(gateway.status)
 gateway_commands.command("drain")(gateway.drain)
+gateway_commands.command("quarantine")(quarantine.quarantine)
+gateway_commands.command("release")(quarantine.release)
+gateway_commands.command("reject")(quarantine.reject)
+gateway_commands.command("again")(quarantine.again)
+gateway_commands.command("export")(quarantine.export)
 app.command()(serve.serve)
 app.command()(backup.backup)
 app.command()(backup.restore)

@@ -7,6 +7,7 @@ aside with a reason; there is no third way and no exception for bad input.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,14 +16,14 @@ from cohortium.deidentify.ctp.ruling import Ruled, Ruling
 from cohortium.deidentify.ctp.tables import Tables
 from cohortium.deidentify.faces import may_show
 from cohortium.deidentify.identifiers import Tokens, UidMap, Uids
-from cohortium.deidentify.pixels import Hold, Reviewer, Rules, shipped
+from cohortium.deidentify.pixels import Hold, Reviewer, Rules, by_person, shipped
 from cohortium.deidentify.plan import CLEAN_FEATURES, CLEAN_PIXELS, Aside, Compiler, OtherClass
 from cohortium.deidentify.protocol import load as load_protocol
 from cohortium.deidentify.subjects import Subjects
 from cohortium.dicom import codecs, filemeta, scan, slow
 from cohortium.dicom.filemeta import FileMeta
 from cohortium.dicom.plan import Rewritten
-from cohortium.dicom.redact import Areas, redact
+from cohortium.dicom.redact import Areas, Rectangle, redact
 from cohortium.errors import Malformed
 from cohortium.keys import SiteKey
 from cohortium.values import Finding, Protocol, Reason, SetAside
@@ -88,21 +89,35 @@ class Deidentifier:
         issuer = self.subjects.own_issuer
         self._ruling = Ruling(protocol, key, project, issuer, tables or Tables()) if protocol.ctp else None
         uids: UidMap = Uids(key, project)
+        self._uids = uids
         base = replace(protocol, ctp=None)
         tokens = Tokens(key, project, keyed=not protocol.compat)
         compiler = Compiler(base, self.subjects, self._ruling.uids(uids) if self._ruling else uids, tokens)
         self._plan = lru_cache(maxsize=PLANS)(compiler.plan)
         self._review = Reviewer(_rules(self._ruling)) if CLEAN_PIXELS in protocol.options else None
 
-    def __call__(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
-        """De-identify a whole Part 10 file. `buffer` must live until the slices are written."""
-        result = self._result(buffer)
-        unknown = isinstance(result, SetAside) and result.reason is Reason.SUBJECT_UNKNOWN
-        return self._result(buffer) if unknown and self.subjects.meet(buffer) else result
+    def __call__(
+        self, buffer: bytes | memoryview, looked: Sequence[Rectangle] | None = None
+    ) -> Deidentified | SetAside:
+        """De-identify a whole Part 10 file. `buffer` must live until the slices are written.
 
-    def _result(self, buffer: bytes | memoryview) -> Deidentified | SetAside:
+        Where a person looked at the picture, `looked` is what they want blanked in each frame, which may be nothing:
+        their word stands in for a rule's. It lets nothing on whose bytes are not understood.
+        """
+        result = self._result(buffer, looked)
+        unknown = isinstance(result, SetAside) and result.reason is Reason.SUBJECT_UNKNOWN
+        return self._result(buffer, looked) if unknown and self.subjects.meet(buffer) else result
+
+    def series(self, buffer: bytes | memoryview) -> str:
+        """What its SeriesInstanceUID becomes where UIDs are mapped, to tell what belongs together; empty if unknown."""
         try:
-            return self._deidentified(buffer)
+            return self._uids(slow.series(buffer).encode("ascii")).decode("ascii").rstrip("\0")
+        except (Malformed, UnicodeEncodeError):
+            return ""
+
+    def _result(self, buffer: bytes | memoryview, looked: Sequence[Rectangle] | None) -> Deidentified | SetAside:
+        try:
+            return self._deidentified(buffer, looked)
         except Aside as aside:
             return aside.aside
         except Malformed as error:
@@ -111,7 +126,7 @@ class Deidentifier:
                 return SetAside(Reason.TRUNCATED, text.removeprefix(TRUNCATED))
             return SetAside(Reason.MALFORMED, text)
 
-    def _deidentified(self, buffer: bytes | memoryview) -> Deidentified:
+    def _deidentified(self, buffer: bytes | memoryview, looked: Sequence[Rectangle] | None) -> Deidentified:
         try:
             meta = filemeta.read(buffer)
         except Malformed as error:
@@ -121,12 +136,15 @@ class Deidentifier:
         sop_class = _listed(meta.MediaStorageSOPClassUID)
         ruled = self._ruling.open(buffer) if self._ruling else None
         review = self._review(buffer) if self._review else ruled.review() if ruled else None
+        by_hand = looked is not None and standard.shows_pictures(standard.iod(sop_class))
+        if looked is not None and by_hand:
+            review = by_person(buffer, looked, review)
         if isinstance(review, Hold):
             raise Aside(Reason.PIXELS_NOT_REVIEWED, str(review))
         face = CLEAN_FEATURES in self.protocol.options and may_show(codecs.read(bytes(buffer)))
         if face and not self.by_series:
             raise Aside(Reason.FACE, "only a whole series can be judged: `cohortium deidentify` does that, on a folder")
-        done = {CLEAN_PIXELS: bool(review and review.areas), CLEAN_FEATURES: face}
+        done = {CLEAN_PIXELS: by_hand or bool(review and review.areas), CLEAN_FEATURES: face}
         cleaned = frozenset(option for option, yes in done.items() if yes)
         try:
             rewritten = self._rewritten(buffer, sop_class, cleaned, meta, ruled)
@@ -135,10 +153,12 @@ class Deidentifier:
         context = rewritten.context
         identifiers = (str(context.sets[tag], "ascii").rstrip("\0 ") for tag in IDENTIFIERS)  # type: ignore[arg-type]
         slices = rewritten.slices
+        if review:
+            context.findings += review.findings
         if review and review.areas:
             redacted = redact(b"".join(slices), review.areas)
             slices = redacted.slices
-            context.findings += (*review.findings, *redacted.findings)
+            context.findings += redacted.findings
         findings = tuple(dict.fromkeys(context.findings))
         areas = review.areas if review else {}
         return Deidentified(slices, findings, context.subject_mark, context.person, areas, face, *identifiers)

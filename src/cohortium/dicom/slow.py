@@ -37,13 +37,14 @@ from cohortium.dicom.scan import (
 )
 from cohortium.errors import Malformed
 
-__all__ = ["Peek", "peek", "rewrite"]
+__all__ = ["Peek", "peek", "rewrite", "series"]
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MODALITY = 0x00080060
+SERIES_INSTANCE_UID = 0x0020000E
 LARGEST_INFLATED = 1 << 31
 UNDEFINED = 0xFFFFFFFF
 PIXEL_TAGS = (pixels.FLOAT_PIXEL_DATA, pixels.DOUBLE_PIXEL_DATA, pixels.PIXEL_DATA)
@@ -79,12 +80,21 @@ class Peek:
 def peek(buffer: bytes | memoryview) -> Peek:
     """Read a file's first elements; `Malformed` where they make no sense."""
     meta = filemeta.read(buffer)
+    sop_class, modality = _first(buffer, MODALITY, "SOPClassUID", "Modality")
+    return Peek(meta.TransferSyntaxUID, sop_class, modality)
+
+
+def series(buffer: bytes | memoryview) -> str:
+    """The file's SeriesInstanceUID, empty where it has none; `Malformed` where it makes no sense."""
+    return _first(buffer, SERIES_INSTANCE_UID, "SeriesInstanceUID")[0]
+
+
+def _first(buffer: bytes | memoryview, last: int, *keywords: str) -> list[str]:
     try:
-        dataset = read_partial(BytesIO(buffer), stop_when=lambda tag, _vr, _length: tag > MODALITY)
-        sop_class, modality = (str(dataset.get(keyword, "")) for keyword in ("SOPClassUID", "Modality"))
+        dataset = read_partial(BytesIO(buffer), stop_when=lambda tag, _vr, _length: tag > last)
+        return [str(dataset.get(keyword, "")) for keyword in keywords]
     except UNREADABLE as error:
         raise Malformed(f"the data set cannot be read ({type(error).__name__})") from None
-    return Peek(meta.TransferSyntaxUID, sop_class, modality)
 
 
 def rewrite(buffer: bytes | memoryview, plan: Plan) -> Rewritten:

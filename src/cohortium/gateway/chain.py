@@ -7,6 +7,7 @@ started again ends where an undisturbed run would have.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from cohortium import __version__
@@ -18,11 +19,12 @@ from cohortium.deidentify.register import Register
 from cohortium.deidentify.rows import path_of
 from cohortium.deposit import Outbox, Sender
 from cohortium.dicom import meta
-from cohortium.errors import ConfigError, Malformed
+from cohortium.dicom.redact import Rectangle
+from cohortium.errors import ConfigError, Corrupt, Malformed
 from cohortium.gateway.lines import Line, Lines
 from cohortium.keys import SiteKey
 from cohortium.prove.provenance import Provenance
-from cohortium.spool import Item, Made, Spool, Verdict
+from cohortium.spool import Item, Made, Spool, Word
 from cohortium.store import now
 from cohortium.values import Reason, SetAside, Severity, State
 
@@ -47,6 +49,8 @@ class Chain:
         archive.enrol(config.site.name, key.signer().public_key().public_bytes_raw().hex())
         self.lines = Lines(config, key, archive)
         self._outbox = Outbox(config.site.name, key, spool, self._word)
+        self._keep_days = config.gateway.keep_days
+        self._look_again = dict.fromkeys(spool.held())  # another configuration may let it go
         if lost := spool.pipelines() - self.lines.by_name.keys():
             raise ConfigError(f"pipeline {', '.join(sorted(lost))} still has items on their way; configure it again")
 
@@ -54,9 +58,10 @@ class Chain:
         """De-identify what was received, or set it aside; returns how many there were."""
         total, done = self._spool.count(State.RECEIVED), 0
         for batch in self._spool.waiting(State.RECEIVED):
+            words = self._spool.words(batch)
             with self._spool.together():
                 for item in batch:
-                    self._deidentify(item)
+                    self._deidentify(item, words.get(item.id, Word()))
                     done += 1
                     self._progress("deidentify", done, total)
         return done
@@ -74,12 +79,25 @@ class Chain:
                             self._spool.settle(item, State.WITHDRAWN)
 
     def check(self, ready: Ready) -> int:
-        """Check every complete series that has something new, or was held; let it go on, or hold it."""
-        waiting = [each for each in self._spool.unchecked() if ready(*each)]
+        """Check each complete series with something new, and once in a run those held; let it go on, or hold it."""
+        waiting = [each for each in dict.fromkeys((*self._spool.unchecked(), *self._look_again)) if ready(*each)]
         for done, (name, uid) in enumerate(waiting, start=1):
             self._check(self.lines.by_name[name], uid)
+            self._look_again.pop((name, uid), None)
             self._progress("check", done, len(waiting))
         return len(waiting)
+
+    def expire(self, moment: datetime) -> int:
+        """Reject what was set aside longer than gateway.keep_days before; returns how much it was."""
+        done = 0
+        for state in (State.HELD, State.QUARANTINED) if self._keep_days else ():
+            for batch in self._spool.waiting(state):
+                overdue = [item for item in batch if _since(item) < moment - timedelta(days=self._keep_days)]
+                with self._spool.together():
+                    for item in overdue:
+                        self._spool.expire(item)
+                done += len(overdue)
+        return done
 
     def deposit(self, destination: str, sender: Sender) -> int:
         """Hand over the next items that wait for the destination; returns how many, 0 where none is due."""
@@ -91,6 +109,8 @@ class Chain:
 
     def _check(self, line: Line, SeriesInstanceUID: str) -> None:
         items = self._spool.series(line.rivals, SeriesInstanceUID)
+        if not items:  # people decided about all of it meanwhile
+            return
         found = check([item.instance for item in items if item.instance], line.specification)
         findings = [finding for item in items for finding in item.findings] + found
         errors = sorted({finding.rule for finding in findings if finding.severity is Severity.ERROR})
@@ -98,29 +118,34 @@ class Chain:
         if held is None and line.pipeline.hold:
             held = SetAside(Reason.INSPECTION)
         self._archive.note(line.project_id, SeriesInstanceUID, findings)
+        words = self._spool.words(items) if held else {}
         with self._spool.together():
             for item in items:
                 if item.state not in (State.DEIDENTIFIED, State.HELD):
                     continue
-                if held is None or self._is_released(item):
+                if held is None or words.get(item.id, Word()).released == held:
                     self._spool.address(item, line.destinations)
                 elif item.set_aside != held:
                     self._spool.settle(item, State.HELD, held)
 
-    def _is_released(self, item: Item) -> bool:
-        decision = self._spool.decided(item)
-        return decision is not None and decision.verdict is Verdict.RELEASE
-
-    def _deidentify(self, item: Item) -> None:
-        content = self._spool.incoming(item)
-        line = self.lines.taking(item, content)
-        made = line.deidentifier(content) if line else SetAside(Reason.NO_PIPELINE)
+    def _deidentify(self, item: Item, word: Word) -> None:
+        try:
+            content = self._spool.incoming(item)
+        except Corrupt:
+            self._spool.settle(item, State.QUARANTINED, SetAside(Reason.DAMAGED))
+            return
+        line = self.lines.by_name.get(word.pipeline) or self.lines.taking(item, content)
+        if line is None:
+            self._spool.settle(item, State.QUARANTINED, SetAside(Reason.NO_PIPELINE))
+            return
+        looked = [Rectangle(*each) for each in word.areas] if word.reviewer is not None else None
+        made = line.deidentifier(content, looked)
         if isinstance(made, SetAside):
-            self._spool.settle(item, State.QUARANTINED, made)
-        elif line:
-            self._keep(item, line, made)
+            self._spool.settle(item, State.QUARANTINED, made, series=line.deidentifier.series(content))
+        else:
+            self._keep(item, line, made, word)
 
-    def _keep(self, item: Item, line: Line, deidentified: Deidentified) -> None:
+    def _keep(self, item: Item, line: Line, deidentified: Deidentified, word: Word) -> None:
         content = b"".join(deidentified.slices)
         digest = sha256(content).hexdigest()
         try:
@@ -138,8 +163,14 @@ class Chain:
             project=line.pipeline.project,
             created=now(),
             subjects=line.protocol.subject.provenance,
+            reviewer=word.reviewer or "",
         )
         people = self._register.enter([deidentified.person], line.pipeline.project, line.protocol.dates)
         findings = (*deidentified.findings, *people.values())
         made = Made(line.pipeline.name, instance, findings, deidentified.subject_mark, origin)
         self._spool.keep(item, made, content, line.rivals)
+
+
+def _since(item: Item) -> datetime:
+    """When the item was set aside."""
+    return datetime.fromisoformat(item.changed) if item.changed else datetime.max.replace(tzinfo=UTC)

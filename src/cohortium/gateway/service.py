@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from shutil import disk_usage
 from time import monotonic
@@ -24,6 +25,7 @@ from cohortium.gateway import ring
 from cohortium.gateway.chain import Chain
 from cohortium.gateway.pulse import Pulse, take_back
 from cohortium.gateway.quiet import Quiet
+from cohortium.gateway.steady import Steady
 from cohortium.gateway.ways import opened, senders
 from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
@@ -34,7 +36,7 @@ from cohortium.values import State
 __all__ = ["serve"]
 
 PAUSE = 0.5  # seconds between two looks where nothing waits
-LOOKS = 60.0  # seconds between two looks for who withdrew
+LOOKS = 60.0  # seconds between two looks for who withdrew, and for what nobody decided about in time
 SCRUBS = 3600.0  # seconds between two times at which the database lets go of the last of what was let go
 SCANS = 10.0  # a folder is looked through at most every so many seconds, and a tenth of the time
 CHAIN = "the chain"
@@ -99,6 +101,7 @@ class _Gateway:
         self._quiet = Quiet(config.gateway.quiet_seconds, spool.arrived_of)
         self._look_again = 0.0
         self._scrub_again = monotonic() + SCRUBS
+        self._steady = Steady()
         self._pool = ThreadPoolExecutor(len(config.destinations) + len(self.lines.sources) + 1)
         self._parts: list[Future[None]] = []
 
@@ -163,6 +166,8 @@ class _Gateway:
         number += self._chain.deidentify()
         if number or monotonic() > self._look_again:  # for who withdrew
             self._chain.forget()
+            if self._steady():
+                self._chain.expire(datetime.now(UTC))
             self._look_again = monotonic() + LOOKS
         ready = (lambda *_: True) if self.pulse.is_draining() else self._quiet
         number += self._chain.check(ready)

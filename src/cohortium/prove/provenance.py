@@ -24,6 +24,7 @@ class Provenance:
     """How `output` (SHA-256) was made from `source` (keyed digest): by whom, with what, for whom, when.
 
     `subjects` says what the identifiers in `source` were, where they were no patient's own: pseudonymised elsewhere.
+    `reviewer` is who looked at its picture before it left, where a person had to.
     """
 
     output: str
@@ -35,6 +36,7 @@ class Provenance:
     project: str
     created: str
     subjects: str = ""
+    reviewer: str = ""
 
 
 def record(connection: Connection, made: Provenance) -> str:

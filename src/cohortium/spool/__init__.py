@@ -1,6 +1,7 @@
 """The spool: what is on its way through a site, durable at every step and sealed at rest."""
 
-from cohortium.spool.decisions import Area, Decision, Verdict
+from cohortium.spool.asides import choose
+from cohortium.spool.decisions import Area, Decision, Verdict, Word
 from cohortium.spool.deliveries import Backlog, backlogs
 from cohortium.spool.items import BATCH, Arrival, Came, Item, Made
 from cohortium.spool.scratch import Scratch
@@ -20,7 +21,9 @@ __all__ = [
     "Spool",
     "Summary",
     "Verdict",
+    "Word",
     "arrived",
     "backlogs",
+    "choose",
     "summarise",
 ]

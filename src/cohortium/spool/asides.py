@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
+from cohortium.errors import Refused
 from cohortium.spool import items
 from cohortium.spool.items import Item
 from cohortium.store.schema import item
 from cohortium.values import Reason, State
 
-__all__ = ["ASIDE", "Explanation", "Heap", "explanations", "heap", "heaps", "last", "named", "next_after"]
+__all__ = ["ASIDE", "Explanation", "Heap", "choose", "explanations", "heap", "heaps", "last", "named", "next_after"]
 
 ASIDE = (State.QUARANTINED, State.HELD)
 NAME = re.compile("[0-9a-f]{12}")
+SHORTEST = 6  # characters of a name that may stand for an item
+IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,24 @@ def last(connection: Connection, reason: Reason) -> int:
     return connection.scalar(waiting) or 0
 
 
+def choose(
+    connection: Connection, names: Collection[str] = (), *, series: str = "", reason: str = "", pipeline: str = ""
+) -> list[Item]:
+    """The items set aside that are meant, in order of arrival; `Refused` where a name means none, or several.
+
+    All that is asked for must hold; a name is the beginning of an id.
+    """
+    conditions: list[ColumnElement[bool]] = [item.c.state.in_(ASIDE)]
+    if names:
+        conditions.append(item.c.id.in_([_id(connection, name) for name in names]))
+    for column, value in ((item.c.SeriesInstanceUID, series), (item.c.reason, reason), (item.c.pipeline, pipeline)):
+        if value:
+            conditions.append(column == value)
+    ids = list(connection.scalars(select(item.c.id).where(*conditions).order_by(item.c.number)))
+    batches = (ids[at : at + IDS_AT_ONCE] for at in range(0, len(ids), IDS_AT_ONCE))
+    return [each for batch in batches for each in items.of_ids(connection, batch)]
+
+
 def named(connection: Connection, name: str) -> Item | None:
     """The item that people call so."""
     if not NAME.fullmatch(name):
@@ -84,3 +105,11 @@ def next_after(connection: Connection, reason: Reason, number: int, *, back: boo
     order = item.c.number.desc() if back else item.c.number
     waiting = select(item.c.id).where(item.c.state.in_(ASIDE), item.c.reason == reason, beyond)
     return next(iter(items.of_ids(connection, connection.scalars(waiting.order_by(order).limit(1)).all())), None)
+
+
+def _id(connection: Connection, name: str) -> str:
+    begins = item.c.id.startswith(name, autoescape=True)
+    found = list(connection.scalars(select(item.c.id).where(begins).limit(2))) if len(name) >= SHORTEST else []
+    if len(found) != 1:
+        raise Refused(f"{name}: {'several items begin so' if found else 'no item is called so'}")
+    return str(found[0])

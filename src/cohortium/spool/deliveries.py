@@ -24,6 +24,7 @@ __all__ = [
     "confirm",
     "due",
     "forget",
+    "forget_open",
     "is_done",
     "is_paused",
     "pause",
@@ -142,6 +143,12 @@ def backlogs(connection: Connection) -> list[Backlog]:
 def forget(connection: Connection, id: str) -> None:
     """Remove the deliveries of an item, which begins anew."""
     connection.execute(delete(delivery).where(delivery.c.item_id == id))
+
+
+def forget_open(connection: Connection, id: str) -> None:
+    """Remove what an item that goes no further still waits for; where it arrived stays on record."""
+    here = delivery.c.item_id == id, delivery.c.state == Delivery.WAITING
+    connection.execute(delete(delivery).where(*here))
 
 
 def _last_trouble(connection: Connection, destination: str) -> str:

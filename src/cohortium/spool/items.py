@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, null, select, update
 
 from cohortium.errors import Corrupt
 from cohortium.prove.provenance import Provenance
@@ -31,6 +31,7 @@ __all__ = [
     "columns",
     "count",
     "count_of_series",
+    "digest_of",
     "forget",
     "forget_unread",
     "ids_in",
@@ -50,6 +51,7 @@ NOTHING_YET: dict[str, Any] = {
     "PatientID": "",
     "SeriesInstanceUID": "",
     "SOPInstanceUID": "",
+    "instance": null(),
     "findings": [],
     "subject_mark": "",
 }
@@ -100,6 +102,7 @@ class Item:
     size: int
     received: str
     changed: str
+    series: str  # its SeriesInstanceUID; of what was not made, the one it would have where UIDs are mapped
     instance: Instance | None
     findings: tuple[Finding, ...]
     subject_mark: str
@@ -166,7 +169,8 @@ def change(connection: Connection, found: Item, state: State, set_aside: SetAsid
     who came first is right, in whatever process.
     """
     values = {"state": move(found.state, state), "changed": now(), **_aside(set_aside), **more}
-    here = item.c.id == found.id, item.c.state == found.state
+    made = found.instance.digest if found.instance else ""  # of the same state, what was made may still be another
+    here = item.c.id == found.id, item.c.state == found.state, item.c.digest == made
     moved = connection.execute(update(item).where(*here).values(**values)).rowcount == 1
     if moved and not KEEPS[state]:
         connection.execute(update(arrival).where(arrival.c.item_id == found.id).values(path=b""))
@@ -193,6 +197,11 @@ def state_of(connection: Connection, id: str) -> State:
     if found is None:
         raise Corrupt(f"item {id[:12]} is not in the spool")
     return State(found)
+
+
+def digest_of(connection: Connection, id: str) -> str:
+    """The digest of what was made of the item; empty while nothing is."""
+    return connection.scalar(select(item.c.digest).where(item.c.id == id)) or ""
 
 
 def of_ids(connection: Connection, ids: Collection[str]) -> list[Item]:
@@ -284,6 +293,7 @@ def _item(row: RowMapping) -> Item:
         size=row["size"],
         received=row["received"],
         changed=row["changed"],
+        series=row["SeriesInstanceUID"],
         instance=Instance(**row["instance"]) if row["instance"] else None,
         findings=tuple(Finding(**{**each, "severity": Severity(each["severity"])}) for each in row["findings"]),
         subject_mark=row["subject_mark"],

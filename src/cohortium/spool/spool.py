@@ -8,6 +8,8 @@ nowhere else.
 Any other process may accept, too: its files lie in `arriving` until the one that works on the spool takes them over.
 
 A change is durable when its method returns, or, within `together`, when that block ends. Threads may use one spool.
+Without entering it, other processes may read and `decide`; a change to an item that was read before somebody decided
+about it is not made.
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ from sqlalchemy import Connection, Engine
 from cohortium import sealed
 from cohortium.errors import Corrupt, Unavailable
 from cohortium.keys import SiteKey
-from cohortium.prove import provenance
+from cohortium.prove import audit, provenance
 from cohortium.spool import decisions, deliveries, items
 from cohortium.spool.arriving import FolderSync, Label, label_of, labelled, opened
-from cohortium.spool.decisions import Decision, Verdict
+from cohortium.spool.decisions import Decision, Verdict, Word
 from cohortium.spool.items import Arrival, Came, Item, Made
 from cohortium.spool.states import KEEPS, TRANSITIONS
 from cohortium.store import scrub
@@ -43,15 +45,13 @@ from cohortium.values import Reason, SetAside, State
 
 __all__ = ["Spool"]
 
-Change = Callable[[Connection], State]
-"""Writes rows for one item; returns the state in which they leave it."""
+Change = Callable[[Connection], State | None]
+"""Writes rows for one item; returns the state in which they leave it, None where they leave its files alone."""
 
 KINDS = ("incoming", "outgoing")
 ARRIVING = "arriving"  # what other processes accepted
 ABANDONED = 3600  # seconds after which a file that another process did not finish is no longer waited for
 UNDER_WAY = frozenset(State) - {State.QUARANTINED}
-UNCHECKED = (State.DEIDENTIFIED, State.HELD)
-DECIDABLE = (State.QUARANTINED, State.HELD)
 ID = re.compile("[0-9a-f]{64}")
 LISTED_TOGETHER = 500
 GLANCE = 0.5  # seconds
@@ -214,11 +214,11 @@ class Spool:
         with room():
             sealed.write(self._file("outgoing", item.id), self._seal_key, [content], sync_name=False)
 
-        def claim(connection: Connection) -> State:
+        def claim(connection: Connection) -> State | None:
             state, aside = items.rival(connection, rivals, made) or (State.DEIDENTIFIED, None)
             more = items.columns(made) if state is State.DEIDENTIFIED else {"pipeline": made.pipeline}
             if not items.change(connection, item, state, aside, **more):
-                return items.state_of(connection, item.id)
+                return None
             if state is State.DEIDENTIFIED:
                 provenance.record(connection, made.provenance)
             return state
@@ -238,7 +238,12 @@ class Spool:
     def unchecked(self) -> list[tuple[str, str]]:
         """(pipeline, SeriesInstanceUID) of every series that waits for a check, in order of arrival."""
         with self.reading() as connection:
-            return items.series_in(connection, UNCHECKED)
+            return items.series_in(connection, (State.DEIDENTIFIED,))
+
+    def held(self) -> list[tuple[str, str]]:
+        """The same of every series that is held."""
+        with self.reading() as connection:
+            return items.series_in(connection, (State.HELD,))
 
     def series(self, pipelines: Collection[str], SeriesInstanceUID: str) -> list[Item]:
         """Every de-identified item of the series, deposited ones too, in order of arrival."""
@@ -250,20 +255,21 @@ class Spool:
         with self.reading() as connection:
             return items.count_of_series(connection, pipeline, SeriesInstanceUID)
 
-    def settle(self, item: Item, state: State, set_aside: SetAside | None = None) -> None:
-        """Move the item to `state` and delete the bytes that it needs no longer."""
+    def settle(self, item: Item, state: State, set_aside: SetAside | None = None, *, series: str = "") -> None:
+        """Move the item to `state` and delete the bytes that it needs no longer; `series` it seems to belong to."""
+        more = {"SeriesInstanceUID": series} if series else {}
 
-        def move(connection: Connection) -> State:
-            return state if items.change(connection, item, state, set_aside) else items.state_of(connection, item.id)
+        def move(connection: Connection) -> State | None:
+            return state if items.change(connection, item, state, set_aside, **more) else None
 
         self._change(item.id, move)
 
     def address(self, item: Item, destinations: Collection[str]) -> None:
         """Put the item in the outbox, for each of those destinations."""
 
-        def address(connection: Connection) -> State:
+        def address(connection: Connection) -> State | None:
             if not items.change(connection, item, State.OUTBOX):
-                return items.state_of(connection, item.id)
+                return None
             deliveries.address(connection, item, destinations)
             return State.OUTBOX
 
@@ -277,21 +283,25 @@ class Spool:
     def confirm(self, item: Item, destination: str, receipt: str) -> None:
         """Note that the destination has the item; it is sent when all have."""
 
-        def confirm(connection: Connection) -> State:
+        def confirm(connection: Connection) -> State | None:
+            if items.digest_of(connection, item.id) != (item.instance and item.instance.digest):
+                return None  # made anew meanwhile: these bytes it has not
             deliveries.confirm(connection, item.id, destination, receipt)
-            if deliveries.is_done(connection, item.id):
-                items.change(connection, item, State.SENT)
-            return items.state_of(connection, item.id)
+            if not deliveries.is_done(connection, item.id):
+                return None
+            return State.SENT if items.change(connection, item, State.SENT) else None
 
         self._change(item.id, confirm)
 
     def give_up(self, item: Item, destination: str, set_aside: SetAside) -> None:
         """Note that the destination will not have the item, and set it aside for people to decide."""
 
-        def give_up(connection: Connection) -> State:
+        def give_up(connection: Connection) -> State | None:
+            if items.digest_of(connection, item.id) != (item.instance and item.instance.digest):
+                return None
             deliveries.refuse(connection, item.id, destination, set_aside.detail)
-            items.change(connection, item, State.QUARANTINED, set_aside)  # unless another destination refused it first
-            return items.state_of(connection, item.id)
+            aside = items.change(connection, item, State.QUARANTINED, set_aside)  # unless another refused it first
+            return State.QUARANTINED if aside else None
 
         self._change(item.id, give_up)
 
@@ -320,8 +330,8 @@ class Spool:
     def decide(self, asides: Collection[Item], decision: Decision) -> int:
         """Carry out what a person decided about items that were set aside, in any process; returns of how many.
 
-        It is not carried out of those that somebody else decided about, or that went on, since they were read; and of
-        those without bytes only if it rejects them.
+        It is not carried out of those that somebody else decided about, or that went on, since they were read; nor of
+        those about which it cannot be (`objection`).
         """
         with room(), self.engine.begin() as connection:
             decided = [item for item in asides if self._decide(connection, item, decision)]
@@ -330,27 +340,50 @@ class Spool:
                 self._tidy(item.id, State.REJECTED)
         return len(decided)
 
+    def objection(self, item: Item, decision: Decision) -> str:
+        """Why the decision cannot be carried out, of whatever is set aside; empty where it can."""
+        return decisions.objection(item, decision, has_bytes=self._file("incoming", item.id).exists())
+
     def _decide(self, connection: Connection, item: Item, decision: Decision) -> bool:
-        rejects = decision.verdict is Verdict.REJECT
-        state, aside = (State.REJECTED, SetAside(Reason.REJECTION)) if rejects else (State.RECEIVED, None)
-        if item.state not in DECIDABLE or not (rejects or self._has_bytes(item)):
+        if self.objection(item, decision):
             return False
-        if not items.change(connection, item, state, aside, **({} if rejects else items.NOTHING_YET)):
+        state = decisions.outcome(item, decision)
+        aside = SetAside(Reason.REJECTION) if state is State.REJECTED else None
+        more = items.NOTHING_YET if state is State.RECEIVED else {}
+        if not items.change(connection, item, state, aside, **more):
             return False
-        decisions.note(connection, self._path_key, item.id, decision)
-        if not rejects:
+        decisions.note(connection, self._path_key, item, decision)
+        if state is State.RECEIVED:
             deliveries.forget(connection, item.id)
+        elif state is State.REJECTED:
+            deliveries.forget_open(connection, item.id)
         return True
 
-    def _has_bytes(self, item: Item) -> bool:
-        """Whether there is anything to make it of."""
-        is_damaged = item.set_aside is not None and item.set_aside.reason is Reason.DAMAGED
-        return not is_damaged and self._file("incoming", item.id).exists()
+    def expire(self, item: Item) -> None:
+        """Reject an item about which nobody decided in time."""
+
+        def expire(connection: Connection) -> State | None:
+            if not items.change(connection, item, State.REJECTED, SetAside(Reason.EXPIRED)):
+                return None
+            deliveries.forget_open(connection, item.id)
+            audit.record(connection, "gateway", "expire item", item.id)
+            return State.REJECTED
+
+        self._change(item.id, expire)
 
     def decided(self, item: Item) -> Decision | None:
         """What was last decided about the item."""
+        return next(reversed(self.decisions(item)), None)
+
+    def decisions(self, item: Item) -> list[Decision]:
+        """What people decided about the item, oldest first."""
         with self.reading() as connection:
-            return decisions.newest(connection, self._path_key, item.id)
+            return decisions.of(connection, self._path_key, item.id)
+
+    def words(self, found: Collection[Item]) -> dict[str, Word]:
+        """What people said that holds while these items are made, by their ids."""
+        with self.reading() as connection:
+            return decisions.words(connection, [item.id for item in found])
 
     def _change(self, id: str, change: Change) -> None:
         pending: list[tuple[str, Change]] | None = getattr(self._mine, "pending", None)
@@ -369,7 +402,8 @@ class Spool:
             with self.engine.begin() as connection:
                 states = {id: change(connection) for id, change in changes}
         for id, state in states.items():
-            self._tidy(id, state)
+            if state is not None:
+                self._tidy(id, state)
 
     def _write_incoming(self, label: Label, slices: Iterable[bytes | memoryview], into: str = "incoming") -> str:
         mac = hmac.new(self._name_key, digestmod="sha256")
@@ -441,9 +475,8 @@ class Spool:
             with self.reading() as connection:
                 wanted = items.ids_in(connection, [state for state, kept in KEEPS.items() if kind in kept])
                 known = items.ids_in(connection, list(State)) if kind == "incoming" else None
-            for entry in os.scandir(self.folder / kind):
-                if entry.name in wanted:
-                    continue
+            unlisted = (entry for entry in os.scandir(self.folder / kind) if entry.name not in wanted)
+            for entry in sorted(unlisted, key=lambda entry: entry.stat().st_mtime_ns):  # in the order they came
                 if known is None or entry.name in known or not ID.fullmatch(entry.name):
                     Path(entry.path).unlink()
                 else:

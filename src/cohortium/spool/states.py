@@ -19,8 +19,10 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = MappingProxyType(
         None: frozenset({State.RECEIVED, State.QUARANTINED, State.NOT_DICOM, State.CONTAINER}),
         State.RECEIVED: frozenset({State.DEIDENTIFIED, State.QUARANTINED, State.DUPLICATE}),
         State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX, State.RECEIVED, State.WITHDRAWN}),
-        # held: checked again with every run; a person lets it go, has it made anew, or rejects it
-        State.HELD: frozenset({State.HELD, State.OUTBOX, State.RECEIVED, State.REJECTED, State.WITHDRAWN}),
+        # held: a person lets it be checked again with that in mind, has it made anew, or rejects it
+        State.HELD: frozenset(
+            {State.HELD, State.DEIDENTIFIED, State.OUTBOX, State.RECEIVED, State.REJECTED, State.WITHDRAWN}
+        ),
         State.OUTBOX: frozenset({State.SENT, State.QUARANTINED, State.WITHDRAWN}),
         State.SENT: frozenset(),
         State.QUARANTINED: frozenset({State.RECEIVED, State.REJECTED, State.WITHDRAWN}),  # a person decides, or time

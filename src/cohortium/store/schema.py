@@ -652,6 +652,9 @@ decision = Table(
     Column("why", LargeBinary, nullable=False),  # sealed under the spool's key
     Column("by", String(64), nullable=False),
     Column("created", String(32), nullable=False),
+    Column("reason", String(64), nullable=False, server_default=""),  # what it is about: why the item was set aside
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("pipeline", String(64), nullable=False, server_default=""),  # which is to make it anew, if another
 )
 
 arrival = Table(

@@ -2,7 +2,7 @@
 
 A picture goes on only if all of this holds: a rule knows where its kind carries text; every frame can be decoded; what
 the reader took for text is no more than a quarter of what the rule leaves open; and with everything blanked the reader
-finds no readable text any more. Else the reasons are listed, and a person must look.
+finds no readable text any more. Else the reasons are listed, and a person must look, whose word then stands alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cohortium.dicom.redact import Areas, Rectangle
 from cohortium.errors import ConfigError, Malformed
 from cohortium.values import Finding, Severity
 
-__all__ = ["Review", "Reviewer", "review"]
+__all__ = ["Review", "Reviewer", "by_person", "review"]
 
 Array = np.ndarray[Any, Any]
 Read = Callable[[Array], Sequence[Text]]
@@ -39,6 +39,22 @@ class Review:
 
     areas: Areas
     findings: tuple[Finding, ...] = ()
+
+
+LOOKED_AT = Finding("pixels.looked-at", Severity.INFO, "a person looked at the picture before it left")
+
+
+def by_person(buffer: bytes | memoryview, wanted: Sequence[Rectangle], found: Review | Hold | None) -> Review:
+    """The review of a person who wants these parts of each frame blanked, and of what rules and reader found, if any.
+
+    Where those were in doubt, the person's word is all there is.
+    """
+    known = found if isinstance(found, Review) else Review({})
+    frames = codecs.frames(codecs.read(bytes(buffer))) if wanted else 0
+    if wanted and not frames:
+        raise Malformed("there is no picture to redact")
+    areas = {frame: (*known.areas.get(frame, ()), *wanted) for frame in {*known.areas, *range(frames)}}
+    return Review(areas, (*known.findings, LOOKED_AT))
 
 
 class Reviewer:
