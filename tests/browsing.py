@@ -43,7 +43,8 @@ def browser(executable: str, profile: Path) -> Iterator[Page]:
 
 
 def become(page: Page, site: Served, name: str) -> None:
-    """Be logged in as that account from now on."""
+    """Be logged in as that account from now on, and leave the page at which another one was."""
+    page.goto("about:blank")
     page.context.clear_cookies()
     with site.engine.begin() as connection:
         token = logins.open_login(connection, users.named(connection, name), 1)

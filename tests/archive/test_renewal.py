@@ -114,4 +114,5 @@ renewal.renew(archive.engine, archive.objects)
         assert held(archive) == contents
     renewed(archive)
     assert held(archive) == contents
-    assert len(list(archive.objects.storage.names())) == 39
+    names = [name for name, _ in archive.objects.storage.names()]
+    assert len([name for name in names if "#" not in name]) == 39  # others were half written, for fsck to clear

@@ -75,9 +75,9 @@ def mutant(chance: random.Random, seed: bytes, other: bytes) -> bytes:
 
 
 def judged(by: Deidentifier, content: bytes, planted: tuple[str, ...]) -> Deidentified | SetAside:
-    began = time.perf_counter()
+    began = time.thread_time()  # others may be at work on the same core
     result = by(content)
-    assert time.perf_counter() - began < SECONDS
+    assert time.thread_time() - began < SECONDS
     if isinstance(result, SetAside):
         assert factory.planted_in(result.detail.encode(), planted) == []
         return result

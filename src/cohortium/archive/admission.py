@@ -121,7 +121,7 @@ class Archive:
         if aside and row["prearchive_days"] and isinstance(told, Unfit):
             reasons = {number: str(refusal) for number, refusal in whole.refused.items()}
             self.put_aside(images, project, who, now(), wish, reasons)
-            raise Unfit(f"{told} All wait in the prearchive for {row['prearchive_days']} days.")
+            raise Unfit(f"{told}. All wait in the prearchive for {row['prearchive_days']} days.")
         raise told
 
     def put_aside(
