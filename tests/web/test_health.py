@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -13,6 +15,9 @@ from sqlalchemy import text
 
 import databases
 import portal_site
+from cohortium import keys
+from cohortium.gateway.pulse import Pulse
+from cohortium.spool import Spool
 from cohortium.web.health import Probe
 from portal_site import Served
 
@@ -51,6 +56,34 @@ def test_objects_that_cannot_be_written_are_named_and_nothing_else_is(site: Serv
     site.app.state.probe = Probe(site.app.state.archive.objects)
     assert httpx.get(f"{site.url}/health/ready").status_code == 200
     assert not [path for path in objects.rglob("*") if path.is_file()], "the try leaves nothing behind"
+
+
+def test_a_gateway_is_well_while_it_is_at_work_and_nothing_is_wrong(
+    site: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> tuple[int, str]:
+        answer = httpx.get(f"{site.url}/health/gateway")
+        return answer.status_code, answer.text
+
+    data = tmp_path / "data"
+    assert asked() == (503, "not well: gateway\n")
+    pulse = Pulse(data)
+    with Spool(site.engine, data / "spool", keys.load(tmp_path / "keys" / "site.key", data)):
+        pulse.beat()
+        assert asked() == (200, "well\n")
+        pulse.trouble("destination TULIPAN", "it cannot be reached")
+        pulse.trouble("disk", "less is free than limits.free_megabytes")
+        monkeypatch.setattr("cohortium.gateway.pulse.SELDOM", 0.0)
+        time.sleep(1.1)
+        pulse.beat()
+        assert asked() == (503, "not well: destination, disk\n")
+        pulse.well("destination TULIPAN")
+        pulse.well("disk")
+        pulse.beat()
+        assert asked() == (200, "well\n")
+        monkeypatch.setattr("cohortium.gateway.state.SILENT", timedelta(0))
+        assert asked() == (503, "not well: silent\n")
+    assert asked() == (503, "not well: gateway\n"), "whatever it said last"
 
 
 def test_who_asks_often_writes_no_more_often(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:

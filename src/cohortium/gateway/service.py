@@ -133,8 +133,12 @@ class _Gateway:
         self._parts.append(self._pool.submit(loop))
 
     def send(self, destination: str, sender: Sender) -> float:
-        """Hand over the next that is due at the destination."""
-        return 0.0 if self._chain.deposit(destination, sender) else PAUSE
+        """Hand over the next that is due at the destination; between two tries it is still not well."""
+        if self._chain.deposit(destination, sender):
+            return 0.0
+        if why := self._spool.why_paused(destination):
+            raise Unavailable(why)
+        return PAUSE
 
     def watch(self, source: Watched, came: Came) -> float:
         """Look through the folder, unless the gateway is to take in nothing more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 
@@ -15,8 +16,9 @@ from cohortium.store import open_store
 from cohortium.store.schema import item
 from cohortium.values import State
 
-__all__ = ["GatewayState", "looked", "state_of"]
+__all__ = ["GatewayState", "is_at_work", "looked", "state_of", "unwell"]
 
+SILENT = timedelta(minutes=5)  # without a beat
 MOVING = (State.RECEIVED, State.DEIDENTIFIED, State.OUTBOX)
 
 
@@ -55,13 +57,13 @@ def looked(config: Config, engine: Engine) -> GatewayState:
         for pipeline, state, count in connection.execute(counts):
             states.setdefault(pipeline, {})[state] = count
         waiting = tuple(backlogs(connection))
-    at_work = _is_locked(config)
+    at_work = is_at_work(config)
     trouble = told.trouble if told and at_work else {}
     return GatewayState(at_work, told.started if told else "", told.beat if told else "", trouble, states, waiting)
 
 
-def _is_locked(config: Config) -> bool:
-    """Whether some process holds the spool: the one sign of life that cannot be stale."""
+def is_at_work(config: Config) -> bool:
+    """Whether some process holds its spool: the one sign of life that cannot be stale."""
     try:
         with (config.site.data / "spool" / ".lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -70,3 +72,12 @@ def _is_locked(config: Config) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def unwell(config: Config) -> list[str]:
+    """What is not well, by one word each and no name: nothing where all is."""
+    told = health(config.site.data)
+    if told is None or not is_at_work(config):
+        return ["gateway"]
+    silent = ["silent"] if datetime.now(UTC) - datetime.fromisoformat(told.beat) > SILENT else []
+    return sorted({what.removeprefix("the ").partition(" ")[0] for what in told.trouble}) + silent

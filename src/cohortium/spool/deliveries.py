@@ -26,11 +26,11 @@ __all__ = [
     "forget",
     "forget_open",
     "is_done",
-    "is_paused",
     "pause",
     "postpone",
     "refuse",
     "resume",
+    "why_paused",
 ]
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)  # before a try after a failure; doubles
@@ -104,9 +104,9 @@ def pause(connection: Connection, destination: str, why: str) -> None:
         connection.execute(update(pause_).where(here).values(**values))
 
 
-def is_paused(connection: Connection, destination: str) -> bool:
-    """Whether the last try found that the destination could take nothing."""
-    return connection.scalar(select(pause_.c.tries).where(pause_.c.destination == destination)) is not None
+def why_paused(connection: Connection, destination: str) -> str:
+    """Why the destination could take nothing when it was tried last; empty where it could."""
+    return connection.scalar(select(pause_.c.detail).where(pause_.c.destination == destination)) or ""
 
 
 def resume(connection: Connection, destination: str) -> None:

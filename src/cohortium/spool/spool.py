@@ -314,6 +314,11 @@ class Spool:
 
         self._change(item.id, postpone)
 
+    def why_paused(self, destination: str) -> str:
+        """Why the destination could take nothing when it was tried last; empty where it could."""
+        with self.reading() as connection:
+            return deliveries.why_paused(connection, destination)
+
     def pause(self, destination: str, why: str) -> None:
         """Note that the destination can take nothing now."""
         with room(), self.engine.begin() as connection:
@@ -322,7 +327,7 @@ class Spool:
     def resume(self, destination: str) -> None:
         """Note that the destination takes again, if it did not."""
         with self.reading() as connection:
-            if not deliveries.is_paused(connection, destination):
+            if not deliveries.why_paused(connection, destination):
                 return
         with room(), self.engine.begin() as connection:
             deliveries.resume(connection, destination)

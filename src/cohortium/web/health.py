@@ -19,9 +19,10 @@ from starlette.responses import PlainTextResponse, Response
 from cohortium.archive.datakeys import folder
 from cohortium.archive.objects import Objects
 from cohortium.errors import CohortiumError
+from cohortium.gateway.state import unwell
 from cohortium.store import is_ready
 
-__all__ = ["LEAST_FREE", "Probe", "live", "ready"]
+__all__ = ["LEAST_FREE", "Probe", "gateway", "live", "ready"]
 
 LEAST_FREE = 256_000_000  # bytes on the disk of the data root
 GOOD_FOR = 5.0  # seconds that one try of the objects answers for: asking costs nothing to who asks
@@ -64,6 +65,12 @@ def ready(request: Request) -> Response:
     """200 while all that a request may need is there; else 503: requests had better go to another server."""
     missing = [name for name, is_there in NEEDS.items() if not is_there(request.app.state)]
     return PlainTextResponse(f"not ready: {', '.join(missing)}\n", 503) if missing else PlainTextResponse("ready\n")
+
+
+def gateway(request: Request) -> Response:
+    """200 while a gateway is at work and every part of it can do its work; else 503, and which kind of part cannot."""
+    wrong = unwell(request.app.state.config)
+    return PlainTextResponse(f"not well: {', '.join(wrong)}\n", 503) if wrong else PlainTextResponse("well\n")
 
 
 def _store(state: State) -> bool:

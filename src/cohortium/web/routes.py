@@ -36,6 +36,7 @@ __all__ = ["ROUTES", "Route", "install"]
 
 
 ROUTES = (
+    Route("GET", "/health/gateway", health.gateway, Access.ANYONE),
     Route("GET", "/health/live", health.live, Access.ANYONE),
     Route("GET", "/health/ready", health.ready, Access.ANYONE),
     Route("GET", "/login", login.login_page, Access.ANYONE),
