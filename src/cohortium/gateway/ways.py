@@ -9,14 +9,16 @@ from typing import Any
 from cohortium.acquire.intake import Intake
 from cohortium.acquire.receiver import Receiver
 from cohortium.archive import Archive
-from cohortium.config import ARCHIVE, Config, Laid, Scp, SftpServer, Source, Stow, Upload
+from cohortium.config import ARCHIVE, Config, Drop, Laid, Scp, SftpServer, Source, Stow, Upload
 from cohortium.config import Receiver as ReceiverSettings
 from cohortium.deposit import Folder, OwnArchive, Scu, Sender, Sftp, StowRs
+from cohortium.errors import ConfigError
 
 __all__ = ["opened", "senders"]
 
 INTO: Mapping[type, Callable[[Any, Config, Intake], AbstractContextManager[object]]] = {
     ReceiverSettings: lambda way, _, intake: Receiver(way, intake),
+    Drop: lambda way, config, intake: _drop(way, config, intake),
     Upload: lambda *_: nullcontext(),  # the site's portal takes in, whether or not a gateway is at work
 }
 OUT: Mapping[type, Callable[[Any, Config], Sender]] = {
@@ -36,3 +38,11 @@ def senders(config: Config, archive: Archive) -> dict[str, Sender]:
     """Every destination by name, the site's own archive first."""
     found: dict[str, Sender] = {ARCHIVE: OwnArchive(archive, config.site.name)}
     return found | {way.name: OUT[type(way)](way, config) for way in config.destinations}
+
+
+def _drop(way: Drop, config: Config, intake: Intake) -> AbstractContextManager[object]:
+    try:
+        from cohortium.acquire import drop
+    except ImportError:
+        raise ConfigError("a source by SFTP needs the extra: pip install 'cohortium[sftp]'") from None
+    return drop.Drop(way, config, intake)
