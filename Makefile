@@ -40,7 +40,7 @@ format: .venv/.all ## rewrite the code in the project's style
 	@.venv/bin/ruff check --quiet --fix
 	@.venv/bin/ruff format --quiet
 
-bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-B, how much text a reader finds, DICOMweb and backups
+bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-B, how much text a reader finds, DICOMweb, C-STORE and backups
 	@.venv/bin/python bench/deidentify.py
 	@.venv/bin/python bench/presets.py
 	@.venv/bin/python bench/peers.py
@@ -49,6 +49,7 @@ bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-
 	@.venv/bin/python bench/ocr.py
 	@.venv/bin/python bench/dicomweb.py
 	@.venv/bin/python bench/stow.py
+	@.venv/bin/python bench/receive.py
 	@.venv/bin/python bench/index.py
 	@.venv/bin/python bench/zips.py
 	@.venv/bin/python bench/objects.py

@@ -30,6 +30,7 @@ __all__ = [
     "read",
     "seal",
     "sealed",
+    "size",
     "span",
     "sync_folder",
     "unseal",
@@ -73,6 +74,11 @@ def length(size: int) -> int:
     return HEAD + size + _count(size) * TAG
 
 
+def size(length: int) -> int:
+    """How many bytes a sealed form of that length holds."""
+    return length - HEAD - max(1, -(-(length - HEAD) // (CHUNK + TAG))) * TAG
+
+
 def span(size: int, start: int, end: int) -> Span:
     """Where, in the sealed form of `size` bytes, the bytes [start, end) of them are."""
     first, last = start // CHUNK, max(start, end - 1) // CHUNK
@@ -95,7 +101,7 @@ def seal(key: bytes, slices: Iterable[bytes | bytearray | memoryview]) -> Iterat
     cipher = AESGCM(_file_key(key, salt))
     yield MAGIC + salt
     chunks = _chunks(slices)
-    chunk, number = next(chunks, b""), 0
+    chunk, number = next(chunks), 0
     for following in chunks:
         yield cipher.encrypt(_nonce(number, last=False), chunk, MAGIC)
         chunk, number = following, number + 1
@@ -176,14 +182,16 @@ def _nonce(number: int, *, last: bool) -> bytes:
     return number.to_bytes(11, "big") + bytes([last])
 
 
-def _chunks(slices: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
-    """Full chunks, then the rest; of a long slice no more than two chunks are ever copied at once."""
+def _chunks(slices: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytearray]:
+    """Full chunks, then the rest; each byte is copied once."""
     held = bytearray()
     for piece in slices:
         view = memoryview(piece).cast("B")
-        for start in range(0, len(view), CHUNK):
-            held += view[start : start + CHUNK]
-            if len(held) > CHUNK:
-                yield bytes(held[:CHUNK])
-                del held[:CHUNK]
-    yield bytes(held)
+        while len(held) + len(view) > CHUNK:
+            room = CHUNK - len(held)
+            held += view[:room]
+            view = view[room:]
+            yield held
+            held = bytearray()
+        held += view
+    yield held

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -20,6 +20,10 @@ __all__ = ["Intake"]
 PIECE = 1 << 20
 
 
+class _TooLarge(Exception):
+    """There is more of it than may be taken in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Where one source hands over; `limit` and `reserve` are bytes: of a file at most, of disk to stay free."""
@@ -29,15 +33,17 @@ class Intake:
     limit: int
     reserve: int
 
-    def take(self, name: str, content: Sequence[bytes | memoryview]) -> str:
-        """Take in the DICOM file that the sender calls `name`, which is identifying; returns the item's id.
+    def take(self, name: str, content: Iterable[bytes | memoryview]) -> str:
+        """Take in what the sender calls `name`, which is identifying; returns the item's id.
 
-        `Unavailable` where there is no room now; `Refused` for what is no DICOM file or too large, which is accounted
-        for without its bytes.
+        The content may still be on its way: it is sealed piece by piece, and never lies in memory as a whole. What it
+        raises passes through, and nothing remains. `Unavailable` where there is no room now; `Refused` for what is no
+        DICOM file or too large, which is accounted for without its bytes; the rest of `content` is then left.
         """
-        head = b"".join(bytes(piece[:HEAD]) for piece in content)[:HEAD]
-        found = self._found(name, sum(map(len, content)))
-        return self._take(found, Kind.OTHER if kind_of(head) is Kind.PACKAGE else kind_of(head), content)
+        pieces = iter(content)
+        head = _head(pieces)
+        kind = kind_of(b"".join(head)[:HEAD])
+        return self._take(self._found(name, 0), Kind.OTHER if kind is Kind.PACKAGE else kind, chain(head, pieces))
 
     def take_any(self, name: str, file: Package) -> int:
         """Take in whatever file it is, each file of a zip by itself; returns how many were DICOM.
@@ -67,12 +73,15 @@ class Intake:
 
     def _take(self, found: Arrival, kind: Kind, content: Iterable[bytes | memoryview]) -> str:
         if kind in WITHOUT_BYTES:
-            self.spool.refuse(found, self.came, *WITHOUT_BYTES[kind])
+            whole = replace(found, size=sum(map(len, content)))
+            self.spool.refuse(whole, self.came, *WITHOUT_BYTES[kind])
             raise Refused(kind.value)
-        if found.size > self.limit:
-            self.spool.refuse(found, self.came, State.QUARANTINED, SetAside(Reason.TOO_LARGE))
-            raise Refused(f"larger than the {self.limit} bytes of limits.file_megabytes")
-        return self._put(found, self.came, content)
+        try:
+            return self._put(found, self.came, _at_most(self.limit, content))
+        except _TooLarge:
+            more = replace(found, size=max(found.size, self.limit + 1))
+            self.spool.refuse(more, self.came, State.QUARANTINED, SetAside(Reason.TOO_LARGE))
+            raise Refused(f"larger than the {self.limit} bytes of limits.file_megabytes") from None
 
     def _put(self, found: Arrival, came: Came, content: Iterable[bytes | memoryview]) -> str:
         self.demand_room()
@@ -81,4 +90,20 @@ class Intake:
 
 def _pieces(file: Package) -> Iterator[bytes]:
     while piece := file.read(PIECE):
+        yield piece
+
+
+def _head(pieces: Iterator[bytes | memoryview]) -> list[bytes | memoryview]:
+    """The first pieces, of as many bytes as tell what it is."""
+    head: list[bytes | memoryview] = []
+    while sum(map(len, head)) < HEAD and (piece := next(pieces, None)) is not None:
+        head.append(piece)
+    return head
+
+
+def _at_most(limit: int, pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    for piece in pieces:
+        limit -= len(piece)
+        if limit < 0:
+            raise _TooLarge
         yield piece

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import fields
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from itertools import chain
 from pathlib import Path
 
@@ -23,7 +23,6 @@ HUB = re.compile(r"(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:\d{
 BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?")
 PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]\w*password=")
 AE_TITLE = re.compile(r"[!-\[\]-~]{1,16}")  # PS3.5 6.2, without the backslash and without spaces
-PEER = re.compile(r"[!-?A-\[\]-~]{1,16}@[A-Za-z0-9.:-]+")
 HOURS = re.compile(r"([01]?\d|2[0-3])-([01]?\d|2[0-4])")
 LARGEST_PORT = 65535
 
@@ -160,7 +159,7 @@ def _source(config: Config, source: Source, receivers: set[str]) -> Iterator[str
             yield from _folder(config, source.path)
         case Receiver():
             yield from _titles(source.ae_title)
-            yield from (f"peers: {each!r} is no AE_TITLE@ADDRESS" for each in source.peers if not PEER.fullmatch(each))
+            yield from (f"peers: {each!r} is no AE_TITLE@IP_ADDRESS" for each in source.peers if not _is_peer(each))
             yield from _tls(source.certificate, source.certificate_key)
         case Pacs():
             yield from _titles(source.ae_title, source.calling)
@@ -277,6 +276,16 @@ def _egress(config: Config, host: str, port: int) -> Iterator[str]:
 
 def _is_port(text: str) -> bool:
     return text.isdigit() and int(text) <= LARGEST_PORT
+
+
+def _is_peer(text: str) -> bool:
+    """An address and no host's name, which somebody else's server would tell."""
+    title, _, address = text.rpartition("@")
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return AE_TITLE.fullmatch(title) is not None
 
 
 def _is_network(text: str) -> bool:

@@ -40,7 +40,7 @@ class Receiver:
     ae_title: str = setting("COHORTIUM", "its AE title; an association that calls another one is refused")
     host: str = setting("127.0.0.1", "address on which it listens")
     port: int = setting(11112, "its port")
-    peers: tuple[str, ...] = setting((), "who may send: `AE_TITLE@ADDRESS`; nobody else")
+    peers: tuple[str, ...] = setting((), "who may send: `AE_TITLE@IP_ADDRESS`; nobody else")
     certificate: str = setting("", "file of its TLS certificate chain (PEM); empty: without TLS")
     certificate_key: str = setting("", "file, mode 0600, of the certificate's key (PEM)")
     authority: str = setting("", "file of the authorities (PEM) of which each peer must show a certificate")

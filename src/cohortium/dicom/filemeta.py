@@ -69,7 +69,12 @@ def read(head: bytes | memoryview) -> FileMeta:
     return FileMeta(found.get(0x0002, ""), found[0x0010], position)
 
 
-def build(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+def build(
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    transfer_syntax_uid: str,
+    version_name: str = IMPLEMENTATION_VERSION_NAME,
+) -> bytes:
     """Preamble of zeros, DICM, and a header that says only what PS3.10 demands."""
     elements = b"".join(
         (
@@ -78,7 +83,7 @@ def build(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -
             _element(0x0003, b"UI", sop_instance_uid),
             _element(0x0010, b"UI", transfer_syntax_uid),
             _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
-            _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+            _element(0x0013, b"SH", version_name) if version_name else b"",
         )
     )
     return bytes(PREAMBLE) + b"DICM\2\0\0\0UL\4\0" + struct.pack("<I", len(elements)) + elements

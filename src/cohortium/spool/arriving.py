@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,16 +48,19 @@ class FolderSync:
 
 
 def labelled(path: Path, key: bytes, label: Label, slices: Iterable[bytes | memoryview]) -> None:
-    """Write the label and the bytes, each sealed, durable but for the file's name."""
+    """Write the label and the bytes, each sealed, durable but for the file's name; whole or not at all."""
     head = sealed.sealed(key, _text(label))
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=0) as file:
-        try:
-            for piece in _pieces(head, sealed.seal(key, slices)):
-                _write(file.fileno(), piece)
-            os.fsync(file.fileno())
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        _write(descriptor, len(head).to_bytes(LENGTH, "big") + head)
+        for piece in sealed.seal(key, slices):
+            _write(descriptor, piece)
+        os.fsync(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def opened(path: Path, key: bytes) -> bytes:
@@ -71,25 +74,21 @@ def opened(path: Path, key: bytes) -> bytes:
 
 
 def label_of(path: Path, key: bytes) -> Label:
-    """The label alone."""
-    with path.open("rb") as file:
-        head = file.read(_length(file.read(LENGTH)))
+    """The label alone, and how many bytes it stands before."""
+    with path.open("rb", buffering=0) as file:
+        length = _length(file.read(LENGTH))
+        head, whole = file.read(length), os.fstat(file.fileno()).st_size
     found = json.loads(sealed.opened_whole(key, head))
     place = Path(os.fsdecode(bytes.fromhex(found["path"])))
-    return Label(Arrival(place, found["size"], found["changed"]), Came(found["source"], found["pipeline"]))
+    size = sealed.size(whole - LENGTH - length)
+    return Label(Arrival(place, size, found["changed"]), Came(found["source"], found["pipeline"]))
 
 
 def _text(label: Label) -> bytes:
     found = label.found
     path = os.fsencode(found.path).hex()  # need not be text
-    row = {"path": path, "size": found.size, "changed": found.changed}
+    row = {"path": path, "changed": found.changed}  # how many bytes there are is not known before they have come
     return json.dumps(row | {"source": label.came.source, "pipeline": label.came.pipeline}).encode()
-
-
-def _pieces(head: bytes, body: Iterator[bytes]) -> Iterator[bytes]:
-    """Head and first chunk in one piece: most files are one write."""
-    yield len(head).to_bytes(LENGTH, "big") + head + next(body) + next(body, b"")
-    yield from body
 
 
 def _write(descriptor: int, piece: bytes) -> None:

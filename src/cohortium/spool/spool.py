@@ -23,6 +23,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -139,22 +140,22 @@ class Spool:
     def receive(self, found: Arrival, came: Came, slices: Iterable[bytes | memoryview]) -> str:
         """Take in the bytes of a file; returns the item's id. What `slices` raises passes through, nothing remains."""
         label = Label(found, came)
-        id = self._write_incoming(label, slices)
+        id, _ = self._write_incoming(label, slices)
         self._change(id, self._listing(id, label))
         return id
 
     def accept(self, found: Arrival, came: Came, slices: Iterable[bytes | memoryview]) -> str:
         """Take in bytes that a sender waits to be rid of: durable when this returns, listed with `list_accepted`.
 
-        For that, no process needs to work on the spool.
+        They may still be on their way, and then `found.size` is not known yet: what `slices` raises passes through, and
+        nothing remains. No process needs to work on the spool.
         """
-        label = Label(found, came)
         into = "incoming" if self._lock else ARRIVING
-        id = self._write_incoming(label, slices, into)
+        id, size = self._write_incoming(Label(found, came), slices, into)
         with room():
             self._names[into].wait()
         if self._lock:
-            self._unlisted.append((id, label))
+            self._unlisted.append((id, Label(replace(found, size=size), came)))
         return id
 
     def list_accepted(self) -> int:
@@ -186,7 +187,7 @@ class Spool:
     def set_aside(self, found: Arrival, came: Came, slices: Iterable[bytes | memoryview], why: SetAside) -> str:
         """Take in the bytes of what cannot go on, for people to decide; returns the item's id."""
         label = Label(found, came)
-        id = self._write_incoming(label, slices)
+        id, _ = self._write_incoming(label, slices)
         self._change(id, lambda connection: self._arrive(connection, id, label, State.QUARANTINED, why))
         return id
 
@@ -410,15 +411,26 @@ class Spool:
             if state is not None:
                 self._tidy(id, state)
 
-    def _write_incoming(self, label: Label, slices: Iterable[bytes | memoryview], into: str = "incoming") -> str:
-        mac = hmac.new(self._name_key, digestmod="sha256")
+    def _write_incoming(
+        self, label: Label, slices: Iterable[bytes | memoryview], into: str = "incoming"
+    ) -> tuple[str, int]:
+        """The item's id, and how many bytes it has."""
+        mac, size = hmac.new(self._name_key, digestmod="sha256"), 0
+
+        def through() -> Iterator[bytes | memoryview]:
+            nonlocal size
+            for piece in slices:
+                mac.update(piece)
+                size += len(piece)
+                yield piece
+
         writer = f"{os.getpid()}.{threading.get_ident()}"
         part = self.folder / into / f"{self._mark(label.found.path)}.{writer}.part"
         with room():
-            labelled(part, self._seal_key, label, _through(mac, slices))
+            labelled(part, self._seal_key, label, through())
             id = mac.hexdigest()
             part.replace(self._file(into, id))
-        return id
+        return id, size
 
     def _take_over(self) -> None:
         """Let what other processes accepted be listed, too."""
@@ -496,9 +508,3 @@ class Spool:
             label = Label(Arrival(Path(f"damaged:{id}"), path.stat().st_size, 0), Came("", ""))
             aside = SetAside(Reason.DAMAGED)
             self._commit([(id, lambda connection: self._arrive(connection, id, label, State.QUARANTINED, aside))])
-
-
-def _through(mac: hmac.HMAC, slices: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    for piece in slices:
-        mac.update(piece)
-        yield piece
