@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -156,3 +157,42 @@ def test_what_cannot_be_drawn_says_so(site: Served) -> None:
         assert page.status_code == 200
         assert client.get(f"/inspect/{broken.name}/after.png").status_code == 404
         assert client.get("/inspect/ffffffffffff").status_code == 404
+
+
+def test_a_made_up_object_tries_a_destination_and_is_there_once(site: Served) -> None:
+    share = site.app.state.config.destinations[0].path
+    with as_(site, "maintainer") as client:
+        for _ in range(2):
+            sent = {"way": "share", "what": "send", "form": form_of(client.get("/gateway"))}
+            answer = client.post("/gateway", data=sent)
+            assert "share has the test object of patient COHORTIUM-TEST" in answer.text
+        sent = {"way": "nowhere", "what": "echo", "form": form_of(client.get("/gateway"))}
+        assert client.post("/gateway", data=sent).status_code == 400
+    (file,) = [path for path in share.rglob("*") if path.is_file()]
+    assert file.relative_to(share).parts[0] == "COHORTIUM-TEST"
+    assert said(site).count(("maintainer", "test by send", "share")) == 2
+
+
+def test_prometheus_hears_counts_and_nothing_else(site: Served) -> None:
+    answer = httpx.get(f"{site.url}/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = set(answer.text.splitlines())
+    assert 'cohortium_items{pipeline="looked-at",state="held"} 3.0' in lines
+    assert f'cohortium_set_aside{{reason="{UNREVIEWED}",state="quarantined"}} 2.0' in lines
+    assert "cohortium_gateway_up 0.0" in lines
+    assert not [value for value in PLANTED if value in answer.text]
+
+
+def test_from_elsewhere_prometheus_shows_the_token(site: Served, tmp_path: Path) -> None:
+    token = tmp_path / "metrics.token"
+    token.write_text("t" * 32)
+    token.chmod(0o600)
+    config = site.app.state.config
+    site.app.state.config = replace(
+        config, serve=replace(config.serve, public="https://site.example", metrics_token_file="metrics.token")
+    )
+    assert httpx.get(f"{site.url}/metrics").status_code == 403
+    for shown, status in (("t" * 32, 200), ("u" * 32, 403)):
+        headers = {"Authorization": f"Bearer {shown}"}
+        assert httpx.get(f"{site.url}/metrics", headers=headers).status_code == status

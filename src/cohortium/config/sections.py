@@ -73,6 +73,9 @@ class Serve:
         "", "protocol, by name or path, of projects that administrators make through XNAT's clients; empty: none are"
     )
     terms: str = setting("", "text file of the terms of use, which everybody accepts, and again when it changes")
+    metrics_token_file: str = setting(
+        "", "file, mode 0600, of the token that Prometheus shows at /metrics; empty: it asks from this machine"
+    )
     ohif: str = setting("", "folder of a static build of the viewer OHIF (@ohif/app), opened at /ohif/; empty: none")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from cohortium.govern.roles import May
-from cohortium.web import api, dicomweb, health, ohif, senders, xnat
+from cohortium.web import api, dicomweb, health, metrics, ohif, senders, xnat
 from cohortium.web.api import openapi
 from cohortium.web.api.files import content as file_content
 from cohortium.web.auth import Access, guard
@@ -39,6 +39,7 @@ ROUTES = (
     Route("GET", "/health/gateway", health.gateway, Access.ANYONE),
     Route("GET", "/health/live", health.live, Access.ANYONE),
     Route("GET", "/health/ready", health.ready, Access.ANYONE),
+    Route("GET", "/metrics", metrics.metrics, Access.ANYONE),  # which asks itself
     Route("GET", "/login", login.login_page, Access.ANYONE),
     Route("POST", "/login", login.log_in, Access.ANYONE),
     Route("GET", "/password", login.password_page, Access.CHOOSING),

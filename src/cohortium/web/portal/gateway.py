@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Form, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from cohortium import config
+from cohortium import config, keys
 from cohortium.config import Config, Source
-from cohortium.gateway import ring
+from cohortium.errors import CohortiumError
+from cohortium.gateway import ring, trial
 from cohortium.gateway.lines import sources_of
 from cohortium.gateway.state import GatewayState, looked
 from cohortium.govern.roles import May
 from cohortium.spool import asides, course
 from cohortium.values import State
-from cohortium.web.auth import reading
+from cohortium.web.auth import demand_form_token, reading, record
+from cohortium.web.errors import BadRequest
 from cohortium.web.portal.charts import pairs
 from cohortium.web.portal.templating import render
 from cohortium.web.route import Route
@@ -91,10 +93,33 @@ def state(request: Request, said: str = "", problem: str = "") -> Response:
         "shown": SHOWN,
         "sources": _sources(settings, found, went.newest),
         "destinations": _destinations(settings, found),
+        "echoed": trial.echoed(settings),
         "said": said,
         "problem": problem,
     }
     return render(request, "gateway.html", **values)
+
+
+def try_way(
+    request: Request,
+    way: Annotated[str, Form()] = "",
+    what: Annotated[str, Form()] = "",
+    form: Annotated[str, Form()] = "",
+) -> Response:
+    """Ask a peer for an echo, or send a made-up object to a destination."""
+    demand_form_token(request, form)
+    settings: Config = request.app.state.config
+    known = trial.echoed(settings) if what == "echo" else {each.name for each in settings.destinations}
+    if way not in known or what not in ("echo", "send"):
+        raise BadRequest("A test is an echo or a made-up object, to what the configuration names.")
+    with request.app.state.engine.begin() as connection:
+        record(request, connection, f"test by {what}", way)
+    try:
+        key = keys.load(settings.site.key, settings.site.data)
+        said = trial.echo(settings, way) if what == "echo" else trial.send(settings, key, way)
+    except CohortiumError as error:
+        return state(request, problem=f"{way}: {error}.")
+    return state(request, said=f"{said}.")
 
 
 def log(request: Request) -> Response:
@@ -161,6 +186,7 @@ def _where(way: Source | config.Destination) -> str:
 
 ROUTES = (
     Route("GET", "/gateway", state, May.OPERATE),
+    Route("POST", "/gateway", try_way, May.OPERATE),
     Route("GET", "/gateway/log", log, May.OPERATE),
     Route("GET", "/gateway/settings", settings, May.INSPECT),
 )

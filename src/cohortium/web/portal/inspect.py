@@ -87,8 +87,11 @@ def decide(
             raise Refused("only a data manager sees this picture, and so can release it")
         words = demand_why(why or SAID.get(Verdict(verdict), ""))
         made = Decision(Verdict(verdict), user(request).name, words, blank)
-        if not _looks(request).spool.decide([found], made):
-            raise Refused("it was decided or went on meanwhile, or it has no bytes to go on with")
+        spool = _looks(request).spool
+        if objection := spool.objection(found, made):
+            raise Refused(objection)
+        if not spool.decide([found], made):
+            raise Refused("somebody else decided about it, or it went on, a moment ago")
     except Refused as error:
         return _page(request, _found(request, item), str(error), 422)
     _note(request, f"{verdict} quarantined", found)
