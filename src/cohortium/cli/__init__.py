@@ -18,6 +18,7 @@ from cohortium import __version__
 from cohortium.cli import (
     anonymise,
     archive,
+    asking,
     audit,
     backup,
     ctp,
@@ -139,6 +140,8 @@ gateway_commands.command("release")(quarantine.release)
 gateway_commands.command("reject")(quarantine.reject)
 gateway_commands.command("again")(quarantine.again)
 gateway_commands.command("export")(quarantine.export)
+gateway_commands.command("ask")(asking.ask)
+gateway_commands.command("asked")(asking.asked)
 app.command()(serve.serve)
 app.command()(backup.backup)
 app.command()(backup.restore)

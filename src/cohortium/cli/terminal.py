@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -25,17 +26,31 @@ from cohortium.cli import hint
 from cohortium.demo.run import Demo
 from cohortium.gateway.state import GatewayState
 from cohortium.spool import Summary
+from cohortium.spool.requests import Asked, Counts, Stage
 from cohortium.values import State
 from cohortium.verify import Report
 from cohortium.verify.checks import Status
 from cohortium.verify.proof import Proof
 
-__all__ = ["account", "deidentified", "gateway", "progress", "proof", "rows", "searched", "show", "tables", "verified"]
+__all__ = [
+    "account",
+    "deidentified",
+    "gateway",
+    "progress",
+    "proof",
+    "requests",
+    "rows",
+    "searched",
+    "show",
+    "tables",
+    "verified",
+]
 
 Advance = Callable[[str, int, int], None]
 MEGABYTE = 1_000_000
 WIDE = 200
 STYLES = {Status.PASSED: "green", Status.FAILED: "bold red", Status.NOT_CHECKED: "yellow"}
+STAGES = tuple(each.value for each in Stage)
 PROBLEMS = 20  # of one check, on the terminal
 
 
@@ -90,6 +105,24 @@ def gateway(state: GatewayState) -> list[RenderableType]:
     for each in state.destinations:
         ways.add_row(each.destination, f"{each.waiting:,}", f"{each.sent:,}", f"{each.refused:,}", each.detail)
     return [head, *wrong, counts, *([ways] if state.destinations else [])]
+
+
+def requests(asked: Sequence[Asked]) -> Iterator[RenderableType]:
+    """What PACS were asked for: how far each request is, where its images are, and what is amiss with how many."""
+    of_images = [each.name for each in fields(Counts)]
+    table = Table("request", "source", "state", "answered", *STAGES, *of_images, title="Studies, and their images")
+    for each in asked:
+        stages = (f"{each.stages.get(stage, 0):,}" for stage in STAGES)
+        images = (f"{getattr(each.counts, name):,}" for name in of_images)
+        answered = f"{each.answered:,} of {each.queries:,}"
+        table.add_row(str(each.id), each.source, each.standing, answered, *stages, *images)
+    yield table
+    for each in asked:
+        yield from (
+            Text(f"request {each.id}: {why}: {number:,}", style="yellow") for why, number in each.trouble.items()
+        )
+        if each.detail:
+            yield Text(f"request {each.id}: its next query: {each.detail}", style="yellow")
 
 
 def account(summary: Summary) -> Table:

@@ -171,6 +171,8 @@ def _source(config: Config, source: Source, receivers: set[str]) -> Iterator[str
                 yield f"receiver: no [[source.receiver]] is named {source.receiver!r}"
             if source.studies_hour < 0:
                 yield "studies_hour: 0 or more"
+            if source.patience_seconds < 1:
+                yield "patience_seconds: at least 1"
         case Upload():
             if not source.token_file:
                 yield "token_file: is missing; nobody sends without a token"

@@ -9,7 +9,7 @@ from pathlib import Path
 from cohortium.archive import Archive
 from cohortium.check import Specification
 from cohortium.check import load as load_specification
-from cohortium.config import ARCHIVE, Config, Pipeline, Source, Watched
+from cohortium.config import ARCHIVE, Config, Pacs, Pipeline, Source, Watched
 from cohortium.deidentify import Deidentifier
 from cohortium.deidentify.ctp.filters import Filter, read_filter
 from cohortium.deidentify.ctp.ruling import read
@@ -95,7 +95,10 @@ class Lines:
     def _sources(self, pipeline: Pipeline) -> Sequence[str]:
         path = pipeline.source.resolve()
         folders = [name for name, each in self.sources.items() if isinstance(each, Watched) and each.path == path]
-        return [*pipeline.sources, *(folders if _names_folder(self._config, pipeline) else ())]
+        moved = [
+            each.receiver for each in self.sources.values() if isinstance(each, Pacs) and each.name in pipeline.sources
+        ]
+        return [*pipeline.sources, *filter(None, moved), *(folders if _names_folder(self._config, pipeline) else ())]
 
     def _deidentifier(self, protocol: Protocol, project: str) -> Deidentifier:
         tables = tables_for(protocol, self._key, project, self._config.site.data)

@@ -18,10 +18,11 @@ from cohortium import keys
 from cohortium.acquire import folder
 from cohortium.acquire.intake import Intake
 from cohortium.archive import Archive, storage_of
-from cohortium.config import Config, Watched
+from cohortium.config import Config, Pacs, Watched
 from cohortium.deposit import Sender
 from cohortium.errors import CohortiumError, Unavailable
 from cohortium.gateway import ring
+from cohortium.gateway.asking import parts
 from cohortium.gateway.chain import Chain
 from cohortium.gateway.pulse import Pulse, take_back
 from cohortium.gateway.quiet import Quiet
@@ -29,6 +30,7 @@ from cohortium.gateway.steady import Steady
 from cohortium.gateway.ways import opened, senders
 from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
+from cohortium.spool.requests import Requests
 from cohortium.store import open_store
 from cohortium.store.room import room
 from cohortium.values import State
@@ -71,13 +73,14 @@ def serve(config: Config, stop: threading.Event) -> None:
             gateway.keep(f"destination {name}", partial(gateway.send, name, sender))
         for name, source in gateway.lines.sources.items():
             if isinstance(source, Watched):
-                gateway.keep(f"source {name}", partial(gateway.watch, source, gateway.came(name)))
+                gateway.keep(f"source {name}", partial(gateway.watch, source, gateway.intake(name)))
+        for name, step in parts(config, Requests(engine, key), spool, gateway.quiet, gateway.intake, gateway.halts):
+            gateway.keep(name, step)
         while not (stop.is_set() or is_drained):
             with ExitStack() as sources:
                 for name, source in gateway.lines.sources.items():
-                    if not isinstance(source, Watched):
-                        intake = Intake(spool, gateway.came(name), gateway.limit, gateway.reserve)
-                        sources.enter_context(opened(source, config, intake))
+                    if not isinstance(source, Watched | Pacs):
+                        sources.enter_context(opened(source, config, gateway.intake(name)))
                 while not (stop.is_set() or gateway.pulse.is_draining()):
                     gateway.work()
             is_drained = gateway.is_drained()
@@ -98,11 +101,11 @@ class _Gateway:
         self._chain = Chain(config, key, spool, archive, self._went_on)
         self.lines = self._chain.lines
         self._stop = stop
-        self._quiet = Quiet(config.gateway.quiet_seconds, spool.arrived_of)
+        self.quiet = Quiet(config.gateway.quiet_seconds, spool.arrived_of)
         self._look_again = 0.0
         self._scrub_again = monotonic() + SCRUBS
         self._steady = Steady()
-        self._pool = ThreadPoolExecutor(len(config.destinations) + len(self.lines.sources) + 1)
+        self._pool = ThreadPoolExecutor(len(config.destinations) + len(self.lines.sources) + 2)
         self._parts: list[Future[None]] = []
 
     def __enter__(self) -> _Gateway:
@@ -115,9 +118,13 @@ class _Gateway:
         for part in self._parts:
             part.result()
 
-    def came(self, source: str) -> Came:
-        """How what comes by the source is accounted for."""
-        return Came(source, self.lines.first_of(source))
+    def intake(self, source: str) -> Intake:
+        """Where the source hands over."""
+        return Intake(self._spool, Came(source, self.lines.first_of(source)), self.limit, self.reserve)
+
+    def halts(self) -> bool:
+        """Whether nothing more is to be taken in."""
+        return self._stop.is_set() or self.pulse.is_draining()
 
     def keep(self, what: str, step: Callable[[], float]) -> None:
         """Repeat a step in a thread of its own; it says after how many seconds."""
@@ -140,13 +147,13 @@ class _Gateway:
             raise Unavailable(why)
         return PAUSE
 
-    def watch(self, source: Watched, came: Came) -> float:
+    def watch(self, source: Watched, intake: Intake) -> float:
         """Look through the folder, unless the gateway is to take in nothing more."""
         started = monotonic()
         if not self.pulse.is_draining():
-            Intake(self._spool, came, self.limit, self.reserve).demand_room()
-            for _ in folder.acquire(source.path, self._spool, came, self.limit, source.settle_seconds):
-                if self._stop.is_set() or self.pulse.is_draining():
+            intake.demand_room()
+            for _ in folder.acquire(source.path, self._spool, intake.came, self.limit, source.settle_seconds):
+                if self.halts():
                     break
         return max(SCANS, 10 * (monotonic() - started))
 
@@ -173,7 +180,7 @@ class _Gateway:
             if self._steady():
                 self._chain.expire(datetime.now(UTC))
             self._look_again = monotonic() + LOOKS
-        ready = (lambda *_: True) if self.pulse.is_draining() else self._quiet
+        ready = (lambda *_: True) if self.pulse.is_draining() else self.quiet
         number += self._chain.check(ready)
         if not number and monotonic() > self._scrub_again:
             self._spool.scrub()

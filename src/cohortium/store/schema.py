@@ -667,3 +667,44 @@ arrival = Table(
     Column("changed", BigInteger, nullable=False),  # st_mtime_ns
     Column("duplicate", Boolean, nullable=False),  # another path brought the same bytes first
 )
+
+request = Table(
+    "request",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("state", String(16), nullable=False),  # spool.requests.Standing
+    Column("queries", LargeBinary, nullable=False),  # sealed under the spool's key; empty once let go of
+    Column("asked", Integer, nullable=False),  # how many queries that is, or was
+    Column("answered", Integer, nullable=False, server_default="0"),  # as many of them, from the first on, are done
+    Column("tries", Integer, nullable=False, server_default="0"),  # of the next one
+    Column("due", String(32), nullable=False, server_default=""),  # it is not to be tried before
+    Column("detail", Text, nullable=False, server_default=""),  # why its last try failed
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("changed", String(32), nullable=False),
+    Index(None, "source", "state"),
+)
+
+requested = Table(
+    "requested",  # a study, or a query that found none
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("request_id", ForeignKey("request.id", ondelete="CASCADE"), nullable=False),
+    Column("mark", String(64), nullable=False),  # HMAC(site key, StudyInstanceUID or query), hex
+    Column("stage", String(16), nullable=False),  # spool.requests.Stage
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("due", String(32), nullable=False, server_default=""),  # not to be asked for before
+    Column("moved", String(32), nullable=False, server_default="", index=True),  # when it was last asked for
+    Column("looked", String(32), nullable=False, server_default=""),  # when its images were last counted
+    Column("record", LargeBinary, nullable=False),  # what the PACS listed, sealed; empty once let go of
+    Column("listed", Integer, nullable=False, server_default="0"),  # images, from here on
+    Column("arrived", Integer, nullable=False, server_default="0"),
+    Column("made", Integer, nullable=False, server_default="0"),
+    Column("aside", Integer, nullable=False, server_default="0"),
+    Column("sent", Integer, nullable=False, server_default="0"),
+    Column("confirmed", Integer, nullable=False, server_default="0"),  # the receivers hold what was made, by its digest
+    Column("detail", Text, nullable=False, server_default=""),  # in words, of no value
+    UniqueConstraint("request_id", "mark"),
+    Index(None, "stage", "looked"),
+)

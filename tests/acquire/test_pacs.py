@@ -1,0 +1,97 @@
+"""Questions to a real Orthanc and a real dcmqrscp, and C-GET from both."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+
+from cohortium.acquire.intake import Intake
+from cohortium.acquire.pacs import Pacs
+from cohortium.config import Pacs as Settings
+from cohortium.keys import SiteKey
+from cohortium.spool import Came, Spool
+from cohortium.spool.requests import Study
+from cohortium.store import open_store
+from gateway_service import free_port
+from hospital import slice_of
+from pacs_servers import Server, dcmqrscp, orthanc
+
+KEY = SiteKey(bytes(range(32)))
+SERVERS = {"orthanc": orthanc, "dcmqrscp": dcmqrscp}
+IMAGES = 6
+
+
+def study(folder: Path, number: int, accession: str, day: str = "20240301", images: int = IMAGES) -> str:
+    """Files of one study of two series; returns its StudyInstanceUID."""
+    uid = f"1.2.826.0.7.{number}"
+
+    def change(dataset: Dataset) -> None:
+        dataset.StudyInstanceUID, dataset.AccessionNumber, dataset.StudyDate = uid, accession, day
+        dataset.SeriesInstanceUID = f"{uid}.{1 + dataset.InstanceNumber % 2}"
+        dataset.SOPInstanceUID = f"{uid}.9.{dataset.InstanceNumber}"
+        dataset.StudyTime, dataset.StudyID, dataset.StudyDescription = "120000", str(number), "THORAX low dose"
+
+    folder.mkdir(exist_ok=True, parents=True)
+    for image in range(1, images + 1):
+        (folder / f"{number}-{image}.dcm").write_bytes(slice_of(image, change))
+    return uid
+
+
+@pytest.fixture(scope="module", params=list(SERVERS))
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("pacs")
+    for number, accession in enumerate(["A1", "A2", "Ä 3"], start=1):
+        study(folder / "files", number, accession, f"2024030{number}")
+    with SERVERS[request.param](folder, free_port()) as running:
+        running.store(folder / "files")
+        yield running
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with Spool(open_store(tmp_path), tmp_path / "spool", KEY) as spool:
+        yield spool
+
+
+def asking(server: Server, spool: Spool, halt: threading.Event | None = None, **more: object) -> Pacs:
+    settings = Settings(name="pacs", ae_title=server.title, host="127.0.0.1", port=server.port, **more)  # type: ignore[arg-type]
+    intake = Intake(spool, Came("pacs", "ct"), 1 << 20, 0)
+    return Pacs(settings, "", intake, (halt or threading.Event()).is_set)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"AccessionNumber": "A2"}, {2}),
+        ({"AccessionNumber": "Ä 3"}, {3}),
+        ({"AccessionNumber": "A4"}, set()),
+        ({"StudyInstanceUID": "1.2.826.0.7.1"}, {1}),
+        ({"PatientID": "HOSP-778899", "StudyDate": "20240302"}, {2}),
+        ({"StudyDate": "20240303", "StudyDescription": "THORAX*"}, {3}),
+    ],
+)
+def test_what_is_asked_for_is_found(server: Server, spool: Spool, query: dict[str, str], found: set[int]) -> None:
+    studies, _ = asking(server, spool).find(0, query)
+    assert {each.StudyInstanceUID for each in studies} == {f"1.2.826.0.7.{number}" for number in found}
+
+
+def test_a_study_is_listed_to_its_images(server: Server, spool: Spool) -> None:
+    found = asking(server, spool).listed(Study(0, "1.2.826.0.7.1"))
+    assert {each.SeriesInstanceUID for each in found.series} == {"1.2.826.0.7.1.1", "1.2.826.0.7.1.2"}
+    assert sorted(uid for each in found.series for uid, _ in each.instances) == [
+        f"1.2.826.0.7.1.9.{image}" for image in range(1, IMAGES + 1)
+    ]
+    assert found.listed == IMAGES
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_what_is_asked_for_comes_by_c_get(server: Server, spool: Spool, part: int) -> None:
+    pacs = asking(server, spool)
+    found = pacs.listed(Study(0, "1.2.826.0.7.1"))
+    outcome = pacs.pull(found, found.series[:part], lambda: False, lambda: 0)
+    assert outcome.words == ""
+    assert spool.list_accepted() == sum(each.listed for each in found.series[:part])
