@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ import portal_site
 from cohortium.deposit import Parcel
 from cohortium.dicom import meta
 from cohortium.prove import receipts
+from cohortium.wire.multipart import Reader
 
-__all__ = ["PROTOCOL", "Answering", "answering", "made", "parcel", "parcels"]
+__all__ = ["JSON", "PROTOCOL", "SIGNER", "Foreign", "answering", "made", "parcel", "parcels", "stored", "uids_in"]
 
 PROTOCOL = portal_site.PROTOCOL.digest
+JSON = {"Content-Type": "application/dicom+json"}
 SIGNER = Ed25519PrivateKey.generate()
 
 
@@ -87,3 +90,56 @@ def answering(answer: Answering) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def uids_in(body: bytes) -> list[str]:
+    reader = Reader(body.split(b"\r\n", 2)[1][2:].decode(), 1 << 24)
+    return [parcel(part.content).instance.SOPInstanceUID for part in reader.feed(body)]
+
+
+def stored(body: bytes, *, failed: dict[str, int] | None = None) -> bytes:
+    """A response that says so of all that the body holds, but for those that failed."""
+    failed = failed or {}
+    said: dict[str, Any] = {
+        "00081199": {"vr": "SQ", "Value": [_item(each) for each in uids_in(body) if each not in failed]},
+        "00081198": {
+            "vr": "SQ",
+            "Value": [
+                _item(each) | {"00081197": {"vr": "US", "Value": [failed[each]]}}
+                for each in uids_in(body)
+                if each in failed
+            ],
+        },
+    }
+    return json.dumps({tag: each for tag, each in said.items() if each["Value"]}).encode()
+
+
+def _item(uid: str) -> dict[str, Any]:
+    return {"00081155": {"vr": "UI", "Value": [uid]}}
+
+
+def shown(content: bytes) -> tuple[int, dict[str, str], bytes]:
+    body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--b--"
+    return 200, {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}, body
+
+
+class Foreign:
+    """An archive that stores, and shows what it stored after `rewrite` had its way with it."""
+
+    def __init__(self, rewrite: Any = lambda content: content) -> None:
+        self.held: dict[str, bytes] = {}
+        self.requests: list[int] = []
+        self.rewrite = rewrite
+
+    def __call__(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
+        if method == "GET":
+            uid = path.rpartition("/")[2]
+            return shown(self.rewrite(self.held[uid])) if uid in self.held else (404, {}, b"")
+        parts = list(Reader(body.split(b"\r\n", 2)[1][2:].decode(), 1 << 24).feed(body))
+        self.requests.append(len(parts))
+        return self.store(body, [part.content for part in parts])
+
+    def store(self, body: bytes, contents: list[bytes]) -> tuple[int, dict[str, str], bytes] | None:
+        for content in contents:
+            self.held[parcel(content).instance.SOPInstanceUID] = content
+        return 200, JSON, stored(body)

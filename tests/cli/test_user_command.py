@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -70,3 +71,23 @@ def test_an_account_is_disabled_enabled_listed_and_deleted(cohortium: Run, site:
     run("delete", "bob")
     assert "bob" not in run("list")
     assert cohortium("user", "delete", "ada", cwd=site).returncode == 3
+
+
+def test_a_site_is_added_with_its_key_and_gets_a_token_once(cohortium: Run, site: Path, tmp_path: Path) -> None:
+    """The hub's side of a site's first delivery; what it opens is told by tests/web/test_sites.py."""
+    (tmp_path / "hospital").mkdir()
+    assert cohortium("init", cwd=tmp_path / "hospital").returncode == 0
+    key = cohortium("key", "public", cwd=tmp_path / "hospital").stdout.strip()
+    assert re.fullmatch("[0-9a-f]{64}", key)
+    refused = cohortium("user", "add", "hospital", "--site", "--key", "abc", cwd=site)
+    assert refused.returncode == 2
+    added = cohortium("user", "add", "hospital", "--site", "--key", key, cwd=site)
+    assert added.returncode == 0, added.stderr
+    assert added.stdout.startswith("cohortium_")
+    again = cohortium("user", "add", "hospital", "--site", "--key", key, cwd=site)
+    assert again.returncode == 3
+    assert cohortium("user", "standing", "hospital", "administrator", cwd=site).returncode == 3
+    person = cohortium("user", "add", "ada", cwd=site)
+    assert person.returncode == 0
+    assert cohortium("user", "add", "ada", cwd=site).returncode == 3
+    assert cohortium("user", "standing", "ada", "site", cwd=site).returncode == 2

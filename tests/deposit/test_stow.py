@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,11 +20,8 @@ from cohortium.govern import grants, tokens, users
 from cohortium.govern.grants import Role
 from cohortium.govern.roles import Scope
 from cohortium.store import schema
-from cohortium.wire.multipart import Reader
-from outgoing import SIGNER, answering, made, parcel, parcels
+from outgoing import JSON, SIGNER, Foreign, answering, made, parcel, parcels, stored, uids_in
 from portal_site import Served
-
-JSON = {"Content-Type": "application/dicom+json"}
 
 
 @contextmanager
@@ -48,8 +44,7 @@ def hub(tmp_path: Path) -> Iterator[tuple[Served, str, Path]]:
         project_id = archive.open_project(Project("lung", "Lung study", "receipt"), portal_site.PROTOCOL)
         archive.enrol("north", SIGNER.public_key().public_bytes_raw().hex())
         with served.engine.begin() as connection:
-            users.create(connection, "north")
-            users.choose_password(connection, users.named(connection, "north"), portal_site.PASSWORD)
+            users.create_site(connection, "north")
             who = users.named(connection, "north")
             grants.give(connection, who.id, project_id, Role.MEMBER)
             token = tokens.make(connection, who, "gateway", Scope.WRITE, 30)
@@ -110,59 +105,6 @@ def test_orthanc_shows_the_bytes_that_it_stored(tmp_path: Path) -> None:
         (answer,) = there.send("lung", [other])
         assert isinstance(answer, Refused), "it keeps the first bytes, and says that it stored these"
         assert len(httpx.get(f"{url}/instances", params={"limit": 10}).json()) == 3
-
-
-def uids_in(body: bytes) -> list[str]:
-    reader = Reader(body.split(b"\r\n", 2)[1][2:].decode(), 1 << 24)
-    return [parcel(part.content).instance.SOPInstanceUID for part in reader.feed(body)]
-
-
-def stored(body: bytes, *, failed: dict[str, int] | None = None) -> bytes:
-    """A response that says so of all that the body holds, but for those that failed."""
-    failed = failed or {}
-    said: dict[str, Any] = {
-        "00081199": {"vr": "SQ", "Value": [_item(each) for each in uids_in(body) if each not in failed]},
-        "00081198": {
-            "vr": "SQ",
-            "Value": [
-                _item(each) | {"00081197": {"vr": "US", "Value": [failed[each]]}}
-                for each in uids_in(body)
-                if each in failed
-            ],
-        },
-    }
-    return json.dumps({tag: each for tag, each in said.items() if each["Value"]}).encode()
-
-
-def _item(uid: str) -> dict[str, Any]:
-    return {"00081155": {"vr": "UI", "Value": [uid]}}
-
-
-def shown(content: bytes) -> tuple[int, dict[str, str], bytes]:
-    body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--b--"
-    return 200, {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}, body
-
-
-class Foreign:
-    """An archive that stores, and shows what it stored after `rewrite` had its way with it."""
-
-    def __init__(self, rewrite: Any = lambda content: content) -> None:
-        self.held: dict[str, bytes] = {}
-        self.requests: list[int] = []
-        self.rewrite = rewrite
-
-    def __call__(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
-        if method == "GET":
-            uid = path.rpartition("/")[2]
-            return shown(self.rewrite(self.held[uid])) if uid in self.held else (404, {}, b"")
-        parts = list(Reader(body.split(b"\r\n", 2)[1][2:].decode(), 1 << 24).feed(body))
-        self.requests.append(len(parts))
-        return self.store(body, [part.content for part in parts])
-
-    def store(self, body: bytes, contents: list[bytes]) -> tuple[int, dict[str, str], bytes] | None:
-        for content in contents:
-            self.held[parcel(content).instance.SOPInstanceUID] = content
-        return 200, JSON, stored(body)
 
 
 def other_meta(content: bytes) -> bytes:

@@ -13,7 +13,7 @@ from starlette.routing import compile_path
 
 import portal_site
 from cohortium.govern import grants, logins, users
-from cohortium.govern.roles import ALLOWED, ON_SITE, REACHED, May, Role, Standing, Visibility
+from cohortium.govern.roles import ALLOWED, ON_SITE, REACHED, WITHIN, May, Role, Standing, Visibility
 from cohortium.store.schema import instance, project, scan, session
 from cohortium.web.auth import Access
 from cohortium.web.routes import ROUTES, Route
@@ -198,14 +198,16 @@ def test_lists_show_what_may_be_seen(site: Served, cookies: dict[str, dict[str, 
 
 def test_the_table_is_what_consortia_agreed_on() -> None:
     """Owner: full access. Member: full except deleting. Collaborator: read. Maintainer: no data."""
-    data = frozenset({May.SEE, May.READ, May.WRITE, May.DELETE, May.MANAGE})
+    data = frozenset({May.SEE, May.READ, May.DEPOSIT, May.WRITE, May.DELETE, May.MANAGE})
     assert ALLOWED[Role.OWNER] == data
-    assert {May.READ, May.WRITE} <= ALLOWED[Role.MEMBER]
+    assert {May.READ, May.DEPOSIT, May.WRITE} <= ALLOWED[Role.MEMBER]
     assert May.DELETE not in ALLOWED[Role.MEMBER]
     assert ALLOWED[Role.COLLABORATOR] == {May.SEE, May.READ}
     assert ALLOWED[Standing.MAINTAINER] & data == set()
     assert ALLOWED[Standing.COMMITTEE] & data == {May.SEE}
     assert ALLOWED[Visibility.PRIVATE] == set()
+    assert ALLOWED[Standing.SITE] == set()
+    assert WITHIN[Standing.SITE] == {May.DEPOSIT}
 
 
 def test_every_route_that_names_a_project_names_what_is_done_with_it() -> None:

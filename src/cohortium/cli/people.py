@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from getpass import getuser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, AsJson, ConfigFile
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 __all__ = [
+    "add",
     "delete",
     "disable",
     "enable",
@@ -25,6 +31,7 @@ __all__ = [
     "standing",
 ]
 
+PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account.")]
 Label = Annotated[str, typer.Argument(metavar="LABEL", help="The token, by where it is used.")]
 
@@ -42,6 +49,48 @@ def password(
     typer.echo(users.renew(open_store(settings), name))
 
 
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a person; of a site, its site.name.")],
+    site: Annotated[bool, typer.Option("--site", help="It is a site, which hands over with its receipts.")] = False,
+    key: Annotated[str, typer.Option(metavar="HEX", help="The site's public key: `cohortium key public`.")] = "",
+    project: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Where the site may deposit.")] = None,
+    days: Annotated[int, typer.Option(help="Days until a site's token ends.", min=1, max=366)] = 366,
+    file: ConfigFile = DEFAULT,
+) -> None:
+    """Add a person, and print a one-time password; or a site, enrol its key, and print its token, this once."""
+    settings = config.load(file)
+
+    from cohortium.govern import users
+    from cohortium.prove import audit
+    from cohortium.store import open_store
+
+    engine = open_store(settings)
+    if not site:
+        with engine.begin() as connection:
+            typer.echo(users.create(connection, name))
+            audit.record(connection, getuser(), "add person", name)
+        return
+    if not PUBLIC_KEY.fullmatch(key):
+        raise typer.BadParameter("64 hexadecimal digits, as `cohortium key public` prints", param_hint="--key")
+    with engine.begin() as connection:
+        typer.echo(_site(connection, name, key, project or [], days))
+        audit.record(connection, getuser(), "add site", name)
+
+
+def _site(connection: Connection, name: str, key: str, names: Sequence[str], days: int) -> str:
+    """The token of a new account for the site."""
+    from cohortium.archive import projects
+    from cohortium.govern import grants, tokens, users
+    from cohortium.govern.roles import Role, Scope
+
+    projects.enrol(connection, name, key)
+    users.create_site(connection, name)
+    who = users.named(connection, name)
+    for each in names:
+        grants.give(connection, who.id, projects.project_named(connection, each)["id"], Role.MEMBER, getuser())
+    return tokens.make(connection, who, "gateway", Scope.WRITE, days)
+
+
 def standing(
     name: Name,
     what: Annotated[str, typer.Argument(metavar="WHAT", help="administrator, committee, maintainer, manager, person.")],
@@ -55,7 +104,7 @@ def standing(
     from cohortium.prove import audit
     from cohortium.store import open_store
 
-    if what not in set(Standing) - {Standing.GUEST}:
+    if what not in set(Standing) - {Standing.GUEST, Standing.SITE}:
         raise typer.BadParameter("one of administrator, committee, maintainer, manager, person", param_hint="WHAT")
     with open_store(settings).begin() as connection:
         users.stand(connection, name, Standing(what))

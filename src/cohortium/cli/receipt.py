@@ -15,7 +15,16 @@ from cohortium import config
 from cohortium.cli.options import DEFAULT, ConfigFile
 from cohortium.errors import ConfigError, Refused
 
-__all__ = ["receipt"]
+__all__ = ["public", "receipt"]
+
+
+def public(file: ConfigFile = DEFAULT) -> None:
+    """Print the public key by which a hub knows this site's receipts; it is no secret."""
+    from cohortium import keys
+
+    settings = config.load(file)
+    key = keys.load(settings.site.key, settings.site.data)
+    typer.echo(key.signer().public_key().public_bytes_raw().hex())
 
 
 def receipt(

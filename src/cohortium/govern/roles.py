@@ -1,7 +1,8 @@
 """What each role, standing and visibility allows: one table, and nothing is allowed that does not stand in it.
 
 A role is held in one project, a standing on the whole site or hub; visibility is what a project shows to everybody who
-is logged in. Each of them only ever adds, but for a maintainer, whom no role and no visibility shows any data.
+is logged in. Each of them only ever adds, but for a maintainer, whom no role and no visibility shows any data, and for
+a site, which hands over and sees nothing.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-__all__ = ["ALLOWED", "ON_SITE", "REACHED", "SCOPES", "May", "Role", "Scope", "Standing", "Visibility"]
+__all__ = ["ALLOWED", "ON_SITE", "REACHED", "SCOPES", "WITHIN", "May", "Role", "Scope", "Standing", "Visibility"]
 
 
 class May(StrEnum):
-    """What can be done: the first five with a project, the others with the site."""
+    """What can be done: the first six with a project, the others with the site."""
 
     SEE = "see"  # that it exists, its description, protocol and requests
     READ = "read"  # images, resources and what is said of them; search
-    WRITE = "write"  # deposit, annotate, flag
+    DEPOSIT = "deposit"  # hand over images and files
+    WRITE = "write"  # annotate, flag, label
     DELETE = "delete"
     MANAGE = "manage"  # roles, visibility
     ADMINISTER = "administer"  # people of the whole site
@@ -44,6 +46,7 @@ class Standing(StrEnum):
     MAINTAINER = "maintainer"
     MANAGER = "manager"  # a hospital's data manager
     PERSON = "person"
+    SITE = "site"  # a hospital's gateway: hands over what it vouches for, in projects where it has a role
     GUEST = "guest"  # nobody is logged in, and the site lets such read what is public
 
 
@@ -67,8 +70,8 @@ def _of(*may: May) -> frozenset[May]:
 
 
 ALLOWED: Mapping[Role | Standing | Visibility, frozenset[May]] = {
-    Role.OWNER: _of(May.SEE, May.READ, May.WRITE, May.DELETE, May.MANAGE),
-    Role.MEMBER: _of(May.SEE, May.READ, May.WRITE),
+    Role.OWNER: _of(May.SEE, May.READ, May.DEPOSIT, May.WRITE, May.DELETE, May.MANAGE),
+    Role.MEMBER: _of(May.SEE, May.READ, May.DEPOSIT, May.WRITE),
     Role.COLLABORATOR: _of(May.SEE, May.READ),
     Visibility.PUBLIC: _of(May.SEE, May.READ),
     Visibility.PROTECTED: _of(May.SEE),
@@ -78,6 +81,7 @@ ALLOWED: Mapping[Role | Standing | Visibility, frozenset[May]] = {
     Standing.MAINTAINER: _of(May.MAINTAIN, May.OPERATE),
     Standing.MANAGER: _of(May.OPERATE, May.INSPECT, May.IDENTIFY),
     Standing.PERSON: _of(),
+    Standing.SITE: _of(),
     Standing.GUEST: _of(),
 }
 
@@ -89,8 +93,12 @@ REACHED: Mapping[Standing, tuple[Visibility, ...]] = {  # which projects' visibi
     Standing.PERSON: tuple(Visibility),
     Standing.GUEST: (Visibility.PUBLIC,),
     Standing.MAINTAINER: (),
+    Standing.SITE: (),
+}
+WITHIN: Mapping[Standing, frozenset[May]] = {  # of what roles and tokens allow, no more than this
+    Standing.SITE: _of(May.DEPOSIT),
 }
 SCOPES: Mapping[Scope, frozenset[May]] = {
     Scope.READ: _of(May.SEE, May.READ),
-    Scope.WRITE: _of(May.SEE, May.READ, May.WRITE, May.DELETE),
+    Scope.WRITE: _of(May.SEE, May.READ, May.DEPOSIT, May.WRITE, May.DELETE),
 }

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from cohortium.errors import Refused
 from cohortium.govern import passwords
-from cohortium.govern.roles import May, Standing
+from cohortium.govern.roles import WITHIN, May, Standing
 from cohortium.store import now
 from cohortium.store.schema import grant, identity, login, token, user
 
@@ -26,6 +26,7 @@ __all__ = [
     "authenticate",
     "choose_password",
     "create",
+    "create_site",
     "ensure_administrator",
     "from_row",
     "make",
@@ -35,6 +36,7 @@ __all__ = [
     "stand",
 ]
 
+EVERYTHING = frozenset(May)
 LONGEST = 64  # characters of a name, as the form to log in takes them
 
 
@@ -50,13 +52,13 @@ class User:
     standing: Standing
     must_choose: bool
     terms: str = ""
-    scope: frozenset[May] = frozenset(May)
+    scope: frozenset[May] = EVERYTHING
     only: int | None = None
 
     @property
     def in_person(self) -> bool:
         """Whether a password or a login lets the person in, and no token."""
-        return self.scope == frozenset(May)
+        return self.scope == EVERYTHING
 
     @property
     def administrator(self) -> bool:
@@ -87,9 +89,11 @@ COLUMNS = user.c.id, user.c.name, user.c.standing, user.c.one_time, user.c.terms
 GUEST = User(0, "guest", Standing.GUEST, False)
 
 
-def from_row(row: Any, **narrowed: Any) -> User:
+def from_row(row: Any, scope: frozenset[May] = EVERYTHING, only: int | None = None) -> User:
     """The account in a row of `COLUMNS`."""
-    return User(row.id, row.name, Standing(row.standing), row.one_time, row.terms, **narrowed)
+    standing = Standing(row.standing)
+    within = scope & WITHIN.get(standing, EVERYTHING)
+    return User(row.id, row.name, standing, row.one_time, row.terms, within, only)
 
 
 def named(connection: Connection, name: str) -> User:
@@ -105,6 +109,8 @@ def stand(connection: Connection, name: str, standing: Standing) -> None:
     """Give an account another standing; a maintainer loses every role in a project."""
     if standing is Standing.GUEST:
         raise Refused("a guest is who has no account")
+    if standing is Standing.SITE or named(connection, name).standing is Standing.SITE:
+        raise Refused("a site is no person, and no person a site; `cohortium user add --site` makes an account for one")
     id = named(connection, name).id
     if standing is not Standing.ADMINISTRATOR:
         _demand_another_administrator(connection, id)
@@ -170,6 +176,14 @@ def create(connection: Connection, name: str, standing: Standing = Standing.PERS
     password = passwords.one_time()
     _insert(connection, name, passwords.digest(password), standing)
     return password
+
+
+def create_site(connection: Connection, name: str) -> None:
+    """Make an account that no password opens, for a site of that name."""
+    if connection.scalar(select(user.c.id).where(user.c.name == name)) is not None:
+        raise Refused(f"an account {name!r} exists already")
+    _insert(connection, name, "!", Standing.SITE)
+    connection.execute(update(user).where(user.c.name == name).values(one_time=False))
 
 
 def register(connection: Connection, name: str, password: str | None, *, email: str, vouched: str, terms: str) -> None:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from cohortium.errors import Refused
 from cohortium.govern import grants, logins, tokens
-from cohortium.govern.roles import ALLOWED, ON_SITE, May
+from cohortium.govern.roles import ALLOWED, ON_SITE, May, Standing
 from cohortium.govern.terms import Terms
 from cohortium.govern.users import GUEST, User
 from cohortium.prove import audit
@@ -117,7 +117,8 @@ def guard(access: Access | May) -> Callable[[Request], None]:
 
 def _must_agree(request: Request, who: User) -> bool:
     terms: Terms | None = request.app.state.terms
-    return terms is not None and who is not GUEST and who.terms != terms.digest
+    nobody = who is GUEST or who.standing is Standing.SITE
+    return terms is not None and not nobody and who.terms != terms.digest
 
 
 def user(request: Request) -> User:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from cohortium.archive import Archive, Destination, Kind, Level, ResourceFile
 from cohortium.errors import Malformed, Refused
+from cohortium.govern.sites import demand_own_word
 from cohortium.prove import receipts
 from cohortium.web.auth import user
 from cohortium.web.errors import BadRequest
@@ -75,7 +76,8 @@ async def take(
     archive: Archive = request.app.state.archive
     options: dict[str, Any] = {"who": user(request).name, "aside": True}
     try:
-        options["receipt"] = receipts.parse(receipt) if receipt.strip() else None
+        options["receipt"] = found = receipts.parse(receipt) if receipt.strip() else None
+        demand_own_word(user(request), found)
         made = await run_in_threadpool(archive.attach, BytesIO(content), to, project, **options)
     except Refused as refusal:
         return Taken(number, None, str(refusal))

@@ -566,7 +566,7 @@ class Invited(Answer):
 
 class Account(Answer):
     name: str
-    standing: StandingName
+    standing: StandingName | Literal["site"]
     email: str
     vouched: str
     state: StateName

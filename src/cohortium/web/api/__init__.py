@@ -70,7 +70,7 @@ _TABLE = (
     Route("GET", OTHER, datasets.compare, May.READ),
     Route("GET", f"{OTHER}/differences", datasets.differences, May.READ),
     Route("GET", f"{PROJECT}/files", files.list_files, May.READ),
-    Route("POST", f"{PROJECT}/files", files.upload, May.WRITE, 201),
+    Route("POST", f"{PROJECT}/files", files.upload, May.DEPOSIT, 201),
     Route("GET", f"{PROJECT}/prearchive", prearchive.waiting, May.DELETE),
     Route("POST", f"{PROJECT}/prearchive/{{entry}}/offer", prearchive.offer, May.DELETE),
     Route("DELETE", f"{PROJECT}/prearchive/{{entry}}", prearchive.drop, May.DELETE, 204),

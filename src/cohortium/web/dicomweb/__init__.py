@@ -35,6 +35,6 @@ ROUTES = (
     # all projects before one, so that `studies` is never taken for a project's name
     *(Route("GET", f"/dicomweb{path}", endpoint, May.READ) for path, endpoint in READ),
     *(Route("GET", f"/dicomweb/{{project}}{path}", endpoint, May.READ) for path, endpoint in READ),
-    *(Route("POST", f"/dicomweb/{{project}}{path}", endpoint, May.WRITE) for path, endpoint in WRITE),
+    *(Route("POST", f"/dicomweb/{{project}}{path}", endpoint, May.DEPOSIT) for path, endpoint in WRITE),
     *(Route("DELETE", f"/dicomweb/{{project}}{path}", delete.delete, May.DELETE) for path in DELETE),
 )

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from cohortium.archive import Offer
 from cohortium.dicom import meta
 from cohortium.errors import Malformed, Refused
+from cohortium.govern.sites import demand_own_word
 from cohortium.prove import receipts
 from cohortium.values import Instance, Receipt
 from cohortium.web.auth import user
@@ -117,7 +118,7 @@ def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> N
             answer.failed.append(wrong)
             continue
         try:
-            offers.append((part, Offer(part.content, _receipt(part))))
+            offers.append((part, Offer(part.content, _receipt(request, part))))
         except Refused as refusal:
             answer.failed.append(_refused(part, refusal))
     taken = (offer for _, offer in offers)
@@ -170,10 +171,12 @@ def reference(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _receipt(part: Part) -> Receipt | None:
-    """A site's word for the part, in its own header field; `Refused` where it is broken."""
+def _receipt(request: Request, part: Part) -> Receipt | None:
+    """A site's word for the part, in its own header field; `Refused` where it is broken, or another site's."""
     text = part.headers.get(receipts.HEADER)
-    return None if text is None else receipts.parse(text)
+    found = None if text is None else receipts.parse(text)
+    demand_own_word(user(request), found)
+    return found
 
 
 def _document(request: Request, answer: Answer) -> dict[str, Any]:

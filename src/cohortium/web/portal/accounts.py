@@ -19,7 +19,7 @@ from cohortium.web.portal.templating import render
 __all__ = ["accounts", "change_standing", "change_state", "invite", "withdraw_invitation"]
 
 Text = Annotated[str, Form()]
-STANDINGS = tuple(each for each in Standing if each is not Standing.GUEST)
+STANDINGS = tuple(each for each in Standing if each not in (Standing.GUEST, Standing.SITE))
 
 
 def accounts(request: Request) -> Response:
