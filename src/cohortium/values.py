@@ -47,6 +47,7 @@ class State(StrEnum):
     NOT_DICOM = "not DICOM"
     CONTAINER = "container"
     WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
 
 
 class Reason(StrEnum):

@@ -22,7 +22,7 @@ from cohortium.spool import BATCH, Arrival, Came, Spool
 from cohortium.values import Reason, SetAside, State
 from cohortium.wire.packages import Opened
 
-__all__ = ["acquire", "count", "walk"]
+__all__ = ["acquire", "count", "found", "walk"]
 
 PIECE = 1 << 20
 
@@ -63,6 +63,11 @@ def acquire(source: Path, spool: Spool, came: Came, limit: int, settle: float = 
                 yield
         for path in packages:
             _unpack(path, spool, came, limit)
+
+
+def found(source: Path) -> Iterator[Arrival]:
+    """Every file below `source` as it stands there, unread."""
+    return (_stat(path) for path, _ in walk(source))
 
 
 def walk(source: Path) -> Iterator[tuple[Path, str]]:

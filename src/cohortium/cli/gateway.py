@@ -22,7 +22,7 @@ from cohortium.errors import Unavailable
 if TYPE_CHECKING:
     from cohortium.gateway.logs import LogFile
 
-__all__ = ["drain", "once", "run", "status"]
+__all__ = ["compare", "drain", "once", "run", "status"]
 
 LOOK = 1.0  # seconds
 
@@ -100,6 +100,29 @@ def status(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
     if not state.is_at_work:
         raise Unavailable("no gateway is at work on this data root")
     raise typer.Exit(1 if state.trouble else 0)
+
+
+def compare(
+    pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help="By its name.")],
+    file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """What lies in a pipeline's folders beside all that came by them before: known, new, changed, absent.
+
+    For `transfer = "cumulative"`. What is absent is told, by pseudonym and UID, and deleted nowhere.
+    """
+    settings = config.load(file)
+
+    from cohortium.gateway.comparing import compare
+
+    found = compare(settings, pipeline)
+    if as_json:
+        typer.echo(json.dumps({name: asdict(each) for name, each in found.items()}, indent=2))
+        return
+    for name, each in found.items():
+        typer.echo(f"{name}: {each.known} known, {each.new} new, {each.changed} changed, {len(each.absent)} absent")
+        for gone in each.absent:
+            typer.echo(f"  absent: {gone.PatientID} {gone.SeriesInstanceUID} {gone.SOPInstanceUID} ({gone.state})")
 
 
 def drain(file: ConfigFile = DEFAULT) -> None:

@@ -235,7 +235,15 @@ def _pipelines(config: Config) -> Iterator[str]:
                 yield f"{where}: no destination {each!r} is configured"
         if pipeline.transfer not in ("incremental", "cumulative"):
             yield f"{where}: transfer is `incremental` or `cumulative`"
+        if pipeline.transfer == "cumulative" and not _keeps_versions(config, pipeline):
+            yield f'{where}: a cumulative transfer into this site\'s archive needs same_uid = "version" of its project'
         yield from (f"{where}: {mistake}" for mistake in _taken(config, pipeline))
+
+
+def _keeps_versions(config: Config, pipeline: Pipeline) -> bool:
+    into_archive = ARCHIVE in (pipeline.destinations or (ARCHIVE,))
+    refusing = {each.name for each in config.projects if each.same_uid == "refuse"}
+    return not (into_archive and pipeline.project in refusing)
 
 
 def _taken(config: Config, pipeline: Pipeline) -> Iterator[str]:

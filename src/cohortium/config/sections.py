@@ -162,7 +162,9 @@ class Pipeline:
     sources: tuple[str, ...] = setting((), "names of [[source.…]] that it takes from, too")
     project: str = setting("", "project that receives what comes out")
     destinations: tuple[str, ...] = setting((), "names of [[destination.…]], or `archive`; empty: this site's archive")
-    transfer: str = setting("incremental", "`incremental`: send what is new; `cumulative`: say what is absent, too")
+    transfer: str = setting(
+        "incremental", "`incremental`: what is new; `cumulative`: other bytes of a path are a new version"
+    )
     filter: str = setting("", "take only what this filter accepts, in CTP's language of filters; empty: all")
     hold: bool = setting(False, "let every series wait until somebody has looked at it")
     protocol: str = setting("basic", "shipped protocol by name, or path of a protocol file")

@@ -168,7 +168,8 @@ class Chain:
         people = self._register.enter([deidentified.person], line.pipeline.project, line.protocol.dates)
         findings = (*deidentified.findings, *people.values())
         made = Made(line.pipeline.name, instance, findings, deidentified.subject_mark, origin)
-        self._spool.keep(item, made, content, line.rivals)
+        versions = line.pipeline.transfer == "cumulative"
+        self._spool.keep(item, made, content, line.rivals, versions=versions)
 
 
 def _since(item: Item) -> datetime:

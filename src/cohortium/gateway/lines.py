@@ -19,12 +19,12 @@ from cohortium.deidentify.subjects import Subjects
 from cohortium.deidentify.table import means
 from cohortium.dicom.slow import UNREADABLE as NONSENSE
 from cohortium.dicom.slow import peek
-from cohortium.errors import ConfigError, Malformed
+from cohortium.errors import ConfigError, Malformed, Refused
 from cohortium.keys import SiteKey
 from cohortium.spool import Item
 from cohortium.values import Protocol
 
-__all__ = ["Line", "Lines", "sources_of"]
+__all__ = ["Line", "Lines", "folders_of", "sources_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,16 @@ def sources_of(config: Config) -> dict[str, Source]:
             folders[path] = f"{pipeline.name}.folder"
             found[folders[path]] = Watched(folders[path], path, 0)
     return found
+
+
+def folders_of(config: Config, pipeline: str) -> list[Watched]:
+    """The folders that a pipeline takes from; `Refused` where there is no such pipeline."""
+    found = next((each for each in config.pipelines if each.name == pipeline), None)
+    if found is None:
+        raise Refused(f"no pipeline is called {pipeline}; see `cohortium config show`")
+    watched = [each for each in sources_of(config).values() if isinstance(each, Watched)]
+    own = found.source.resolve() if _names_folder(config, found) else None
+    return [each for each in watched if each.name in found.sources or each.path.resolve() == own]
 
 
 class Lines:

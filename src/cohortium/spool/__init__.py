@@ -1,6 +1,7 @@
 """The spool: what is on its way through a site, durable at every step and sealed at rest."""
 
 from cohortium.spool.asides import choose
+from cohortium.spool.cumulative import Absent, Delivery
 from cohortium.spool.decisions import Area, Decision, Verdict, Word
 from cohortium.spool.deliveries import Backlog, backlogs
 from cohortium.spool.items import BATCH, Arrival, Came, Item, Made
@@ -10,11 +11,13 @@ from cohortium.spool.summary import Summary, arrived, summarise
 
 __all__ = [
     "BATCH",
+    "Absent",
     "Area",
     "Arrival",
     "Backlog",
     "Came",
     "Decision",
+    "Delivery",
     "Item",
     "Made",
     "Scratch",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, null, select, update
+from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, null, select, update
 
 from cohortium.errors import Corrupt
 from cohortium.prove.provenance import Provenance
@@ -32,6 +32,7 @@ __all__ = [
     "count",
     "count_of_series",
     "digest_of",
+    "earlier_version",
     "forget",
     "forget_unread",
     "ids_in",
@@ -262,6 +263,16 @@ def rival(connection: Connection, pipelines: Collection[str], made: Made) -> tup
     if first and first.subject_mark != made.subject_mark:
         return State.QUARANTINED, SetAside(Reason.SUBJECT_COLLISION, f"with item {first.name}")
     return None
+
+
+def earlier_version(connection: Connection, pipelines: Collection[str], id: str, made: Made) -> Item | None:
+    """The item that a path brought before it brought the item of that `id`: the same instance, in other bytes."""
+    first = _claimant(connection, pipelines, SOPInstanceUID=made.instance.SOPInstanceUID)
+    if first is None or not first.instance or first.instance.digest == made.instance.digest:
+        return None
+    brought = select(arrival.c.path_mark).where(arrival.c.item_id == id)
+    same = exists().where(arrival.c.item_id == first.id, arrival.c.path_mark.in_(brought))
+    return first if first.subject_mark == made.subject_mark and connection.scalar(select(same)) else None
 
 
 def columns(made: Made) -> dict[str, Any]:

@@ -34,8 +34,9 @@ from cohortium import sealed
 from cohortium.errors import Corrupt, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.prove import audit, provenance
-from cohortium.spool import decisions, deliveries, items
+from cohortium.spool import cumulative, decisions, deliveries, items
 from cohortium.spool.arriving import FolderSync, Label, label_of, labelled, opened
+from cohortium.spool.cumulative import Delivery
 from cohortium.spool.decisions import Decision, Verdict, Word
 from cohortium.spool.items import Arrival, Came, Item, Made
 from cohortium.spool.states import KEEPS, TRANSITIONS
@@ -52,7 +53,7 @@ Change = Callable[[Connection], State | None]
 KINDS = ("incoming", "outgoing")
 ARRIVING = "arriving"  # what other processes accepted
 ABANDONED = 3600  # seconds after which a file that another process did not finish is no longer waited for
-UNDER_WAY = frozenset(State) - {State.QUARANTINED}
+UNDER_WAY = frozenset(State) - {State.QUARANTINED, State.SENT}
 ID = re.compile("[0-9a-f]{64}")
 LISTED_TOGETHER = 500
 GLANCE = 0.5  # seconds
@@ -210,8 +211,21 @@ class Spool:
         """The bytes as they will leave."""
         return self._read("outgoing", item)
 
-    def keep(self, item: Item, made: Made, content: bytes, rivals: Collection[str]) -> None:
-        """Keep what de-identification made of the item, unless an earlier item of `rivals` has its names."""
+    def compare(self, source: str, files: Iterable[Arrival]) -> Delivery:
+        """What a delivery of these files, the whole truth of the source, would be beside what came of it before."""
+        with self.reading() as connection:
+            return cumulative.compare(connection, source, ((self._mark(each.path), each) for each in files))
+
+    def keep(self, item: Item, made: Made, content: bytes, rivals: Collection[str], *, versions: bool = False) -> None:
+        """Keep what de-identification made of the item, unless an earlier item of `rivals` has its names.
+
+        `versions`: where the same path brought that one before, this one is its new version.
+        """
+        if versions:
+            with self.reading() as connection:
+                earlier = items.earlier_version(connection, rivals, item.id, made)
+            if earlier:
+                self.settle(earlier, State.SUPERSEDED)
         with room():
             sealed.write(self._file("outgoing", item.id), self._seal_key, [content], sync_name=False)
 

@@ -18,19 +18,20 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = MappingProxyType(
     {
         None: frozenset({State.RECEIVED, State.QUARANTINED, State.NOT_DICOM, State.CONTAINER}),
         State.RECEIVED: frozenset({State.DEIDENTIFIED, State.QUARANTINED, State.DUPLICATE}),
-        State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX, State.RECEIVED, State.WITHDRAWN}),
+        State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX, State.RECEIVED, State.WITHDRAWN, State.SUPERSEDED}),
         # held: a person lets it be checked again with that in mind, has it made anew, or rejects it
         State.HELD: frozenset(
             {State.HELD, State.DEIDENTIFIED, State.OUTBOX, State.RECEIVED, State.REJECTED, State.WITHDRAWN}
         ),
-        State.OUTBOX: frozenset({State.SENT, State.QUARANTINED, State.WITHDRAWN}),
-        State.SENT: frozenset(),
+        State.OUTBOX: frozenset({State.SENT, State.QUARANTINED, State.WITHDRAWN, State.SUPERSEDED}),
+        State.SENT: frozenset({State.SUPERSEDED}),  # the same path brought other bytes, in a cumulative delivery
         State.QUARANTINED: frozenset({State.RECEIVED, State.REJECTED, State.WITHDRAWN}),  # a person decides, or time
         State.REJECTED: frozenset(),
         State.DUPLICATE: frozenset(),
         State.NOT_DICOM: frozenset(),
         State.CONTAINER: frozenset(),  # what is in it came by itself
         State.WITHDRAWN: frozenset(),
+        State.SUPERSEDED: frozenset(),
     }
 )
 
@@ -48,6 +49,7 @@ KEEPS: Mapping[State, frozenset[str]] = MappingProxyType(
         State.NOT_DICOM: frozenset(),
         State.CONTAINER: frozenset(),
         State.WITHDRAWN: frozenset(),
+        State.SUPERSEDED: frozenset(),
     }
 )
 

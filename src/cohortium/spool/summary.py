@@ -14,7 +14,7 @@ from cohortium.values import State
 
 __all__ = ["Aside", "FindingCount", "Summary", "arrived", "summarise"]
 
-SELDOM = (State.CONTAINER, State.WITHDRAWN)  # told where there is one
+SELDOM = (State.CONTAINER, State.WITHDRAWN, State.SUPERSEDED)  # told where there is one
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,83 @@
+"""A hospital delivers all it has, again and again: known is skipped, changed is a new version, absent is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cohortium import config
+from cohortium.errors import ConfigError, Refused
+from cohortium.gateway.comparing import compare
+from cohortium.store import schema
+
+Make = Callable[..., bytes]
+
+
+@pytest.fixture
+def cumulative(hospital: Any) -> Any:
+    text = hospital.file.read_text().replace('name = "study"\n', 'name = "study"\nsame_uid = "version"\n')
+    text = text.replace('specification = "strict.toml"', 'specification = "basic"\ntransfer = "cumulative"')
+    hospital.file.write_text(text)
+    return hospital
+
+
+def told(hospital: Any) -> Any:
+    (delivery,) = compare(config.load(hospital.file), "all").values()
+    return delivery
+
+
+def other_pixels(dataset: Any) -> None:
+    dataset.PixelData = b"\7" * 512
+
+
+def test_known_changed_and_absent(cumulative: Any, make: Make, planted: tuple[str, ...]) -> None:
+    for number in range(1, 5):
+        cumulative.put(f"TULIPAN-{number}.dcm", make(number))
+    assert (told(cumulative).known, told(cumulative).new) == (0, 4)
+    assert cumulative.run().states["sent"] == 4
+    before = {row["SOPInstanceUID"]: row["digest"] for row in cumulative.rows(schema.instance)}
+    assert told(cumulative).known == 4
+    assert told(cumulative).absent == ()
+
+    cumulative.put("TULIPAN-2.dcm", make(2, other_pixels))
+    (cumulative.source / "TULIPAN-3.dcm").unlink()
+    delivery = told(cumulative)
+    assert (delivery.known, delivery.new, delivery.changed) == (2, 0, 1)
+    (absent,) = delivery.absent
+    assert absent.SOPInstanceUID in before
+    assert not [value for value in planted if value in str(delivery)]
+
+    summary = cumulative.run()
+    assert summary.states["sent"] == 4
+    assert summary.states["superseded"] == 1
+    assert summary.quarantined == {}
+    after = {row["SOPInstanceUID"]: row["digest"] for row in cumulative.rows(schema.instance)}
+    assert after.keys() == before.keys(), "what is absent is deleted nowhere"
+    assert len([uid for uid in after if after[uid] != before[uid]]) == 1
+    assert len(cumulative.rows(schema.earlier_version)) == 1
+    assert cumulative.run().new_files == 0, "the same again changes nothing"
+
+
+def test_two_files_that_differ_in_one_delivery_are_a_conflict_as_ever(cumulative: Any, make: Make) -> None:
+    cumulative.put("1.dcm", make(1))
+    cumulative.put("2.dcm", make(1, other_pixels))
+    summary = cumulative.run()
+    assert summary.states["sent"] == 1
+    assert summary.quarantined == {"same SOPInstanceUID, other bytes": 1}
+
+
+def test_an_incremental_transfer_takes_no_other_bytes(hospital: Any, make: Make) -> None:
+    hospital.put("1.dcm", make(1))
+    hospital.run()
+    hospital.put("1.dcm", make(1, other_pixels))
+    assert hospital.run().quarantined == {"same SOPInstanceUID, other bytes": 1}
+
+
+def test_what_cannot_be_cumulative_is_told(cumulative: Any) -> None:
+    with pytest.raises(Refused, match="no pipeline"):
+        compare(config.load(cumulative.file), "other")
+    cumulative.file.write_text(cumulative.file.read_text().replace('same_uid = "version"\n', ""))
+    with pytest.raises(ConfigError, match="same_uid"):
+        config.load(cumulative.file)
