@@ -25,8 +25,10 @@ __all__ = [
     "Arrival",
     "Came",
     "Item",
+    "Listing",
     "Made",
     "arrive",
+    "arrive_all",
     "change",
     "columns",
     "count",
@@ -35,7 +37,6 @@ __all__ = [
     "earlier_version",
     "forget",
     "forget_unread",
-    "ids_in",
     "in_state",
     "is_known",
     "of_ids",
@@ -44,6 +45,7 @@ __all__ = [
     "rival",
     "series_in",
     "state_of",
+    "states_of",
 ]
 
 BATCH = 32  # items to be worked on before what came of them is committed
@@ -114,6 +116,19 @@ class Item:
         return self.id[:12]
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a path brought, as it is noted: the path by its keyed digest, and sealed."""
+
+    id: str
+    path_mark: str
+    sealed_path: bytes
+    found: Arrival
+    came: Came
+    state: State
+    set_aside: SetAside | None = None
+
+
 def is_known(connection: Connection, path_mark: str, found: Arrival) -> bool:
     """Whether the path brought a file of this size and time before."""
     known = select(arrival.c.item_id).where(
@@ -122,38 +137,52 @@ def is_known(connection: Connection, path_mark: str, found: Arrival) -> bool:
     return connection.execute(known).first() is not None
 
 
-def arrive(
-    connection: Connection,
-    *,
-    id: str,
-    path_mark: str,
-    sealed_path: bytes,
-    found: Arrival,
-    came: Came,
-    state: State,
-    set_aside: SetAside | None = None,
-) -> State:
+def arrive(connection: Connection, listing: Listing) -> State:
     """Note that the path brought these bytes; returns the state of their item, which may be there already."""
-    known: str | None = connection.scalar(select(item.c.state).where(item.c.id == id))
+    known: str | None = connection.scalar(select(item.c.state).where(item.c.id == listing.id))
     if known is None:
-        number = (connection.scalar(select(func.max(item.c.number))) or 0) + 1
-        values = {"id": id, "number": number, "state": move(None, state), "size": found.size}
-        values |= {"source": came.source, "pipeline": came.pipeline, "received": now(), "changed": now()}
-        connection.execute(insert(item).values(**values, **_aside(set_aside), **NOTHING_YET))
-    then = State(known) if known else state
-    path = sealed_path if KEEPS[then] else b""
-    row = {"path_mark": path_mark, "item_id": id, "path": path, "duplicate": known is not None}
-    seen = {"size": found.size, "changed": found.changed}
-    if not insert_once(connection, arrival, row | seen):
-        here = (arrival.c.path_mark == path_mark) & (arrival.c.item_id == id)
-        connection.execute(update(arrival).where(here).values(**seen))
+        connection.execute(insert(item), [_new(listing, _last(connection) + 1)])
+    then = State(known) if known else listing.state
+    row = _arrival(listing, then, is_duplicate=known is not None)
+    if not insert_once(connection, arrival, row):
+        here = (arrival.c.path_mark == listing.path_mark) & (arrival.c.item_id == listing.id)
+        connection.execute(update(arrival).where(here).values(size=row["size"], changed=row["changed"]))
     return then
 
 
-def forget(connection: Connection, id: str) -> None:
-    """Remove an item that stood for a file without bytes, and its arrival; nothing where there is none."""
-    connection.execute(delete(arrival).where(arrival.c.item_id == id))
-    connection.execute(delete(item).where(item.c.id == id))
+def arrive_all(connection: Connection, listings: Collection[Listing]) -> dict[str, State]:
+    """The same of many, of which few are there already, in as many statements as for one; returns the states by id."""
+    known = states_of(connection, [each.id for each in listings])
+    fresh: dict[str, Listing] = {}
+    again = [each for each in listings if each.id in known or fresh.setdefault(each.id, each) is not each]
+    if fresh:
+        last = _last(connection)
+        connection.execute(insert(item), [_new(each, last + n) for n, each in enumerate(fresh.values(), start=1)])
+        rows = [_arrival(each, each.state, is_duplicate=False) for each in fresh.values()]
+        connection.execute(insert(arrival), rows)
+    return {id: each.state for id, each in fresh.items()} | {each.id: arrive(connection, each) for each in again}
+
+
+def _last(connection: Connection) -> int:
+    return connection.scalar(select(func.max(item.c.number))) or 0
+
+
+def _new(listing: Listing, number: int) -> dict[str, Any]:
+    values = {"id": listing.id, "number": number, "state": move(None, listing.state), "size": listing.found.size}
+    values |= {"source": listing.came.source, "pipeline": listing.came.pipeline, "received": now(), "changed": now()}
+    return values | _aside(listing.set_aside) | NOTHING_YET
+
+
+def _arrival(listing: Listing, state: State, *, is_duplicate: bool) -> dict[str, Any]:
+    path = listing.sealed_path if KEEPS[state] else b""
+    row = {"path_mark": listing.path_mark, "item_id": listing.id, "path": path, "duplicate": is_duplicate}
+    return row | {"size": listing.found.size, "changed": listing.found.changed}
+
+
+def forget(connection: Connection, ids: Collection[str]) -> None:
+    """Remove items that stood for files without bytes, and their arrivals; nothing where there is none."""
+    connection.execute(delete(arrival).where(arrival.c.item_id.in_(ids)))
+    connection.execute(delete(item).where(item.c.id.in_(ids)))
 
 
 def forget_unread(connection: Connection, pipeline: str) -> None:
@@ -211,9 +240,10 @@ def of_ids(connection: Connection, ids: Collection[str]) -> list[Item]:
     return [_item(row) for row in rows]
 
 
-def ids_in(connection: Connection, states: Collection[State]) -> set[str]:
-    """The ids of all items in those states."""
-    return set(connection.scalars(select(item.c.id).where(item.c.state.in_(states))))
+def states_of(connection: Connection, ids: Collection[str]) -> dict[str, State]:
+    """The states of those of the items that there are."""
+    rows = connection.execute(select(item.c.id, item.c.state).where(item.c.id.in_(ids)))
+    return {id: State(state) for id, state in rows}
 
 
 def count(connection: Connection, state: State) -> int:

@@ -21,9 +21,10 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -38,7 +39,7 @@ from cohortium.spool import cumulative, decisions, deliveries, items
 from cohortium.spool.arriving import FolderSync, Label, label_of, labelled, opened
 from cohortium.spool.cumulative import Delivery
 from cohortium.spool.decisions import Decision, Verdict, Word
-from cohortium.spool.items import Arrival, Came, Item, Made
+from cohortium.spool.items import Arrival, Came, Item, Listing, Made
 from cohortium.spool.states import KEEPS, TRANSITIONS
 from cohortium.store import scrub
 from cohortium.store.room import room
@@ -56,6 +57,7 @@ ABANDONED = 3600  # seconds after which a file that another process did not fini
 UNDER_WAY = frozenset(State) - {State.QUARANTINED, State.SENT}
 ID = re.compile("[0-9a-f]{64}")
 LISTED_TOGETHER = 500
+SWEPT_TOGETHER = 1000
 GLANCE = 0.5  # seconds
 
 
@@ -142,7 +144,13 @@ class Spool:
         """Take in the bytes of a file; returns the item's id. What `slices` raises passes through, nothing remains."""
         label = Label(found, came)
         id, _ = self._write_incoming(label, slices)
-        self._change(id, self._listing(id, label))
+        listing = self._listing(id, label)
+
+        def arrive(connection: Connection) -> State:
+            items.forget(connection, [self._without_bytes(found.path)])
+            return items.arrive(connection, listing)
+
+        self._change(id, arrive)
         return id
 
     def accept(self, found: Arrival, came: Came, slices: Iterable[bytes | memoryview]) -> str:
@@ -167,7 +175,7 @@ class Spool:
         while self._unlisted:
             batch = [self._unlisted.popleft() for _ in range(min(len(self._unlisted), LISTED_TOGETHER))]
             try:
-                self._commit([(id, self._listing(id, label)) for id, label in batch])
+                self._list(batch)
             except BaseException:
                 self._unlisted.extendleft(reversed(batch))
                 raise
@@ -179,8 +187,8 @@ class Spool:
         id = self._without_bytes(found.path)
 
         def arrive(connection: Connection) -> State:
-            items.forget(connection, id)
-            return self._arrive(connection, id, Label(found, came), state, set_aside)
+            items.forget(connection, [id])
+            return items.arrive(connection, self._listing(id, Label(found, came), state, set_aside))
 
         self._change(id, arrive)
         return id
@@ -189,7 +197,8 @@ class Spool:
         """Take in the bytes of what cannot go on, for people to decide; returns the item's id."""
         label = Label(found, came)
         id, _ = self._write_incoming(label, slices)
-        self._change(id, lambda connection: self._arrive(connection, id, label, State.QUARANTINED, why))
+        listing = self._listing(id, label, State.QUARANTINED, why)
+        self._change(id, lambda connection: items.arrive(connection, listing))
         return id
 
     def waiting(self, state: State) -> Iterator[list[Item]]:
@@ -414,13 +423,24 @@ class Spool:
 
     def _commit(self, changes: Collection[tuple[str, Change]]) -> None:
         """Names of files before the rows that name them, rows before the files that they let go of."""
-        if not changes:
-            return
+        if changes:
+            self._write(lambda connection: {id: change(connection) for id, change in changes})
+
+    def _list(self, accepted: Collection[tuple[str, Label]]) -> None:
+        listings = [self._listing(id, label) for id, label in accepted]
+
+        def arrive(connection: Connection) -> dict[str, State]:
+            items.forget(connection, [self._without_bytes(label.found.path) for _, label in accepted])
+            return items.arrive_all(connection, listings)
+
+        self._write(arrive)
+
+    def _write(self, rows: Callable[[Connection], Mapping[str, State | None]]) -> None:
         with room():
             for kind in KINDS:
                 sealed.sync_folder(self.folder / kind)
             with self.engine.begin() as connection:
-                states = {id: change(connection) for id, change in changes}
+                states = rows(connection)
         for id, state in states.items():
             if state is not None:
                 self._tidy(id, state)
@@ -456,26 +476,12 @@ class Spool:
             elif time.time() - entry.stat().st_mtime > ABANDONED:
                 path.unlink()
 
-    def _listing(self, id: str, label: Label) -> Change:
-        def arrive(connection: Connection) -> State:
-            items.forget(connection, self._without_bytes(label.found.path))
-            return self._arrive(connection, id, label, State.RECEIVED)
-
-        return arrive
-
-    def _arrive(
-        self, connection: Connection, id: str, label: Label, state: State, set_aside: SetAside | None = None
-    ) -> State:
-        return items.arrive(
-            connection,
-            id=id,
-            path_mark=self._mark(label.found.path),
-            sealed_path=sealed.sealed(self._seal_key, os.fsencode(label.found.path)),
-            found=label.found,
-            came=label.came,
-            state=state,
-            set_aside=set_aside,
-        )
+    def _listing(
+        self, id: str, label: Label, state: State = State.RECEIVED, set_aside: SetAside | None = None
+    ) -> Listing:
+        path = label.found.path
+        sealed_path = sealed.sealed(self._seal_key, os.fsencode(path))
+        return Listing(id, self._mark(path), sealed_path, label.found, label.came, state, set_aside)
 
     def _mark(self, path: Path) -> str:
         return hmac.digest(self._path_key, os.fsencode(path), "sha256").hex()
@@ -502,16 +508,22 @@ class Spool:
 
     def _sweep(self) -> None:
         """List what was accepted and is in no row yet; remove half-written files, and those that no item needs."""
+        unlisted = []
         for kind in KINDS:
-            with self.reading() as connection:
-                wanted = items.ids_in(connection, [state for state, kept in KEEPS.items() if kind in kept])
-                known = items.ids_in(connection, list(State)) if kind == "incoming" else None
-            unlisted = (entry for entry in os.scandir(self.folder / kind) if entry.name not in wanted)
-            for entry in sorted(unlisted, key=lambda entry: entry.stat().st_mtime_ns):  # in the order they came
-                if known is None or entry.name in known or not ID.fullmatch(entry.name):
-                    Path(entry.path).unlink()
-                else:
-                    self._list_again(entry.name, Path(entry.path))
+            names = (entry.name for entry in os.scandir(self.folder / kind))
+            while batch := list(islice(names, SWEPT_TOGETHER)):
+                with self.reading() as connection:
+                    states = items.states_of(connection, batch)
+                for name in batch:
+                    path, state = self._file(kind, name), states.get(name)
+                    if state is None and kind == "incoming" and ID.fullmatch(name):
+                        unlisted.append((path.stat().st_mtime_ns, name))
+                    elif state is None or kind not in KEEPS[state]:
+                        path.unlink()
+        for number, (_, name) in enumerate(sorted(unlisted), start=1):  # in the order they came
+            self._list_again(name, self._file("incoming", name))
+            if number % LISTED_TOGETHER == 0:
+                self.list_accepted()
         self.list_accepted()
 
     def _list_again(self, id: str, path: Path) -> None:
@@ -521,4 +533,5 @@ class Spool:
         except Corrupt:
             label = Label(Arrival(Path(f"damaged:{id}"), path.stat().st_size, 0), Came("", ""))
             aside = SetAside(Reason.DAMAGED)
-            self._commit([(id, lambda connection: self._arrive(connection, id, label, State.QUARANTINED, aside))])
+            listing = self._listing(id, label, State.QUARANTINED, aside)
+            self._commit([(id, lambda connection: items.arrive(connection, listing))])
