@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ Answering = Callable[[str, str, bytes], tuple[int, dict[str, str], bytes] | None
 
 
 @contextmanager
-def answering(answer: Answering) -> Iterator[str]:
+def answering(answer: Answering, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The address of an HTTP server that answers as told."""
 
     class Asked(BaseHTTPRequestHandler):
@@ -82,10 +83,12 @@ def answering(answer: Answering) -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

@@ -73,6 +73,21 @@ def test_other_bytes_under_its_uid_are_never_replaced(tmp_path: Path) -> None:
     assert path.read_bytes() == b"other"
 
 
+def test_a_new_version_leaves_the_earlier_one_beside_it(tmp_path: Path) -> None:
+    old, new = made(2)
+    first, second = parcel(old), replace(parcel(new), instance=replace(parcel(new).instance, **uid_of(old)))
+    Folder(tmp_path).send("lung", [first])
+    (answer,) = Folder(tmp_path).send("lung", [replace(second, earlier=frozenset({first.instance.digest}))])
+    assert isinstance(answer, Confirmed)
+    path = tmp_path / laid.place(first.instance)
+    assert path.read_bytes() == new
+    assert [each.read_bytes() for each in files(tmp_path) if each != path] == [old]
+
+
+def uid_of(content: bytes) -> dict[str, str]:
+    return {"SOPInstanceUID": parcel(content).instance.SOPInstanceUID}
+
+
 def test_a_share_that_vanishes_and_one_that_leaves_its_mount_point(tmp_path: Path) -> None:
     root = tmp_path / "share"
     with pytest.raises(Unavailable, match="mount it"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +104,21 @@ def test_other_bytes_under_its_uid_are_never_replaced(server: Server) -> None:
     (answer,) = server.sender().send("lung", [parcel(content)])
     assert isinstance(answer, Refused)
     assert path.read_bytes() == b"other"
+
+
+def test_a_new_version_leaves_the_earlier_one_beside_it(server: Server) -> None:
+    old, new = made(2)
+    first = parcel(old)
+    uids = replace(parcel(new).instance, SOPInstanceUID=first.instance.SOPInstanceUID)
+    second = replace(parcel(new), instance=uids, earlier=frozenset({first.instance.digest}))
+    there = server.sender()
+    for each in (first, second, second):
+        (answer,) = there.send("lung", [each])
+        assert isinstance(answer, Confirmed)
+    assert {path.suffix: path.read_bytes() for path in server.root.rglob("*.*.*") if path.is_file()} == {
+        ".dcm": new,
+        ".earlier": old,
+    }
 
 
 def test_what_a_killed_run_left_half_is_written_anew(server: Server) -> None:

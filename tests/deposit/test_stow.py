@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 import orthanc
 import portal_site
+from certificates import Certificates
 from cohortium.config import Project, Stow
 from cohortium.deposit import Confirmed, How, Parcel, StowRs
 from cohortium.errors import ConfigError, Refused, Unavailable
@@ -227,3 +228,28 @@ def test_bytes_are_asked_for_one_by_one() -> None:
     with answering(Foreign()) as url, sender(url) as there:
         there.send("lung", sent)
     assert len(held) == 4
+
+
+def test_by_tls_with_a_certificate_on_both_sides(tmp_path: Path) -> None:
+    own = Certificates(tmp_path)
+    Certificates(tmp_path / "other")
+    certificate = {"certificate": "own.pem", "certificate_key": "own.key"}
+    archive = Foreign()
+    with answering(archive, own.server(asks=True)) as url:
+        with sender(url, tmp_path, authority="authority.pem", **certificate) as there:
+            assert hows(there.send("lung", parcels(made(1)))) == [How.READ_BACK]
+        for authority in ("", "other/authority.pem"):
+            assert "no authority that is trusted" in refused(url, tmp_path, authority=authority, **certificate)
+        assert refused(url, tmp_path, authority="authority.pem"), "without a certificate of its own"
+    assert len(archive.held) == 1
+
+
+def refused(url: str, below: Path, **settings: str) -> str:
+    """Why nothing was sent; the other side may end the connection only after the handshake."""
+    with sender(url, below, **settings) as there:
+        try:
+            (answer,) = there.send("lung", parcels(made(1)))
+        except Unavailable as error:
+            return str(error)
+    assert isinstance(answer, Unavailable)
+    return str(answer)

@@ -18,7 +18,12 @@ Make = Callable[..., bytes]
 @pytest.fixture
 def cumulative(hospital: Any) -> Any:
     text = hospital.file.read_text().replace('name = "study"\n', 'name = "study"\nsame_uid = "version"\n')
-    text = text.replace('specification = "strict.toml"', 'specification = "basic"\ntransfer = "cumulative"')
+    text = text.replace(
+        'specification = "strict.toml"',
+        'specification = "basic"\ntransfer = "cumulative"\ndestinations = ["archive", "share"]',
+    )
+    text += '\n[[destination.folder]]\nname = "share"\npath = "share"\n'
+    (hospital.root / "share").mkdir()
     hospital.file.write_text(text)
     return hospital
 
@@ -57,6 +62,11 @@ def test_known_changed_and_absent(cumulative: Any, make: Make, planted: tuple[st
     assert after.keys() == before.keys(), "what is absent is deleted nowhere"
     assert len([uid for uid in after if after[uid] != before[uid]]) == 1
     assert len(cumulative.rows(schema.earlier_version)) == 1
+    laid = [path for path in (cumulative.root / "share").rglob("*") if path.is_file()]
+    assert {path.suffix: len([each for each in laid if each.suffix == path.suffix]) for path in laid} == {
+        ".dcm": 4,
+        ".earlier": 1,
+    }
     assert cumulative.run().new_files == 0, "the same again changes nothing"
 
 

@@ -14,7 +14,7 @@ from cohortium.sealed import sync_folder
 from cohortium.values import Instance
 from cohortium.wire.names import instance_path
 
-__all__ = ["Folder", "place"]
+__all__ = ["Folder", "earlier_name", "place"]
 
 NO_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)  # what the file system cannot call anything
 
@@ -26,8 +26,13 @@ def place(instance: Instance) -> str:
     )
 
 
+def earlier_name(name: str, digest: str) -> str:
+    """What a file is called once a new version of it came: no *.dcm, so that nobody takes both."""
+    return f"{name}.{digest[:16]}.earlier"
+
+
 class Folder:
-    """Files below `root`; one that is there with other bytes is never replaced."""
+    """Files below `root`; one that is there with other bytes is never replaced, and an earlier version is kept."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -68,8 +73,11 @@ class Folder:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _write(path, parcel)
-            elif _digest(path) != wanted:
-                return Refused("other bytes lie there under its UID")
+            elif (there := _digest(path)) != wanted:
+                if there not in parcel.earlier:
+                    return Refused("other bytes lie there under its UID")
+                path.rename(path.with_name(earlier_name(path.name, there)))
+                _write(path, parcel)
         except OSError as error:
             if error.errno in NO_NAME:
                 return Refused("its pseudonym or a UID is too long to be the name of a folder there")

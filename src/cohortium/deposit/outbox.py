@@ -88,4 +88,5 @@ class Outbox:
         receipt = receipts.sign(
             self._signer, site=self._site, project=project, digest=item.instance.digest, protocol=protocol
         )
-        return Parcel(item.instance, partial(self._spool.outgoing, item), receipt)
+        earlier = self._spool.earlier_digests(item)
+        return Parcel(item.instance, partial(self._spool.outgoing, item), receipt, earlier)

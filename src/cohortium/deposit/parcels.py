@@ -15,11 +15,15 @@ __all__ = ["Answer", "Confirmed", "How", "Parcel", "Sender"]
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One instance on its way out, its bytes when they are asked for, and the site's word for exactly these bytes."""
+    """One instance on its way out, its bytes when they are asked for, and the site's word for exactly these bytes.
+
+    `earlier` are digests of versions of it that this one follows, in a cumulative transfer.
+    """
 
     instance: Instance
     content: Callable[[], bytes]
     receipt: Receipt
+    earlier: frozenset[str] = frozenset()
 
 
 class How(StrEnum):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from cohortium import keys
 from cohortium.config import SftpServer
-from cohortium.deposit.laid import place
+from cohortium.deposit.laid import earlier_name, place
 from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
 from cohortium.errors import ConfigError, Refused, Unavailable
 
@@ -85,8 +85,11 @@ class Sftp:
         path, wanted = posixpath.join(self._folder, place(parcel.instance)), parcel.instance.digest
         if not await sftp.exists(path):
             await self._write(sftp, path, parcel)
-        elif await _digest(sftp, path) != wanted:
-            return Refused("other bytes lie there under its UID")
+        elif (there := await _digest(sftp, path)) != wanted:
+            if there not in parcel.earlier:
+                return Refused("other bytes lie there under its UID")
+            await sftp.rename(path, earlier_name(path, there))
+            await self._write(sftp, path, parcel)
         return Confirmed(wanted, How.READ_BACK)
 
     async def _write(self, sftp: asyncssh.SFTPClient, path: str, parcel: Parcel) -> None:

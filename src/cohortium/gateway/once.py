@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from time import perf_counter
 
 from cohortium import keys
@@ -40,7 +40,7 @@ def run(config: Config, progress: Progress) -> Summary:
             chain.forget()
             chain.check(lambda *_: True)
             for name, sender in senders(config, archive).items():
-                with suppress(Unavailable):
+                with closing(sender), suppress(Unavailable):
                     _deposit(chain, name, sender, spool.count(State.OUTBOX), progress)
             with spool.reading() as connection:
                 return summarise(connection, perf_counter() - started, before)

@@ -34,6 +34,7 @@ __all__ = [
     "count",
     "count_of_series",
     "digest_of",
+    "earlier_digests",
     "earlier_version",
     "forget",
     "forget_unread",
@@ -303,6 +304,13 @@ def earlier_version(connection: Connection, pipelines: Collection[str], id: str,
     brought = select(arrival.c.path_mark).where(arrival.c.item_id == id)
     same = exists().where(arrival.c.item_id == first.id, arrival.c.path_mark.in_(brought))
     return first if first.subject_mark == made.subject_mark and connection.scalar(select(same)) else None
+
+
+def earlier_digests(connection: Connection, found: Item) -> frozenset[str]:
+    """What the items that this one superseded were, as they left."""
+    uid = found.instance.SOPInstanceUID if found.instance else ""
+    here = item.c.SOPInstanceUID == uid, item.c.pipeline == found.pipeline, item.c.state == State.SUPERSEDED
+    return frozenset(connection.scalars(select(item.c.digest).where(*here)))
 
 
 def columns(made: Made) -> dict[str, Any]:

@@ -279,6 +279,11 @@ class Spool:
         with self.reading() as connection:
             return items.count_of_series(connection, pipeline, SeriesInstanceUID)
 
+    def earlier_digests(self, item: Item) -> frozenset[str]:
+        """Of the versions in place of which this item came."""
+        with self.reading() as connection:
+            return items.earlier_digests(connection, item)
+
     def settle(self, item: Item, state: State, set_aside: SetAside | None = None, *, series: str = "") -> None:
         """Move the item to `state` and delete the bytes that it needs no longer; `series` it seems to belong to."""
         more = {"SeriesInstanceUID": series} if series else {}
