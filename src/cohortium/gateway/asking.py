@@ -27,7 +27,7 @@ PAUSE = 2.0  # seconds between two looks where there is nothing to ask, or the h
 FIRST_WAIT, LONGEST_WAIT = 5.0, 600.0  # seconds before a PACS that cannot be asked is tried again; doubles
 SETTLING, LOOK = 5.0, 0.2  # seconds for what was sent last to be listed, and between two looks for it
 HOUR = timedelta(hours=1)
-MOVING, RESTING = timedelta(seconds=1), timedelta(seconds=10)  # how often the images of a study are counted
+MOVING, RESTING = timedelta(seconds=1), timedelta(seconds=5)  # how often the images of a study are counted
 
 Complete = Callable[[frozenset[tuple[str, str]]], None]
 """Takes (pipeline, SeriesInstanceUID) of series that are there as a PACS listed them."""

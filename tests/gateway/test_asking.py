@@ -1,0 +1,268 @@
+"""Asking PACS that behave as no standard says, in this process: each is an AE whose answers the test writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pynetdicom import AE, evt
+
+from cohortium.acquire.intake import Intake
+from cohortium.acquire.pacs import FIND, MOVE, Pacs
+from cohortium.config import Pacs as Settings
+from cohortium.errors import Unavailable
+from cohortium.gateway.asking import Accounts, Asking, is_hour
+from cohortium.gateway.quiet import Quiet
+from cohortium.keys import SiteKey
+from cohortium.spool import Came, Spool
+from cohortium.spool.requests import Requests, Standing
+from cohortium.store import open_store, schema
+from cohortium.values import State
+from gateway_service import free_port
+from hospital import slice_of
+
+KEY = SiteKey(bytes(range(32)))
+Moves = Callable[["Odd", Any], Iterator[tuple[int, None]]]
+
+
+@dataclass
+class Odd:
+    """A PACS of one study of four images; `send` stands for its C-STORE to the receiver."""
+
+    spool: Spool
+    move: Moves
+    port: int = field(default_factory=free_port)
+    moves: int = 0
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    other: bool = False  # answer whatever is asked with all it has
+    told: int = 4
+
+    def send(self, *images: int) -> None:
+        intake = Intake(self.spool, Came("scanners", "ct"), 1 << 20, 0)
+        for image in images:
+            intake.take(f"1.2.9.{image}", [slice_of(image)])
+        self.spool.list_accepted()
+
+    def find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        asked: Dataset = event.identifier
+        level = asked.QueryRetrieveLevel
+        for number in range(1, 5 if level == "IMAGE" else 2):
+            answer = Dataset()
+            answer.QueryRetrieveLevel, answer.StudyInstanceUID, answer.SeriesInstanceUID = level, "1.2", "1.2.1"
+            answer.AccessionNumber = "OTHER" if self.other else "A1"
+            answer.NumberOfStudyRelatedInstances = answer.NumberOfSeriesRelatedInstances = self.told
+            answer.SOPInstanceUID = f"1.2.9.{number}"
+            yield 0xFF00, answer
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with Spool(open_store(tmp_path), tmp_path / "spool", KEY) as spool:
+        yield spool
+
+
+class Bench:
+    """Asking, with the clock and the wish to stop in the test's hands."""
+
+    def __init__(self, spool: Spool, odd: Odd, **more: Any) -> None:
+        self.settings = Settings(
+            name="pacs", ae_title="ODD", host="127.0.0.1", port=odd.port, receiver="scanners", **more
+        )
+        self.requests = Requests(spool.engine, KEY)
+        self.quiet = Quiet(600, spool.arrived_of)
+        accounts = Accounts(self.requests, spool, {"pacs": "scanners"}, timedelta(), self.quiet.tell)
+        self.halt = threading.Event()
+        self.accounts = accounts
+        self.moment = datetime(2024, 3, 1, 12)
+        intake = Intake(spool, Came("scanners", "ct"), 1 << 20, 0)
+        pacs = Pacs(self.settings, "COHORTIUM", intake, self.halt.is_set)
+        self.asking = Asking(
+            self.settings, pacs, intake, self.requests, accounts, self.halt.is_set, lambda: self.moment
+        )
+        self.id = self.requests.ask("pacs", [{"AccessionNumber": "A1"}], "otto")
+
+    def trouble(self) -> dict[str, int]:
+        return dict(self.requests.asked()[0].trouble)
+
+    def stages(self) -> dict[str, int]:
+        return dict(self.requests.asked()[0].stages)
+
+
+def served(odd: Odd) -> Any:
+    """The PACS as a server; its answers to C-MOVE are written by hand, for pynetdicom's own are always right."""
+    ae = AE(ae_title="ODD")
+    ae.add_supported_context(FIND)
+    ae.add_supported_context(MOVE)
+    ae.network_timeout = ae.dimse_timeout = 60
+
+    def received(event: evt.Event) -> None:
+        message = type(event.message).__name__
+        if message == "C_CANCEL_RQ":
+            odd.cancelled.set()
+
+    handlers = [
+        (evt.EVT_C_FIND, odd.find),
+        (evt.EVT_C_MOVE, lambda event: odd.move(odd, event)),
+        (evt.EVT_DIMSE_RECV, received),
+    ]
+    return ae.start_server(("127.0.0.1", odd.port), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def bench(spool: Spool) -> Iterator[Callable[..., tuple[Bench, Odd]]]:
+    servers = []
+
+    def make(move: Moves, other: bool = False, told: int = 4, **more: Any) -> tuple[Bench, Odd]:
+        odd = Odd(spool, move, other=other, told=told)
+        servers.append(served(odd))
+        return Bench(spool, odd, **more), odd
+
+    yield make
+    for server in servers:
+        server.shutdown()
+
+
+def nowhere(odd: Odd, event: Any) -> Iterator[Any]:
+    odd.moves += 1
+    yield None, None  # A801: destination unknown
+
+
+def late(odd: Odd, event: Any) -> Iterator[Any]:
+    """Says that all is sent, and sends it twice, by itself, some time after."""
+    odd.moves += 1
+    threading.Timer(0.5, lambda: odd.send(1, 2, 3, 4, 1, 2)).start()
+    yield "127.0.0.1", odd.port
+    yield 0
+
+
+def half(odd: Odd, event: Any) -> Iterator[Any]:
+    odd.moves += 1
+    odd.send(*((1, 2) if odd.moves == 1 else (3, 4)))
+    yield "127.0.0.1", odd.port
+    yield 0
+
+
+def gone(odd: Odd, event: Any) -> Iterator[Any]:
+    odd.moves += 1
+    odd.send(1)
+    event.assoc.abort()
+    yield "127.0.0.1", odd.port
+    yield 0
+
+
+def silent(odd: Odd, event: Any) -> Iterator[Any]:
+    odd.moves += 1
+    odd.cancelled.wait(20)
+    yield "127.0.0.1", odd.port
+    yield 0
+
+
+def test_what_comes_late_and_twice_is_counted_once_and_not_asked_for_again(bench: Any, spool: Spool) -> None:
+    asking, odd = bench(late)
+    assert asking.asking.step() == 0.0  # the query
+    assert asking.asking.step() == 0.0  # the study
+    assert (asking.stages(), odd.moves) == ({"arrived": 1}, 1)
+    assert spool.count(State.RECEIVED) == 4
+    assert asking.requests.asked()[0].standing is Standing.DONE
+
+
+def test_half_of_it_is_told_in_words_and_the_rest_asked_for_later(bench: Any) -> None:
+    asking, odd = bench(half, told=7)
+    asking.asking.step()
+    asking.asking.step()
+    assert asking.stages() == {"waiting": 1}
+    asking.accounts.step()
+    assert asking.requests.asked()[0].counts.arrived == 2
+    with asking.requests._engine.begin() as connection:
+        connection.execute(schema.requested.update().values(due="", looked=""))
+    asking.asking.step()
+    asking.accounts.step()
+    assert odd.moves == 2
+    assert list(asking.trouble()) == ["the PACS tells 7 images for the study, and names 4"]
+
+
+def test_a_receiver_that_it_does_not_know_stops_the_source_and_costs_no_try(bench: Any) -> None:
+    asking, odd = bench(nowhere)
+    asking.asking.step()
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="AE title of the receiver"):
+            asking.asking.step()
+    assert odd.moves == 1, "it is left in peace for a while"
+    assert asking.requests.next_study("pacs").tries == 0
+
+
+def test_one_that_vanishes_in_mid_move_is_asked_for_the_rest_later(bench: Any) -> None:
+    asking, _ = bench(gone)
+    asking.asking.step()
+    asking.asking.step()
+    assert asking.stages() == {"waiting": 1}
+    assert asking.trouble() == {"the PACS broke off": 1}
+
+
+def test_one_that_says_nothing_is_broken_off(bench: Any) -> None:
+    asking, _ = bench(silent, patience_seconds=1)
+    asking.asking.step()
+    asking.asking.step()
+    assert asking.trouble() == {"the PACS was silent for too long": 1}
+
+
+@pytest.mark.parametrize("how", ["stop", "cancel"])
+def test_a_transfer_is_cancelled_at_stop_and_by_a_person(bench: Any, how: str) -> None:
+    asking, odd = bench(silent)
+    asking.asking.step()
+    wish = asking.halt.set if how == "stop" else lambda: asking.requests.change(asking.id, Standing.CANCELLED)
+    threading.Timer(0.7, wish).start()
+    started = time.monotonic()
+    asking.asking.step()
+    assert odd.cancelled.is_set(), "C-CANCEL came"
+    assert time.monotonic() - started < 15
+    assert asking.stages() == ({"waiting": 1} if how == "stop" else {"incomplete": 1})
+
+
+def test_a_pacs_that_ignores_the_key_sends_nothing(bench: Any) -> None:
+    asking, odd = bench(late, other=True)
+    asking.asking.step()
+    asking.asking.step()
+    assert odd.moves == 0
+    (words,) = asking.trouble()
+    assert "do not show what was asked for" in words
+
+
+def test_no_more_studies_an_hour_than_the_configuration_says(bench: Any) -> None:
+    asking, odd = bench(late, studies_hour=1)
+    asking.asking.step()
+    asking.asking.step()
+    asking.requests.ask("pacs", [{"AccessionNumber": "A1"}], "otto")
+    assert asking.asking.step() == 0.0
+    asking.asking.step()
+    assert odd.moves == 1
+    assert asking.requests.asked()[0].stages == {"arrived": 1}, "what is there is not asked for, and needs no quota"
+
+
+def test_nothing_is_asked_out_of_hours(bench: Any) -> None:
+    asking, _ = bench(late, hours="19-6")
+    assert asking.asking.step() > 0
+    assert asking.stages() == {}
+    asking.moment = datetime(2024, 3, 1, 23)
+    assert asking.asking.step() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("hours", "open_ones"),
+    [
+        ("", range(24)),
+        ("19-6", {*range(19, 24), *range(6)}),
+        ("8-17", range(8, 17)),
+        ("22-24", (22, 23)),
+        ("7-7", range(24)),
+    ],
+)
+def test_hours_of_the_day(hours: str, open_ones: Any) -> None:
+    assert {hour for hour in range(24) if is_hour(hours, datetime(2024, 3, 1, hour, 59))} == set(open_ones)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from cohortium.errors import Refused
+from cohortium.keys import SiteKey
+from cohortium.spool import requests as module
+from cohortium.spool.requests import Counts, Requests, Series, Standing, Study
+from cohortium.store import open_store, schema
+
+KEY = SiteKey(bytes(range(32)))
+LATER = timedelta(days=1)
+
+
+@pytest.fixture
+def engine(place: Path | str) -> Iterator[Engine]:
+    engine = open_store(place)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def requests(engine: Engine) -> Requests:
+    return Requests(engine, KEY)
+
+
+def asked(requests: Requests, count: int = 2) -> int:
+    """A request whose queries were answered with a study each."""
+    id = requests.ask("pacs", [{"AccessionNumber": f"A{number}"} for number in range(count)], "otto")
+    for number in range(count):
+        requests.answered(id, number, [Study(number, f"1.2.{number}", 3)], "")
+    return id
+
+
+def test_queries_are_answered_in_turn_and_each_once(requests: Requests) -> None:
+    id = requests.ask("pacs", [{"AccessionNumber": "A1"}, {"AccessionNumber": "A2"}], "otto")
+    assert requests.next_query("pacs") == (id, 0, {"AccessionNumber": "A1"})
+    for _ in range(2):  # as one does who was killed in between
+        requests.answered(id, 0, [Study(0, "1.2.0", 3)], "")
+    assert requests.next_query("pacs") == (id, 1, {"AccessionNumber": "A2"})
+    assert requests.next_query("other") is None
+    requests.answered(id, 1, [], "the PACS holds no such study")
+    (found,) = requests.asked()
+    assert found.stages == {"waiting": 1, "not found": 1}
+    assert found.standing is Standing.OPEN
+
+
+def test_what_fails_waits_longer_each_time_and_is_given_up(requests: Requests) -> None:
+    asked(requests, 1)
+    for _ in range(module.TRIES):
+        found = requests.next_study("pacs")
+        assert found
+        requests.moving(found)
+        assert requests.next_study("pacs") is None
+        requests.later(found, "the PACS broke off")
+        assert requests.next_study("pacs") is None, "not before its time"
+        with requests._engine.begin() as connection:
+            connection.execute(schema.requested.update().values(due=""))
+    (request,) = requests.asked()
+    assert (request.stages, request.trouble) == ({"incomplete": 1}, {"the PACS broke off": 1})
+    assert request.standing is Standing.DONE
+    requests.change(request.id, Standing.OPEN)
+    assert requests.next_study("pacs")
+
+
+def test_a_gateway_that_was_killed_asks_again(requests: Requests) -> None:
+    asked(requests, 1)
+    found = requests.next_study("pacs")
+    assert found
+    requests.moving(found)
+    requests.begin("pacs")
+    assert requests.next_study("pacs") is not None
+    assert requests.asked_since("pacs", datetime.now(UTC) - LATER) == 1
+    assert requests.asked_since("pacs", datetime.now(UTC) + LATER) == 0
+
+
+def test_paused_resumed_cancelled(requests: Requests) -> None:
+    id = asked(requests)
+    requests.change(id, Standing.PAUSED)
+    assert requests.next_study("pacs") is None
+    requests.change(id, Standing.OPEN)
+    found = requests.next_study("pacs")
+    assert found
+    requests.moving(found)
+    requests.change(id, Standing.CANCELLED)
+    assert requests.is_cancelled(id)
+    requests.later(found, "", counts=False)  # the transfer ends
+    assert requests.asked()[0].stages == {"incomplete": 2}
+    with pytest.raises(Refused):
+        requests.change(id, Standing.OPEN)
+
+
+def test_lists_lie_sealed_and_are_let_go_of_while_the_counts_stay(requests: Requests, engine: Engine) -> None:
+    id = asked(requests, 1)
+    found = requests.next_study("pacs")
+    assert found
+    requests.note_list(found, Study(0, "1.2.0", 3, (Series("1.2.0.1", 3, (("1.2.0.1.1", "1.2"),)),)))
+    requests.count(found, Counts(listed=1, arrived=1), "")
+    with engine.begin() as connection:
+        lists = [*connection.scalars(select(schema.request.c.queries))]
+        lists += connection.scalars(select(schema.requested.c.record))
+    assert all(lists)
+    assert not [each for each in lists if b"A0" in each or b"1.2.0" in each]
+    assert [line.query for line in requests.named(id)] == [{"AccessionNumber": "A0"}]
+    assert requests.let_go(datetime.now(UTC) + LATER) == 0, "it has not ended"
+    requests.arrived(found)
+    assert requests.let_go(datetime.now(UTC) - LATER) == 0, "it ended just now"
+    assert requests.let_go(datetime.now(UTC) + LATER) == 1
+    assert requests.asked()[0].counts.arrived == 1
+    with pytest.raises(Refused):
+        next(requests.named(id))
+    with pytest.raises(Refused):
+        requests.change(id, Standing.OPEN)
