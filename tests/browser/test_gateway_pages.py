@@ -22,6 +22,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = gateway_site.worked(tmp_path_factory.mktemp("site"))
     with portal_site.served(settings) as served:
         gateway_site.people(served)
+        portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(20))
         yield served
 
 
@@ -114,3 +115,22 @@ def test_items_are_leafed_through_and_rejected_by_keyboard(page: Page, site: Ser
         item = asides.named(connection, first.rsplit("/", 1)[1])
         assert item is not None
         assert item.state is State.REJECTED
+
+
+def test_series_are_drawn_and_looked_at(page: Page, site: Served) -> None:
+    become(page, site, "manager")
+    page.set_viewport_size(DESK)
+    page.goto(f"{site.url}/inspections")
+    page.get_by_role("button", name="Ask for series").click()
+    page.get_by_role("link", name="Look at the first").click()
+    page.get_by_role("heading", name="Inspection no.").wait_for()
+    assert page.locator(".mosaic img").count() == 12
+    look(page, "inspection")
+    page.get_by_role("button", name="Unsure").click()
+    page.get_by_text("Say what is to be seen, in 1 to 500").wait_for()
+    page.get_by_label("What is to be seen").fill("a line of text at the top")
+    page.get_by_role("button", name="Unsure").click()
+    page.get_by_role("cell", name="a line of text at the top").wait_for()
+    look(page, "inspections")
+    page.get_by_role("button", name="Ask for series").click()
+    page.get_by_text("Every series of the archive was drawn").wait_for()

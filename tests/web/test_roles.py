@@ -22,7 +22,7 @@ from portal_site import Served
 
 OF_ROWS = ("/api/v1/s", "/api/v1/instances/", "/api/v1/files/", "/scans/", "/files/")
 VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "token_id": "1", "invitation_id": "1"}
-VALUES |= {"item": "0" * 12}
+VALUES |= {"item": "0" * 12, "frame": "0"}
 VALUES |= {"project": "lung", "numbers": "1", "path": "7FE00010"}
 PROGRAMS = ("/api/", "/dicomweb/")
 SEARCHES = ("/api/v1/sessions", "/api/v1/scans", "/api/v1/instances")
@@ -136,7 +136,7 @@ def expected(caller: Caller, route: Route, visibility: Visibility) -> set[int]:
     if caller.may(route.access, visibility):
         if route.method == "DELETE" or (route.method == "PUT" and "{consent_id}" in route.path):
             return {404}  # what is named is not there
-        if "{item}" in route.path and route.method == "GET":
+        if ("{item}" in route.path or "/inspections/" in route.path) and route.method == "GET":
             return {404}  # nothing is in the spool
         return {200} if route.method == "GET" else {400, 409, 411, 415, 422}
     if caller.standing is Standing.GUEST and route.access not in (May.SEE, May.READ):

@@ -26,7 +26,7 @@ from portal_site import Served
 
 ANSWERS = Path(__file__).parent / "answers"
 VALUES = {"name": "lung", "scan_id": "1", "instance_id": "1", "number": "0", "token_id": "1", "invitation_id": "1"}
-VALUES |= {"item": "0" * 12}
+VALUES |= {"item": "0" * 12, "frame": "0"}
 VALUES |= {"project": "lung", "numbers": "1", "path": "7FE00010"}
 VALUES |= {"place": "projects/lung", "resource": "DICOM", "file": "x", "rest": "x"}
 VALUES |= {"role": "Members", "login": "nobody-of-that-name", "visibility": "private", "alias": "x", "secret": "x"}

@@ -379,6 +379,21 @@ flag = Table(
     Index(None, "project_id", "SeriesInstanceUID"),
 )
 
+inspection = Table(  # of a series drawn at random
+    "inspection",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("SeriesInstanceUID", String(64), nullable=False),
+    Column("asked", String(32), nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),  # archive.inspections.Verdict; empty until somebody looked
+    Column("note", String(500), nullable=False),
+    Column("looked", String(32), nullable=False),
+    Column("by", String(64), nullable=False),
+    UniqueConstraint("project_id", "SeriesInstanceUID"),
+)
+
 scan_list = Table(
     "scan_list",
     metadata,

@@ -131,7 +131,7 @@ def _flat(dataset: Dataset | None, prefix: str = "") -> Iterator[tuple[str, tupl
         try:
             element = dataset[tag]
             if element.VR == "SQ":
-                yield place, (element.keyword, f"{len(element.value)} items")
+                yield place, (element.keyword, f"{len(element.value)} item{'' if len(element.value) == 1 else 's'}")
                 for number, each in enumerate(element.value, start=1):
                     yield from _flat(each, f"{place}[{number}]")
             elif element.keyword not in UNSHOWN:
