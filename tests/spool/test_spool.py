@@ -75,9 +75,9 @@ def test_a_path_is_stored_sealed(spool: Spool) -> None:
 
 def test_a_known_file_is_one_of_the_same_path_size_and_time(spool: Spool) -> None:
     spool.receive(FOUND, Came("in", "ct"), [b"bytes"])
-    assert spool.knows(FOUND)
+    assert spool.known([FOUND])
     for other in (replace(FOUND, path=Path("/in/2")), replace(FOUND, size=6), replace(FOUND, changed=18)):
-        assert not spool.knows(other)
+        assert not spool.known([other])
 
 
 def test_what_the_source_raises_passes_through_and_nothing_remains(spool: Spool) -> None:
@@ -88,7 +88,7 @@ def test_what_the_source_raises_passes_through_and_nothing_remains(spool: Spool)
     with pytest.raises(EOFError):
         spool.receive(FOUND, Came("in", "ct"), broken())
     assert files(spool) == set()
-    assert not spool.knows(FOUND)
+    assert not spool.known([FOUND])
 
 
 def test_a_missing_file_is_corrupt_and_names_the_item(spool: Spool) -> None:
@@ -207,7 +207,7 @@ def test_what_was_done_before_something_went_wrong_together_is_kept(spool: Spool
 
     with pytest.raises(KeyboardInterrupt):
         fail_after_one()
-    assert spool.knows(FOUND)
+    assert spool.known([FOUND])
     received(spool, b"2", "/2")  # and what follows is on its own again
 
 
@@ -221,11 +221,11 @@ def test_a_placeholder_gives_way_to_the_bytes(spool: Spool) -> None:
 def test_what_could_not_be_read_is_forgotten_when_it_is_tried_afresh(spool: Spool) -> None:
     spool.refuse(FOUND, Came("in", "ct"), State.QUARANTINED, SetAside(Reason.UNREADABLE))
     spool.refuse(replace(FOUND, path=Path("/2")), Came("in", "ct"), State.QUARANTINED, SetAside(Reason.EMPTY))
-    spool.forget_unread("another pipeline")
-    assert spool.knows(FOUND)
-    spool.forget_unread("ct")
-    assert not spool.knows(FOUND)
-    assert spool.knows(replace(FOUND, path=Path("/2")))
+    spool.forget_unread("another source")
+    assert spool.known([FOUND])
+    spool.forget_unread("in")
+    assert not spool.known([FOUND])
+    assert spool.known([replace(FOUND, path=Path("/2"))])
 
 
 def test_in_is_the_sum_of_what_became_of_it(spool: Spool) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from dataclasses import dataclass
+from enum import Enum
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,13 +23,30 @@ from cohortium.spool import BATCH, Arrival, Came, Spool
 from cohortium.values import Reason, SetAside, State
 from cohortium.wire.packages import Opened
 
-__all__ = ["acquire", "count", "found", "walk"]
+__all__ = ["Outcome", "Seen", "acquire", "bring", "count", "demand_there", "found", "see", "walk"]
 
 PIECE = 1 << 20
 
 
 class _Unreadable(Exception):
     """The file could not be read; not to be confused with a spool that cannot be written."""
+
+
+class Outcome(Enum):
+    """What came of a file: all that can be done with it, or not, or it was no longer there."""
+
+    DONE = "done"
+    UNREADABLE = "unreadable"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file as it was found; `problem` is what keeps it from being read, `touched` when its rights changed, too."""
+
+    found: Arrival
+    touched: int  # st_ctime_ns
+    problem: str
 
 
 class _Package(Opened):
@@ -44,30 +62,66 @@ def count(source: Path) -> int:
     return sum(1 for _ in walk(source))
 
 
-def acquire(source: Path, spool: Spool, came: Came, limit: int, settle: float = 0) -> Iterator[None]:
+def acquire(source: Path, spool: Spool, came: Came, limit: int) -> Iterator[None]:
     """Bring every file below `source` into the spool, unless it is there; one step of the iterator a file.
 
-    Files of more than `limit` bytes are set aside; those that changed in the last `settle` seconds wait for another
-    time.
+    Files of more than `limit` bytes are set aside.
     """
-    spool.forget_unread(came.pipeline)
+    spool.forget_unread(came.source)
     files = walk(source)
     while batch := list(islice(files, BATCH)):
-        packages = []
-        with spool.together():
-            for path, problem in batch:
-                if problem:
-                    spool.refuse(_stat(path), came, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
-                elif not (settle and _is_fresh(path, settle)) and _take(path, spool, came, limit) is Kind.PACKAGE:
-                    packages.append(path)
-                yield
-        for path in packages:
-            _unpack(path, spool, came, limit)
+        found = [seen for each in batch if (seen := see(*each))]
+        there = spool.known([seen.found for seen in found])
+        for _ in bring([seen for seen in found if seen.found.path not in there], source, spool, came, limit):
+            yield
+        yield from [None] * (len(batch) - len(found) + len(there))
+
+
+def bring(batch: Sequence[Seen], root: Path, spool: Spool, came: Came, limit: int) -> Iterator[tuple[Seen, Outcome]]:
+    """Bring those files in, and tell of each what came of it; durable when the iterator ends."""
+    packages = []
+    with spool.together():
+        for seen in batch:
+            try:
+                kind = None if seen.problem else _take(seen.found.path, spool, came, limit)
+                problem = seen.problem
+            except _Unreadable as error:
+                kind, problem = None, str(error)
+            if kind is Kind.PACKAGE:
+                packages.append(seen)
+            elif problem:
+                yield seen, _refused(seen, root, spool, came, problem)
+            else:
+                yield seen, Outcome.DONE if kind else Outcome.GONE
+    for seen in packages:
+        try:
+            yield seen, Outcome.DONE if _unpack(seen.found.path, spool, came, limit) else Outcome.GONE
+        except _Unreadable as error:
+            yield seen, _refused(seen, root, spool, came, str(error))
+
+
+def demand_there(source: Path) -> None:
+    """`Unavailable` where the folder is away, as a share whose server does not answer."""
+    try:
+        os.scandir(source).close()
+    except OSError as error:
+        raise Unavailable(f"a source's folder cannot be read ({_kind(error)}); it is looked for again") from None
+
+
+def see(path: Path, problem: str) -> Seen | None:
+    """What a file is like now; None where it is gone."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return Seen(Arrival(path, 0, 0), 0, problem or _kind(error))
+    return Seen(_arrival(path, status), status.st_ctime_ns, problem)
 
 
 def found(source: Path) -> Iterator[Arrival]:
     """Every file below `source` as it stands there, unread."""
-    return (_stat(path) for path, _ in walk(source))
+    return (seen.found for each in walk(source) if (seen := see(*each)))
 
 
 def walk(source: Path) -> Iterator[tuple[Path, str]]:
@@ -80,7 +134,11 @@ def walk(source: Path) -> Iterator[tuple[Path, str]]:
         folder = folders.pop()
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+        except FileNotFoundError:
+            demand_there(root)
+            continue  # gone since it was listed
         except OSError as error:
+            demand_there(root)
             yield folder, f"a folder that cannot be listed ({_kind(error)})"
             continue
         for entry in entries:
@@ -104,42 +162,46 @@ def _problem(entry: os.DirEntry[str], root: Path) -> str | None:
 
 
 def _take(path: Path, spool: Spool, came: Came, limit: int) -> Kind | None:
-    """Bring in the file, unless it is a package; what it is, where it had to be looked at."""
-    found = _stat(path)
-    if spool.knows(found):
+    """Bring in the file, unless it is a package; what it is, None where it is gone."""
+    if (opened := _open(path)) is None:
         return None
-    try:
-        with _open(path) as file:
-            found = _arrival(path, os.fstat(file.fileno()))
-            head = file.read(HEAD)
-            kind = kind_of(head)
-            if kind in WITHOUT_BYTES:
-                spool.refuse(found, came, *WITHOUT_BYTES[kind])
-            elif kind is not Kind.PACKAGE and found.size > limit:
-                spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.TOO_LARGE))
-            elif kind is not Kind.PACKAGE:
-                spool.receive(found, came, _pieces(head, file))
-            return kind
-    except _Unreadable as error:
-        spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.UNREADABLE, str(error)))
-        return None
+    with opened as file:
+        found = _arrival(path, os.fstat(file.fileno()))
+        head = next(_pieces(file, HEAD), b"")
+        kind = kind_of(head)
+        if kind in WITHOUT_BYTES:
+            spool.refuse(found, came, *WITHOUT_BYTES[kind])
+        elif kind is not Kind.PACKAGE and found.size > limit:
+            spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.TOO_LARGE))
+        elif kind is not Kind.PACKAGE:
+            spool.receive(found, came, chain([head], _pieces(file, PIECE)))
+        return kind
 
 
-def _unpack(path: Path, spool: Spool, came: Came, limit: int) -> None:
-    found = _stat(path)
-    try:
-        with _open(path) as file, suppress(Refused):
-            found = _arrival(path, os.fstat(file.fileno()))
-            unpack(spool, found, came, _Package(file, found.size), limit, spool.receive)
-    except _Unreadable as error:
-        spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.UNREADABLE, str(error)))
+def _unpack(path: Path, spool: Spool, came: Came, limit: int) -> bool:
+    """Bring in what is in the package; False where it is gone."""
+    if (opened := _open(path)) is None:
+        return False
+    with opened as file, suppress(Refused):
+        found = _arrival(path, os.fstat(file.fileno()))
+        unpack(spool, found, came, _Package(file, found.size), limit, spool.receive)
+    return True
 
 
-def _open(path: Path) -> BinaryIO:
-    """The file for reading, if it still is a plain file; a pipe or a link put in its place is not waited for."""
+def _refused(seen: Seen, root: Path, spool: Spool, came: Came, problem: str) -> Outcome:
+    """Say that the file cannot be read, unless that is so because the whole folder is away."""
+    demand_there(root)
+    spool.refuse(seen.found, came, State.QUARANTINED, SetAside(Reason.UNREADABLE, problem))
+    return Outcome.UNREADABLE
+
+
+def _open(path: Path) -> BinaryIO | None:
+    """The file for reading, None where it is gone; a pipe or a link put in its place is not waited for."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise _Unreadable(_kind(error)) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -148,25 +210,12 @@ def _open(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
-def _pieces(head: bytes, file: BinaryIO) -> Iterator[bytes]:
-    yield head
+def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
     try:
-        while piece := file.read(PIECE):
+        while piece := file.read(size):
             yield piece
     except OSError as error:
         raise _Unreadable(_kind(error)) from None
-
-
-def _is_fresh(path: Path, settle: float) -> bool:
-    """Whether it may still be written to; a time stamp of the future is none."""
-    return 0 <= time.time() - _stat(path).changed / 1e9 < settle
-
-
-def _stat(path: Path) -> Arrival:
-    try:
-        return _arrival(path, path.lstat())
-    except OSError:  # gone since it was listed: opening it will say so
-        return Arrival(path, 0, 0)
 
 
 def _arrival(path: Path, status: os.stat_result) -> Arrival:

@@ -29,7 +29,7 @@ class Watched:
 
     name: str = setting("", "short name: lower-case letters, digits, hyphens")
     path: Path = setting(Path(), "folder to read; relative to the configuration file")
-    settle_seconds: int = setting(5, "seconds for which a file must not have changed")
+    settle_seconds: int = setting(5, "seconds for which a file must have stayed as it is, from one look to a later one")
 
 
 @dataclass(frozen=True, slots=True)

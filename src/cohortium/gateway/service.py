@@ -15,8 +15,8 @@ from shutil import disk_usage
 from time import monotonic
 
 from cohortium import keys
-from cohortium.acquire import folder
 from cohortium.acquire.intake import Intake
+from cohortium.acquire.watching import Watch
 from cohortium.archive import Archive, storage_of
 from cohortium.config import Config, Pacs, Watched
 from cohortium.deposit import Sender
@@ -73,7 +73,8 @@ def serve(config: Config, stop: threading.Event) -> None:
             gateway.keep(f"destination {name}", partial(gateway.send, name, sender))
         for name, source in gateway.lines.sources.items():
             if isinstance(source, Watched):
-                gateway.keep(f"source {name}", partial(gateway.watch, source, gateway.intake(name)))
+                watch = Watch(source.path, gateway.intake(name), source.settle_seconds)
+                gateway.keep(f"source {name}", partial(gateway.watch, watch))
         for name, step in parts(config, Requests(engine, key), spool, gateway.quiet, gateway.intake, gateway.halts):
             gateway.keep(name, step)
         while not (stop.is_set() or is_drained):
@@ -147,13 +148,13 @@ class _Gateway:
             raise Unavailable(why)
         return PAUSE
 
-    def watch(self, source: Watched, intake: Intake) -> float:
+    def watch(self, watch: Watch) -> float:
         """Look through the folder, unless the gateway is to take in nothing more."""
         started = monotonic()
         if not self.pulse.is_draining():
-            intake.demand_room()
-            for _ in folder.acquire(source.path, self._spool, intake.came, self.limit, source.settle_seconds):
-                if self.halts():
+            watch.intake.demand_room()
+            for _ in watch.look():
+                if self._stop.is_set() or self.pulse.is_draining():
                     break
         return max(SCANS, 10 * (monotonic() - started))
 

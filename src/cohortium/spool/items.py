@@ -6,7 +6,7 @@ sealed. What follows de-identification stands in the clear.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ __all__ = [
     "forget",
     "forget_unread",
     "in_state",
-    "is_known",
+    "known",
     "of_ids",
     "of_series",
     "pipelines",
@@ -130,12 +130,11 @@ class Listing:
     set_aside: SetAside | None = None
 
 
-def is_known(connection: Connection, path_mark: str, found: Arrival) -> bool:
-    """Whether the path brought a file of this size and time before."""
-    known = select(arrival.c.item_id).where(
-        arrival.c.path_mark == path_mark, arrival.c.size == found.size, arrival.c.changed == found.changed
-    )
-    return connection.execute(known).first() is not None
+def known(connection: Connection, marks: Mapping[str, Arrival]) -> set[str]:
+    """The marks of those paths that brought a file of this size and time before."""
+    brought = select(arrival.c.path_mark, arrival.c.size, arrival.c.changed).where(arrival.c.path_mark.in_(marks))
+    rows = connection.execute(brought)
+    return {mark for mark, size, changed in rows if (size, changed) == (marks[mark].size, marks[mark].changed)}
 
 
 def arrive(connection: Connection, listing: Listing) -> State:
@@ -186,9 +185,9 @@ def forget(connection: Connection, ids: Collection[str]) -> None:
     connection.execute(delete(item).where(item.c.id.in_(ids)))
 
 
-def forget_unread(connection: Connection, pipeline: str) -> None:
-    """Remove what this pipeline's source could not be read of, with its arrivals."""
-    unread = select(item.c.id).where(item.c.pipeline == pipeline, item.c.reason.in_(TRY_AGAIN))
+def forget_unread(connection: Connection, source: str) -> None:
+    """Remove what could not be read of this source, with its arrivals."""
+    unread = select(item.c.id).where(item.c.source == source, item.c.reason.in_(TRY_AGAIN))
     connection.execute(delete(arrival).where(arrival.c.item_id.in_(unread)))
     connection.execute(delete(item).where(item.c.id.in_(unread)))
 

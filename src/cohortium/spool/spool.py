@@ -130,15 +130,16 @@ class Spool:
             self._mine.pending = None
             self._commit(changes)
 
-    def forget_unread(self, pipeline: str) -> None:
-        """Let everything that could not be read be tried afresh, or have vanished."""
+    def forget_unread(self, source: str) -> None:
+        """Let everything of the source that could not be read be tried afresh, or have vanished."""
         with room(), self.engine.begin() as connection:
-            items.forget_unread(connection, pipeline)
+            items.forget_unread(connection, source)
 
-    def knows(self, found: Arrival) -> bool:
-        """Whether this file was read before and looks unchanged."""
+    def known(self, found: Collection[Arrival]) -> set[Path]:
+        """The paths of those files that were read before and look unchanged."""
+        marks = {self._mark(each.path): each for each in found}
         with self.reading() as connection:
-            return items.is_known(connection, self._mark(found.path), found)
+            return {marks[mark].path for mark in items.known(connection, marks)}
 
     def receive(self, found: Arrival, came: Came, slices: Iterable[bytes | memoryview]) -> str:
         """Take in the bytes of a file; returns the item's id. What `slices` raises passes through, nothing remains."""

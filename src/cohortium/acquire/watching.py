@@ -1,0 +1,80 @@
+"""A folder looked through again and again: what is known costs a glance, and nothing is taken before it is whole.
+
+What a file was like is kept in mind as a digest. Whether it still is written to is judged by this machine's own clock,
+from one look to the next: a time stamp is that of another machine, or of the file that this is a copy of.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+
+from cohortium.acquire.folder import Outcome, Seen, bring, demand_there, see, walk
+from cohortium.acquire.intake import Intake
+from cohortium.spool import BATCH
+
+__all__ = ["Watch"]
+
+GLANCE = 500  # files that the store is asked about at once
+AGAIN = 600.0  # seconds after which what could not be read is tried again
+
+
+class Watch:
+    """One folder, as it was seen since the gateway began."""
+
+    def __init__(self, source: Path, intake: Intake, settle: float, clock: Callable[[], float] = monotonic) -> None:
+        self.intake = intake
+        self._source = source
+        self._settle, self._clock = settle, clock
+        self._known: set[bytes] | None = None  # nothing was looked at yet
+        self._since: dict[bytes, float] = {}  # when what is not known yet was first seen as it is
+
+    def look(self) -> Iterator[None]:
+        """Bring in what is new and did not change for a while; `Unavailable` where the folder is away."""
+        if self._known is None:
+            self.intake.spool.forget_unread(self.intake.came.source)
+            self._known = set()
+        present: set[bytes] = set()
+        files = walk(self._source)
+        while batch := list(islice(files, GLANCE)):
+            yield from self._glance(self._known, present, [seen for each in batch if (seen := see(*each))])
+        demand_there(self._source)
+        self._known &= present
+        self._since = {mark: since for mark, since in self._since.items() if mark in present}
+
+    def _glance(self, known: set[bytes], present: set[bytes], batch: list[Seen]) -> Iterator[None]:
+        marks = {_mark(seen): seen for seen in batch}
+        present.update(marks)
+        fresh = {mark: seen for mark, seen in marks.items() if mark not in known and mark not in self._since}
+        there = self.intake.spool.known([seen.found for seen in fresh.values()])
+        known.update(mark for mark, seen in fresh.items() if seen.found.path in there)
+        now = self._clock()
+        for mark in fresh.keys() - known:
+            self._since[mark] = now
+        ripe = [mark for mark in marks if now - self._since.get(mark, now + 1) >= self._settle]
+        for start in range(0, len(ripe), BATCH):
+            outcomes = {}
+            some = [marks[mark] for mark in ripe[start : start + BATCH]]
+            for seen, outcome in bring(some, self._source, self.intake.spool, self.intake.came, self.intake.limit):
+                outcomes[_mark(seen)] = outcome
+                yield
+            self._remember(known, outcomes)
+
+    def _remember(self, known: set[bytes], outcomes: dict[bytes, Outcome]) -> None:
+        """To be called when all of them are durable; what is gone may come back as it was."""
+        for mark, outcome in outcomes.items():
+            del self._since[mark]
+            if outcome is Outcome.DONE:
+                known.add(mark)
+            elif outcome is Outcome.UNREADABLE:
+                self._since[mark] = self._clock() + AGAIN
+
+
+def _mark(seen: Seen) -> bytes:
+    """What the file is like; rights that changed count, for they may let it be read."""
+    like = f"{seen.found.size} {seen.found.changed} {seen.touched} ".encode() + os.fsencode(seen.found.path)
+    return blake2b(like, digest_size=16).digest()

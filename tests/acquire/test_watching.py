@@ -1,0 +1,201 @@
+"""A folder that is looked through for years: files that grow, come and go, and a share that vanishes and returns."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from cohortium.acquire.intake import Intake
+from cohortium.acquire.watching import AGAIN, Watch
+from cohortium.errors import Unavailable
+from cohortium.keys import SiteKey
+from cohortium.spool import Came, Spool, summarise
+from cohortium.store import open_store
+from cohortium.values import State
+
+DICOM = bytes(128) + b"DICM" + b"\2\0\0\0UL\4\0\0\0\0\0"
+SETTLE = 5.0
+
+
+class Clock:
+    """One that goes as the test says."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    source = tmp_path / "in"
+    source.mkdir()
+    return source
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    data = tmp_path / "data"
+    with Spool(open_store(data), data / "spool", SiteKey(bytes(32))) as spool:
+        yield spool
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def watch(source: Path, spool: Spool, clock: Clock) -> Watch:
+    return opened(source, spool, clock)
+
+
+def opened(source: Path, spool: Spool, clock: Clock) -> Watch:
+    return Watch(source, Intake(spool, Came("in", "ct"), 10_000, 0), SETTLE, clock)
+
+
+def look(watch: Watch, clock: Clock, after: float = SETTLE) -> int:
+    """How many files were taken in, or tried, by a look some seconds later."""
+    clock.now += after
+    return len(list(watch.look()))
+
+
+def counts(spool: Spool) -> dict[str, int]:
+    with spool.reading() as connection:
+        summary = summarise(connection, 0.0, (0, 0))
+    states = {state: number for state, number in summary.states.items() if number and state != "quarantined"}
+    return states | dict(summary.quarantined)
+
+
+def test_a_file_is_taken_when_it_stays_as_it_is_whatever_its_time_stamp_says(
+    source: Path, spool: Spool, watch: Watch, clock: Clock
+) -> None:
+    file = source / "grows"
+    for number in range(4):
+        file.write_bytes(DICOM + bytes(number))
+        os.utime(file, (1, 1))  # a copy that keeps the times of what it is a copy of
+        assert look(watch, clock) == 0
+    assert look(watch, clock, SETTLE / 2) == 0
+    assert look(watch, clock, SETTLE / 2) == 1
+    assert counts(spool) == {"received": 1}
+    assert look(watch, clock) == 0
+    file.write_bytes(DICOM + b"other bytes")
+    assert [look(watch, clock), look(watch, clock), look(watch, clock)] == [0, 1, 0]
+    assert counts(spool) == {"received": 2}
+
+
+def test_files_come_and_go_and_change_their_names(source: Path, spool: Spool, watch: Watch, clock: Clock) -> None:
+    (source / "goes").write_bytes(DICOM + b"1")
+    (source / "x.part").write_bytes(DICOM + b"2")
+    look(watch, clock)
+    (source / "goes").unlink()
+    (source / "x.part").rename(source / "x.dcm")
+    assert [look(watch, clock), look(watch, clock)] == [0, 1]
+    (source / "x.dcm").rename(source / "y.dcm")
+    assert [look(watch, clock), look(watch, clock)] == [0, 1]
+    assert counts(spool) == {"received": 1, "duplicate": 1}
+    (source / "y.dcm").unlink()
+    look(watch, clock)
+    assert watch._known == set()  # nothing is kept in mind of what is gone
+    assert watch._since == {}
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_no_file(
+    source: Path, spool: Spool, watch: Watch, clock: Clock
+) -> None:
+    for name in range(40):
+        (source / str(name)).write_bytes(DICOM + bytes([name]))
+    look(watch, clock)
+    clock.now += SETTLE
+    steps = watch.look()
+    next(steps)
+    for path in source.iterdir():
+        path.unlink()
+    list(steps)
+    assert counts(spool) == {"received": 1}
+
+
+def test_a_share_that_vanishes_and_returns(source: Path, spool: Spool, watch: Watch, clock: Clock) -> None:
+    (source / "sub").mkdir()
+    (source / "sub" / "one").write_bytes(DICOM)
+    look(watch, clock)
+    source.rename(source.with_name("away"))
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            look(watch, clock)
+    source.with_name("away").rename(source)
+    look(watch, clock)
+    look(watch, clock)
+    assert counts(spool) == {"received": 1}
+
+
+def test_a_share_that_vanishes_in_the_middle_of_a_look(source: Path, spool: Spool, watch: Watch, clock: Clock) -> None:
+    for name in range(40):
+        (source / str(name)).write_bytes(DICOM + bytes([name]))
+    look(watch, clock)
+    clock.now += SETTLE
+    steps = watch.look()
+    next(steps)
+    source.rename(source.with_name("away"))
+    with pytest.raises(Unavailable):
+        list(steps)
+    source.with_name("away").rename(source)
+    look(watch, clock)
+    look(watch, clock)
+    assert counts(spool) == {"received": 40}
+
+
+def test_what_cannot_be_read_is_tried_again_after_a_while(
+    source: Path, spool: Spool, watch: Watch, clock: Clock
+) -> None:
+    (source / "dead").symlink_to("nowhere")
+    assert [look(watch, clock) for _ in range(4)] == [0, 1, 0, 0]
+    assert counts(spool) == {"file cannot be read": 1}
+    assert look(watch, clock, AGAIN + SETTLE) == 1
+    assert counts(spool) == {"file cannot be read": 1}
+
+
+def test_what_a_full_disk_kept_out_comes_in_later(source: Path, spool: Spool, watch: Watch, clock: Clock) -> None:
+    (source / "one").write_bytes(DICOM)
+    with ZipFile(source / "two.zip", "w") as package:
+        package.writestr("2", DICOM + b"2")
+    look(watch, clock)
+    names = spool.folder / "incoming"
+    names.rename(spool.folder / "elsewhere")
+    with pytest.raises(OSError, match="incoming"):
+        look(watch, clock)
+    (spool.folder / "elsewhere").rename(names)
+    look(watch, clock)
+    look(watch, clock)
+    assert counts(spool) == {"received": 2, "container": 1}
+
+
+def test_after_a_restart_nothing_is_read_again(source: Path, spool: Spool, watch: Watch, clock: Clock) -> None:
+    (source / "one").write_bytes(DICOM)
+    (source / "letter").write_bytes(b"x")
+    look(watch, clock)
+    assert look(watch, clock) == 2
+    again = opened(source, spool, clock)
+    assert [look(again, clock), look(again, clock)] == [0, 0]
+    assert counts(spool) == {"received": 1, "not DICOM": 1}
+
+
+def test_many_files_that_are_known_cost_little(
+    source: Path, spool: Spool, watch: Watch, clock: Clock, sample: Callable[[int, int], int]
+) -> None:
+    number = sample(3_000, 100_000)
+    for name in range(number):
+        (source / str(name)).write_bytes(b"letter")
+    look(watch, clock)
+    assert look(watch, clock) == number
+    began = time.process_time()
+    assert look(watch, clock) == 0
+    cost = (time.process_time() - began) / number
+    print(f"{cost * 1e6:.0f} microseconds of CPU time a file")
+    assert cost < 100e-6
+    assert next(spool.waiting(State.RECEIVED), None) is None
