@@ -84,6 +84,6 @@ def _beside(config: Config) -> Iterator[Path]:
     below = {folder / name for name in named if name and (folder / name).resolve().is_relative_to(folder.resolve())}
     small = {path for path in folder.iterdir() if path.is_file() and path.stat().st_size <= BESIDE_AT_MOST}
     for path in {config.file} | below | small:
-        is_plain = path.is_file() and not path.name.startswith(".") and path.suffix not in (".key", ".secret")
+        is_plain = path.is_file() and not path.name.startswith(".") and path.suffix not in (".age", ".key", ".secret")
         if is_plain and not path.samefile(config.site.key):
             yield path
