@@ -43,7 +43,7 @@ class Intake:
         pieces = iter(content)
         head = _head(pieces)
         kind = kind_of(b"".join(head)[:HEAD])
-        return self._take(self._found(name, 0), Kind.OTHER if kind is Kind.PACKAGE else kind, chain(head, pieces))
+        return self._take(self.found(name, 0), Kind.OTHER if kind is Kind.PACKAGE else kind, chain(head, pieces))
 
     def take_any(self, name: str, file: Package) -> int:
         """Take in whatever file it is, each file of a zip by itself; returns how many were DICOM.
@@ -53,7 +53,7 @@ class Intake:
         """
         file.seek(0)
         head = file.read(HEAD)
-        found, kind = self._found(name, file.size), kind_of(head)
+        found, kind = self.found(name, file.size), kind_of(head)
         if kind is Kind.PACKAGE:
             self.demand_room()
             return unpack(self.spool, found, self.came, file, self.limit, self._put)
@@ -68,7 +68,8 @@ class Intake:
         if shutil.disk_usage(self.spool.folder).free < self.reserve:
             raise Unavailable("less disk is free than limits.free_megabytes; nothing more is taken in")
 
-    def _found(self, name: str, size: int) -> Arrival:
+    def found(self, name: str, size: int) -> Arrival:
+        """As what the spool knows it."""
         return Arrival(Path(f"{self.came.source}:{name}"), size, 0)
 
     def _take(self, found: Arrival, kind: Kind, content: Iterable[bytes | memoryview]) -> str:

@@ -21,7 +21,7 @@ from cohortium.prove.canonical import canonical
 from cohortium.store import now, total
 from cohortium.store.schema import dataset, dataset_file
 
-__all__ = ["File", "Version", "file", "files", "find", "freeze", "manifest", "newest", "versions"]
+__all__ = ["File", "Version", "file", "files", "find", "freeze", "identified", "manifest", "newest", "versions"]
 
 KIND = "cohortium dataset 1"
 AT_ONCE = 5000  # rows a statement
@@ -115,6 +115,15 @@ def find(connection: Connection, project_id: int, called: str) -> Version | None
         is_it = or_(is_it, dataset.c.digest.startswith(called, autoescape=True))
     found = connection.execute(select(*COLUMNS).where(dataset.c.project_id == project_id, is_it)).all()
     return Version(*found[0]) if len(found) == 1 else None
+
+
+def identified(connection: Connection, digest: str) -> Version | None:
+    """The version of that digest, of at least 12 characters, in whichever project it was frozen first."""
+    if not DIGEST.fullmatch(digest):
+        return None
+    wanted = select(*COLUMNS).where(dataset.c.digest.startswith(digest, autoescape=True)).order_by(dataset.c.id)
+    found = [Version(*row) for row in connection.execute(wanted)]
+    return found[0] if len({each.digest for each in found}) == 1 else None
 
 
 def files(connection: Connection, version: Version, *, after: str = "", limit: int | None = None) -> Iterator[File]:

@@ -7,8 +7,10 @@ from time import perf_counter
 
 from cohortium import keys
 from cohortium.acquire import folder
+from cohortium.acquire.curated import Collection
+from cohortium.acquire.intake import Intake
 from cohortium.archive import Archive, storage_of
-from cohortium.config import Config, Watched
+from cohortium.config import Config, Curated, Watched
 from cohortium.deposit import Sender
 from cohortium.errors import Unavailable
 from cohortium.gateway.chain import Chain, Progress
@@ -36,6 +38,7 @@ def run(config: Config, progress: Progress) -> Summary:
             with spool.reading() as connection:
                 before = arrived(connection)
             _acquire(config, chain, spool, progress)
+            _collect(config, chain, spool, archive)
             chain.deidentify()
             chain.forget()
             chain.check(lambda *_: True)
@@ -56,6 +59,17 @@ def _acquire(config: Config, chain: Chain, spool: Spool, progress: Progress) -> 
         for _ in folder.acquire(each.path, spool, came, limit):
             done += 1
             progress("acquire", done, total)
+
+
+def _collect(config: Config, chain: Chain, spool: Spool, archive: Archive) -> None:
+    """Bring the images of every dataset version into the spool."""
+    limit, reserve = config.limits.file_megabytes * 1_000_000, config.limits.free_megabytes * 1_000_000
+    for each in config.sources:
+        if isinstance(each, Curated):
+            intake = Intake(spool, Came(each.name, chain.lines.first_of(each.name)), limit, reserve)
+            for _ in Collection(each.version, intake, archive).look():
+                pass
+    spool.list_accepted()
 
 
 def _deposit(chain: Chain, destination: str, sender: Sender, total: int, progress: Progress) -> None:

@@ -15,10 +15,11 @@ from shutil import disk_usage
 from time import monotonic
 
 from cohortium import keys
+from cohortium.acquire.curated import Collection
 from cohortium.acquire.intake import Intake
 from cohortium.acquire.watching import Watch
 from cohortium.archive import Archive, storage_of
-from cohortium.config import Config, Pacs, Watched
+from cohortium.config import Config, Curated, Pacs, Watched
 from cohortium.deposit import Sender
 from cohortium.errors import CohortiumError, Unavailable
 from cohortium.gateway import ring
@@ -75,12 +76,15 @@ def serve(config: Config, stop: threading.Event) -> None:
             if isinstance(source, Watched):
                 watch = Watch(source.path, gateway.intake(name), source.settle_seconds)
                 gateway.keep(f"source {name}", partial(gateway.watch, watch))
+            elif isinstance(source, Curated):
+                collection = Collection(source.version, gateway.intake(name), archive)
+                gateway.keep(f"source {name}", partial(gateway.watch, collection))
         for name, step in parts(config, Requests(engine, key), spool, gateway.quiet, gateway.intake, gateway.halts):
             gateway.keep(name, step)
         while not (stop.is_set() or is_drained):
             with ExitStack() as sources:
                 for name, source in gateway.lines.sources.items():
-                    if not isinstance(source, Watched | Pacs):
+                    if not isinstance(source, Watched | Curated | Pacs):
                         sources.enter_context(opened(source, config, gateway.intake(name)))
                 while not (stop.is_set() or gateway.pulse.is_draining()):
                     gateway.work()
@@ -148,8 +152,8 @@ class _Gateway:
             raise Unavailable(why)
         return PAUSE
 
-    def watch(self, watch: Watch) -> float:
-        """Look through the folder, unless the gateway is to take in nothing more."""
+    def watch(self, watch: Watch | Collection) -> float:
+        """Look through the folder or the dataset version, unless the gateway is to take in nothing more."""
         started = monotonic()
         if not self.pulse.is_draining():
             watch.intake.demand_room()
