@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
+from certificates import Certificates
 from cohortium.acquire.intake import Intake
 from cohortium.acquire.pacs import FIND, MOVE, Pacs
 from cohortium.config import Pacs as Settings
@@ -95,7 +97,7 @@ class Bench:
         return dict(self.requests.asked()[0].stages)
 
 
-def served(odd: Odd) -> Any:
+def served(odd: Odd, secured: ssl.SSLContext | None = None) -> Any:
     """The PACS as a server; its answers to C-MOVE are written by hand, for pynetdicom's own are always right."""
     ae = AE(ae_title="ODD")
     ae.add_supported_context(FIND)
@@ -112,16 +114,18 @@ def served(odd: Odd) -> Any:
         (evt.EVT_C_MOVE, lambda event: odd.move(odd, event)),
         (evt.EVT_DIMSE_RECV, received),
     ]
-    return ae.start_server(("127.0.0.1", odd.port), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
+    return ae.start_server(("127.0.0.1", odd.port), block=False, evt_handlers=handlers, ssl_context=secured)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def bench(spool: Spool) -> Iterator[Callable[..., tuple[Bench, Odd]]]:
     servers = []
 
-    def make(move: Moves, other: bool = False, told: int = 4, **more: Any) -> tuple[Bench, Odd]:
+    def make(
+        move: Moves, other: bool = False, told: int = 4, secured: ssl.SSLContext | None = None, **more: Any
+    ) -> tuple[Bench, Odd]:
         odd = Odd(spool, move, other=other, told=told)
-        servers.append(served(odd))
+        servers.append(served(odd, secured))
         return Bench(spool, odd, **more), odd
 
     yield make
@@ -266,3 +270,14 @@ def test_nothing_is_asked_out_of_hours(bench: Any) -> None:
 )
 def test_hours_of_the_day(hours: str, open_ones: Any) -> None:
     assert {hour for hour in range(24) if is_hour(hours, datetime(2024, 3, 1, hour, 59))} == set(open_ones)
+
+
+def test_a_pacs_is_asked_over_tls_with_certificates_of_both_or_not_at_all(bench: Any, tmp_path: Path) -> None:
+    ours, theirs = Certificates(tmp_path / "ours"), Certificates(tmp_path / "theirs")
+    shown = {"certificate": str(ours.certificate), "certificate_key": str(ours.key)}
+    asking, _ = bench(late, secured=ours.server(asks=True), authority=str(ours.authority), **shown)
+    assert asking.asking.step() == 0.0
+    assert asking.stages() == {"waiting": 1}
+    asking, _ = bench(late, secured=theirs.server(), authority=str(ours.authority), **shown)
+    with pytest.raises(Unavailable, match="secure connection"):
+        asking.asking.step()

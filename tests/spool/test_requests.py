@@ -100,7 +100,7 @@ def test_lists_lie_sealed_and_are_let_go_of_while_the_counts_stay(requests: Requ
     found = requests.next_study("pacs")
     assert found
     requests.note_list(found, Study(0, "1.2.0", 3, (Series("1.2.0.1", 3, (("1.2.0.1.1", "1.2"),)),)))
-    requests.count(found, Counts(listed=1, arrived=1), "")
+    requests.count(found, Counts(listed=1, arrived=1), "", is_over=False)
     with engine.begin() as connection:
         lists = [*connection.scalars(select(schema.request.c.queries))]
         lists += connection.scalars(select(schema.requested.c.record))

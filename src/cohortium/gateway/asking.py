@@ -68,7 +68,7 @@ class Accounts:
         waiting += self._requests.to_count([Stage.WAITING, Stage.ARRIVED, Stage.INCOMPLETE], moment - RESTING)
         for wanted in waiting:
             found = self.of(wanted.source, wanted.study)
-            self._requests.count(wanted, found.counts, found.words)
+            self._requests.count(wanted, found.counts, found.words, is_over=found.is_over)
             self._tell(found.complete)
         if self._keep and monotonic() > self._let_go:
             self._requests.let_go(moment - self._keep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from cohortium.spool.requests import Counts, Series, Study
+from cohortium.spool.states import KEEPS
 from cohortium.store.schema import arrival, delivery, item
 from cohortium.values import State
 
 __all__ = ["Account", "account"]
 
 TOGETHER = 400  # marks in one statement
+UNCOMPARED = re.compile("^$|^[0-9a-f]+ status of success")  # receipts that no comparison stands behind
 ON_THEIR_WAY = (State.RECEIVED, State.DEIDENTIFIED, State.OUTBOX)
 
 
@@ -29,6 +32,7 @@ class Account:
     missing: tuple[Series, ...]
     complete: frozenset[tuple[str, str]]
     words: str
+    is_over: bool  # whether everything that arrived has come to an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ def account(connection: Connection, study: Study, marks: Mapping[str, Series]) -
     )
     missing = tuple(each for each in study.series if absent[each.SeriesInstanceUID])
     states = Counter(each.state for each in found.values())
+    is_over = not any(KEEPS[state] for state in states)
     counts = Counts(
         listed=study.listed,
         arrived=len(found),
@@ -59,7 +64,7 @@ def account(connection: Connection, study: Study, marks: Mapping[str, Series]) -
         sent=states[State.SENT],
         confirmed=sum(each.is_confirmed for each in found.values()),
     )
-    return Account(counts, missing, complete, "; ".join(_words(study, counts, states)))
+    return Account(counts, missing, complete, "; ".join(_words(study, counts, states)), is_over)
 
 
 def _words(study: Study, counts: Counts, states: Mapping[State, int]) -> Iterator[str]:
@@ -88,9 +93,9 @@ def _items(connection: Connection, marks: Sequence[str]) -> Iterator[tuple[str, 
         rows = connection.execute(came).all()
         sent = [row.id for row in rows if row.state == State.SENT]
         receipts = select(delivery.c.item_id, delivery.c.receipt).where(delivery.c.item_id.in_(sent))
-        open_ones = Counter(row.item_id for row in connection.execute(receipts) if not row.receipt)
+        open_ones = {row.item_id for row in connection.execute(receipts) if UNCOMPARED.search(row.receipt)}
         for row in sorted(rows, key=lambda row: bool(row.digest)):
             state = State(row.state)
             is_made = bool(row.digest)
-            confirmed = state is State.SENT and not open_ones[row.id]
+            confirmed = state is State.SENT and row.id not in open_ones
             yield row.path_mark, _Item(state, (row.pipeline, row.SeriesInstanceUID), is_made, confirmed)

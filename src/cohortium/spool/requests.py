@@ -329,13 +329,12 @@ class Requests:
             )
             return [self._wanted(row) for row in connection.execute(oldest).mappings()]
 
-    def count(self, wanted: Wanted, counts: Counts, detail: str) -> None:
-        """Keep how many images of the study are where, and in words what is amiss."""
+    def count(self, wanted: Wanted, counts: Counts, detail: str, *, is_over: bool) -> None:
+        """Keep how many images of the study are where and, in words, what is amiss; `is_over`: none moves any more."""
         with self._engine.begin() as connection:
             _set(connection, wanted.id, looked=now(), **asdict(counts))
             arrived = requested.c.id == wanted.id, requested.c.stage == Stage.ARRIVED
-            over = counts.confirmed + counts.aside >= counts.arrived
-            values = {"detail": detail} | ({"stage": Stage.SETTLED} if over else {})
+            values = {"detail": detail} | ({"stage": Stage.SETTLED} if is_over else {})
             connection.execute(update(requested).where(*arrived).values(**values))
 
     def marks(self, source: str, study: Study) -> dict[str, Series]:
