@@ -31,6 +31,7 @@ class Service:
 
     file: Path
     port: int
+    approval: bool = False  # whether protocols must be approved
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> None:
@@ -43,7 +44,8 @@ class Service:
             "--config",
             str(self.file),
         ]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        environment = {**os.environ, "COHORTIUM_GATEWAY__REQUIRE_APPROVAL": str(self.approval).lower()}
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             assert self.process.poll() is None, "the gateway ended by itself"

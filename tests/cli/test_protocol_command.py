@@ -1,4 +1,4 @@
-"""`cohortium protocol diff` and `--explain --html`."""
+"""`cohortium protocol`: two compared, one approved; and `--explain --html`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cohortium import keys
+from cohortium.cli import app
+from cohortium.govern import users
+from cohortium.govern.roles import Standing
+from cohortium.store import open_store
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -59,3 +68,27 @@ def test_the_page_says_what_each_level_does(cohortium: Run, tmp_path: Path) -> N
     assert "(this page)" in page
     assert "Of a time of day, the hour stays." in page
     assert "AccessionNumber (empty)" in page
+
+
+def test_a_protocol_is_approved_by_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each shows by the password of their account that they are there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cohortium.toml").touch()
+    keys.create(tmp_path / "keys" / "site.key")
+    with open_store(tmp_path / "data").begin() as connection:
+        for name in ("ada", "bob"):
+            users.create(connection, name, Standing.ADMINISTRATOR)
+            users.choose_password(connection, users.named(connection, name), f"long enough {len(name)} words")
+
+    def said(*arguments: str, password: str = "long enough 3 words") -> tuple[str, str]:
+        result = CliRunner().invoke(app, ["protocol", *arguments], input=f"{password}\n")
+        return result.stdout.strip(), str(result.exception or "")
+
+    assert "do not open" in said("submit", "basic", "--user", "ada", password="a guess")[1]
+    digest, _ = said("submit", "basic", "--user", "ada")
+    assert "somebody else" in said("approve", digest, "--user", "ada")[1]
+    assert said("approve", digest[:12], "--user", "bob") == ("basic 1.0: approved", "")
+    (row,) = json.loads(said("list", "--json")[0])
+    assert (row["phase"], row["author"], row["approver"]) == ("approved", "ada", "bob")
+    assert said("retire", digest, "--user", "bob")[0] == "basic 1.0: retired"
+    assert "retired" in said("list")[0]

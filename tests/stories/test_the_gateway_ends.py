@@ -159,6 +159,7 @@ def test_a_fault_of_ours_ends_the_whole_gateway_and_says_where(
 ) -> None:
     """A gateway that looks well and does half its work would be worse."""
     put(service, 1)
+    monkeypatch.setenv("COHORTIUM_GATEWAY__REQUIRE_APPROVAL", "false")
     monkeypatch.setitem(ways.OUT, Laid, lambda *_: Faulty())
     with pytest.raises(ZeroDivisionError):
         serve(config.load(service.file), threading.Event())

@@ -130,6 +130,7 @@ class Gateway:
     egress: tuple[str, ...] = setting((), "HOST:PORT of every other machine that may be called; no other ever is")
     quiet_seconds: int = setting(60, "seconds without a new instance after which a series counts as complete")
     keep_days: int = setting(30, "days for which the bytes of what was set aside are kept; 0: until somebody decides")
+    require_approval: bool = setting(True, "hold what was made under a protocol that nobody but its author approved")
     log: str = setting("", "file of the log, relative to the configuration file; empty: standard error")
     log_megabytes: int = setting(10, "megabytes of that file at which a new one is begun; 0: none ever is")
     log_files: int = setting(10, "how many older ones are kept")

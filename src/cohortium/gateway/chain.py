@@ -22,6 +22,7 @@ from cohortium.dicom import meta
 from cohortium.dicom.redact import Rectangle
 from cohortium.errors import ConfigError, Corrupt, Malformed
 from cohortium.gateway.lines import Line, Lines
+from cohortium.govern import approvals
 from cohortium.keys import SiteKey
 from cohortium.prove.provenance import Provenance
 from cohortium.spool import Item, Made, Spool, Word
@@ -40,7 +41,16 @@ Ready = Callable[[str, str], bool]
 class Chain:
     """The stages of one site, over its spool."""
 
-    def __init__(self, config: Config, key: SiteKey, spool: Spool, archive: Archive, progress: Progress) -> None:
+    def __init__(
+        self,
+        config: Config,
+        key: SiteKey,
+        spool: Spool,
+        archive: Archive,
+        progress: Progress,
+        *,
+        approval: bool = False,
+    ) -> None:
         self._site = config.site
         self._spool = spool
         self._archive = archive
@@ -49,6 +59,9 @@ class Chain:
         archive.enrol(config.site.name, key.signer().public_key().public_bytes_raw().hex())
         self.lines = Lines(config, key, archive)
         self._outbox = Outbox(config.site.name, key, spool, self._word)
+        self._demands_approval = approval
+        self._public_key = key.signer().public_key()
+        self._approved: frozenset[str] = frozenset()
         self._keep_days = config.gateway.keep_days
         self._look_again = dict.fromkeys(spool.held())  # another configuration may let it go
         if lost := spool.pipelines() - self.lines.by_name.keys():
@@ -80,6 +93,8 @@ class Chain:
 
     def check(self, ready: Ready) -> int:
         """Check each complete series with something new, and once in a run those held; let it go on, or hold it."""
+        if self._demands_approval:
+            self._look_for_approvals()
         waiting = [each for each in dict.fromkeys((*self._spool.unchecked(), *self._look_again)) if ready(*each)]
         for done, (name, uid) in enumerate(waiting, start=1):
             self._check(self.lines.by_name[name], uid)
@@ -117,6 +132,8 @@ class Chain:
         held = SetAside(Reason.CHECK, ", ".join(errors)) if errors and line.pipeline.gate else None
         if held is None and line.pipeline.hold:
             held = SetAside(Reason.INSPECTION)
+        if self._demands_approval and line.protocol.digest not in self._approved:
+            held = SetAside(Reason.PROTOCOL, f"{line.protocol.label}, {line.protocol.digest[:12]}")
         self._archive.note(line.project_id, SeriesInstanceUID, findings)
         words = self._spool.words(items) if held else {}
         with self._spool.together():
@@ -127,6 +144,15 @@ class Chain:
                     self._spool.address(item, line.destinations)
                 elif item.set_aside != held:
                     self._spool.settle(item, State.HELD, held)
+
+    def _look_for_approvals(self) -> None:
+        """Know what is approved now; what was held is looked at again where that changed."""
+        digests = {line.protocol.digest for line in self.lines.by_name.values()}
+        with self._spool.reading() as connection:
+            approved = approvals.approved(connection, self._public_key, digests)
+        if approved != self._approved:
+            self._approved = approved
+            self._look_again |= dict.fromkeys(self._spool.held())
 
     def _deidentify(self, item: Item, word: Word) -> None:
         try:

@@ -15,10 +15,12 @@ from cohortium.deposit import Sender
 from cohortium.errors import Unavailable
 from cohortium.gateway.chain import Chain, Progress
 from cohortium.gateway.ways import senders
+from cohortium.govern import approvals
 from cohortium.spool import Came, Spool, Summary, arrived, summarise
+from cohortium.spool.asides import heap
 from cohortium.store import open_store
 from cohortium.store.room import room
-from cohortium.values import State
+from cohortium.values import Reason, State
 
 __all__ = ["run"]
 
@@ -26,7 +28,8 @@ __all__ = ["run"]
 def run(config: Config, progress: Progress) -> Summary:
     """Take all that lies in the pipelines' folders as far as it may go, and account for all of it.
 
-    What a destination cannot take now waits in the outbox.
+    What a destination cannot take now waits in the outbox. Protocols need an approval here only where the site began to
+    approve them, or its service holds something for want of one: so that a first try needs no second person.
     """
     started = perf_counter()
     key = keys.load(config.site.key, config.site.data)
@@ -34,7 +37,8 @@ def run(config: Config, progress: Progress) -> Summary:
         engine = open_store(config)
         archive = Archive(engine, storage_of(config), key)
         with Spool(engine, config.site.data / "spool", key) as spool:
-            chain = Chain(config, key, spool, archive, progress)
+            approval = config.gateway.require_approval and _approves(spool)
+            chain = Chain(config, key, spool, archive, progress, approval=approval)
             with spool.reading() as connection:
                 before = arrived(connection)
             _acquire(config, chain, spool, progress)
@@ -47,6 +51,11 @@ def run(config: Config, progress: Progress) -> Summary:
                     _deposit(chain, name, sender, spool.count(State.OUTBOX), progress)
             with spool.reading() as connection:
                 return summarise(connection, perf_counter() - started, before)
+
+
+def _approves(spool: Spool) -> bool:
+    with spool.reading() as connection:
+        return approvals.any_submitted(connection) or bool(heap(connection, Reason.PROTOCOL, limit=1))
 
 
 def _acquire(config: Config, chain: Chain, spool: Spool, progress: Progress) -> None:

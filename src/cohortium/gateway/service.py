@@ -103,7 +103,7 @@ class _Gateway:
         self.pulse = Pulse(config.site.data)
         self._data = config.site.data
         self._spool = spool
-        self._chain = Chain(config, key, spool, archive, self._went_on)
+        self._chain = Chain(config, key, spool, archive, self._went_on, approval=config.gateway.require_approval)
         self.lines = self._chain.lines
         self._stop = stop
         self.quiet = Quiet(config.gateway.quiet_seconds, spool.arrived_of)

@@ -657,6 +657,20 @@ pause = Table(
     Column("detail", Text, nullable=False),
 )
 
+protocol_approval = Table(
+    "protocol_approval",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # of the rules: another rule is another protocol
+    Column("name", String(255), nullable=False),
+    Column("author", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("approver", String(64), nullable=False, server_default=""),
+    Column("approved", String(32), nullable=False, server_default=""),
+    Column("retirer", String(64), nullable=False, server_default=""),
+    Column("retired", String(32), nullable=False, server_default=""),
+    Column("signature", String(128), nullable=False, server_default=""),  # by the site's key, over all of the above
+)
+
 decision = Table(
     "decision",
     metadata,
