@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from getpass import getpass
+from getpass import getpass, getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cohortium.govern.approvals import Approval
     from cohortium.govern.users import User
 
-__all__ = ["approve", "diff", "list_", "retire", "submit"]
+__all__ = ["approve", "compare", "diff", "list_", "retire", "submit"]
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -69,6 +69,51 @@ def diff(
         if part:
             records = [{"what": each.what, names[0]: each.one, f"{names[1]} ": each.other} for each in part]
             terminal.show(terminal.rows(title, records))
+
+
+def compare(
+    one: Named,
+    other: Named,
+    held: Annotated[str, typer.Option(metavar="PIPELINE", help="The pipeline on whose data here both are tried.")],
+    level: Level = "",
+    other_level: Level = "",
+    items: Annotated[int, typer.Option(help="How many items to try, spread over all that are here.", min=1)] = 50,
+    file: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Try two protocols on data that waits here, and print what would differ: attributes and counts, never a value."""
+    settings = config.load(file)
+
+    from cohortium import keys
+    from cohortium.cli import terminal
+    from cohortium.deidentify import load_protocol
+    from cohortium.gateway import rehearsal
+    from cohortium.prove import audit
+    from cohortium.spool import Spool
+    from cohortium.store import open_store
+
+    both = load_protocol(one, level), load_protocol(other, other_level)
+    key, engine = keys.load(settings.site.key, settings.site.data), open_store(settings)
+    with engine.begin() as connection:
+        audit.record(connection, getuser(), "try protocol", f"{held} {both[1].digest}")
+    found = rehearsal.compare(settings, key, Spool(engine, settings.site.data / "spool", key), held, both, items)
+    names = [both[0].label, f"{both[1].label} "]  # two versions may bear one label
+    changed = [
+        {"attribute": name, names[0]: mine, names[1]: yours, "items": str(count)}
+        for (name, mine, yours), count in found.attributes.most_common()
+    ]
+    ends = [{names[0]: mine, names[1]: yours, "items": str(count)} for (mine, yours), count in found.ends.most_common()]
+    if as_json:
+        parts = {
+            "attributes": [[*what, count] for what, count in found.attributes.most_common()],
+            "ends": [[*what, count] for what, count in found.ends.most_common()],
+        }
+        typer.echo(json.dumps({"items": found.items, **parts}, indent=2))
+        return
+    typer.echo(f"{found.items} items were tried.")
+    for title, part in (("What becomes of them", ends), ("Attributes that differ", changed)):
+        if part:
+            terminal.show(terminal.rows(title, part))
 
 
 def submit(protocol: Named, who: Who, level: Level = "", file: ConfigFile = DEFAULT) -> None:

@@ -18,6 +18,7 @@ import fcntl
 import hmac
 import os
 import re
+import shutil
 import threading
 import time
 from collections import deque
@@ -514,6 +515,8 @@ class Spool:
 
     def _sweep(self) -> None:
         """List what was accepted and is in no row yet; remove half-written files, and those that no item needs."""
+        for rehearsal in self.folder.glob("rehearsal-*"):  # of a process that was killed as it tried another protocol
+            shutil.rmtree(rehearsal, ignore_errors=True)
         unlisted = []
         for kind in KINDS:
             names = (entry.name for entry in os.scandir(self.folder / kind))
