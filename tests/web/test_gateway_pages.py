@@ -196,3 +196,14 @@ def test_from_elsewhere_prometheus_shows_the_token(site: Served, tmp_path: Path)
     for shown, status in (("t" * 32, 200), ("u" * 32, 403)):
         headers = {"Authorization": f"Bearer {shown}"}
         assert httpx.get(f"{site.url}/metrics", headers=headers).status_code == status
+
+
+def test_a_decision_may_be_about_the_rest_of_the_series_too(site: Served) -> None:
+    held = items(site, INSPECTION)
+    with as_(site, "manager") as client:
+        page = client.get(f"/inspect/{held[0].name}")
+        assert "the 2 others of its series" in page.text
+        sent = {"verdict": "reject", "why": "not wanted", "series": "yes", "form": form_of(page)}
+        assert client.post(f"/inspect/{held[0].name}", data=sent).status_code == 303
+    assert items(site, INSPECTION) == []
+    assert ("manager", "reject quarantined", f"item {held[0].name} and 2 of its series") in said(site)

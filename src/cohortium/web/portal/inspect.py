@@ -19,11 +19,11 @@ from cohortium.dicom import reading as ocr
 from cohortium.errors import Malformed, Refused
 from cohortium.govern.roles import ALLOWED, May
 from cohortium.spool import Area, Decision, Item, Verdict, asides
-from cohortium.values import Reason
+from cohortium.values import Reason, State
 from cohortium.web.auth import demand_form_token, reading, record, user
 from cohortium.web.errors import BadRequest
 from cohortium.web.looks import Looks, Shape, compared, drawn, shape
-from cohortium.web.portal.quarantine import EACH, demand_why
+from cohortium.web.portal.quarantine import demand_why
 from cohortium.web.portal.templating import render
 from cohortium.web.route import Route
 
@@ -73,6 +73,7 @@ def decide(
     verdict: Annotated[str, Form()] = "",
     why: Annotated[str, Form()] = "",
     areas: Annotated[str, Form()] = "",
+    series: Annotated[str, Form()] = "",
     form: Annotated[str, Form()] = "",
 ) -> Response:
     """Decide about it; then the next that waits for the same reason."""
@@ -83,6 +84,8 @@ def decide(
     reason = found.set_aside.reason if found.set_aside else None
     try:
         blank = _areas(areas)
+        if blank and series:
+            raise Refused("rectangles are for the picture that was looked at; decide about it alone")
         if verdict == Verdict.RELEASE and reason is Reason.PIXELS_NOT_REVIEWED and not _identifies(request):
             raise Refused("only a data manager sees this picture, and so can release it")
         words = demand_why(why or SAID.get(Verdict(verdict), ""))
@@ -90,11 +93,12 @@ def decide(
         spool = _looks(request).spool
         if objection := spool.objection(found, made):
             raise Refused(objection)
-        if not spool.decide([found], made):
+        decided = spool.decide([found, *(_others(request, found) if series else ())], made)
+        if not decided:
             raise Refused("somebody else decided about it, or it went on, a moment ago")
     except Refused as error:
         return _page(request, _found(request, item), str(error), 422)
-    _note(request, f"{verdict} quarantined", found)
+    _note(request, f"{verdict} quarantined", found, decided)
     with reading(request).connect() as connection:
         following = asides.next_after(connection, reason, found.number) if reason else None
     query = urlencode({"reason": reason or "", "done": 1})
@@ -123,7 +127,7 @@ def _page(request: Request, found: Item, problem: str = "", status: int = 200) -
         "previous": beside[0],
         "following": beside[1],
         "reads": ocr.available() and identifies,
-        "looked": reason in EACH,
+        "others": len(_others(request, found)),
         "decided": looks.spool.decided(found),
         "problem": problem,
     }
@@ -174,9 +178,20 @@ def _looks(request: Request) -> Looks:
     return looks
 
 
-def _note(request: Request, what: str, found: Item) -> None:
+def _others(request: Request, found: Item) -> list[Item]:
+    """The rest of its series, as far as it is held for the same reason."""
+    if found.state is not State.HELD or not found.instance or not found.set_aside:
+        return []
+    about = {"reason": found.set_aside.reason, "pipeline": found.pipeline}
+    with reading(request).connect() as connection:
+        whole = asides.choose(connection, series=found.instance.SeriesInstanceUID, **about)
+    return [each for each in whole if each.id != found.id and each.state is State.HELD]
+
+
+def _note(request: Request, what: str, found: Item, number: int = 1) -> None:
+    others = f" and {number - 1} of its series" if number > 1 else ""
     with request.app.state.engine.begin() as connection:
-        record(request, connection, what, f"item {found.name}")
+        record(request, connection, what, f"item {found.name}{others}")
 
 
 ROUTES = (
