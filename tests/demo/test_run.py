@@ -71,7 +71,7 @@ def test_every_input_file_is_accounted_for(first: tuple[Path, dict[str, Any]]) -
     root, result = first
     files = sum(1 for path in (root / "hospital").rglob("*") if path.is_file())
     states = result["states"]
-    kinds = ("sent", "held", "quarantined", "duplicate", "not DICOM")
+    kinds = ("sent", "held", "quarantined", "duplicate", "container", "not DICOM")
     assert result["files"] == files == sum(states.values()) == sum(states[kind] for kind in kinds)
     assert all(states[kind] for kind in kinds)
     assert sum(result["quarantined"].values()) == states["quarantined"]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import data_element_generator, read_dataset, read_partial, read_sequence
 
 from cohortium.dicom import filemeta, pixels
@@ -53,7 +53,7 @@ WORDS |= {"FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8}
 
 UNREADABLE: tuple[type[Exception], ...] = (  # what pydicom raises where bytes make no sense
     *(ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RecursionError),
-    *(BytesLengthException, TypeError, ValueError, struct.error, zlib.error),
+    *(BytesLengthException, InvalidDicomError, TypeError, ValueError, struct.error, zlib.error),
 )
 
 
