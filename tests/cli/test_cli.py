@@ -79,12 +79,17 @@ def test_init_makes_a_site_that_loads(site: Path) -> None:
     assert [pipeline.project for pipeline in made.pipelines] == [project.name for project in made.projects]
 
 
+WAYS = ("[source.", "[destination.")  # none is needed at first: the reference has them
+
+
 def test_init_writes_the_defaults_as_comments(site: Path) -> None:
     written = (site / "cohortium.toml").read_text("utf-8")
     uncommented = written.replace("# name = ", "name = ")
     (site / "other.toml").write_text(uncommented, "utf-8")
     for name, default, _ in config.settings():
-        assert f"{name.rpartition('.')[2]} = " in written, f"{name} (default {default!r}) is not in the file"
+        assert name.startswith(WAYS) or f"{name.rpartition('.')[2]} = " in written, (
+            f"{name} (default {default!r}) is not in the file"
+        )
     assert config.load(site / "other.toml", {}).site == config.load(site / "cohortium.toml", {}).site
 
 
@@ -110,7 +115,7 @@ def test_config_show_names_the_origin_of_each_value(cohortium: Run, site: Path) 
     assert shown["serve.host"] == ("127.0.0.1", "default")
     assert shown["project[0].name"] == ("study", "file")
     assert {name.replace("[0]", "").replace("[", "").replace("]", "") for name in shown} == {
-        name.replace("[", "").replace("]", "") for name, _, _ in config.settings()
+        name.replace("[", "").replace("]", "") for name, _, _ in config.settings() if not name.startswith(WAYS)
     }
 
 

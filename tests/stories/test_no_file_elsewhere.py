@@ -22,6 +22,7 @@ from raw_sender import RELEASE, RawSender, command, value
 CONFIGURATION = """
 [gateway]
 quiet_seconds = 0
+require_approval = false
 [[project]]
 name = "study"
 [[source.receiver]]
