@@ -7,7 +7,8 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null || miss
 command -v strace >/dev/null || missing="$missing strace"
 command -v dciodvfy >/dev/null || missing="$missing dicom3tools"
 [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || missing="$missing orthanc orthanc-dicomweb"
-ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+set -- /usr/lib/*/faketime/libfaketimeMT.so.1
+[ -e "$1" ] || missing="$missing libfaketime"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
