@@ -20,12 +20,12 @@ def said(folder: Path, **settings: object) -> str:
     """What is in the log after a line of ours, one of another library, and an exception."""
     with logged(replace(SETTINGS, **settings), folder):
         logging.getLogger("cohortium.gateway").info("at work")
-        logging.getLogger("foreign.library").error("cannot parse %s", PLANTED)
+        logging.getLogger("foreign.package").error("cannot parse %s", PLANTED)
         try:
             int(PLANTED)
         except ValueError:
             logging.getLogger("cohortium.gateway").exception("a defect")
-            logging.getLogger("foreign.library").exception("another")
+            logging.getLogger("foreign.package").exception("another")
     return (folder / "logs" / "gateway.log").read_text("utf-8")
 
 
@@ -34,7 +34,7 @@ def test_ours_is_told_and_what_others_say_is_not(tmp_path: Path) -> None:
     assert PLANTED not in text
     assert "TULIPAN" not in text
     assert "cohortium.gateway: at work" in text
-    assert "foreign.library: said something at line" in text
+    assert "foreign.package: said something at line" in text
     assert text.count("ValueError") == 2
 
 

@@ -266,3 +266,15 @@ def test_what_was_accepted_while_nobody_was_at_work_is_listed_by_the_next(tmp_pa
     with Spool(engine, tmp_path / "spool", KEY) as spool:
         assert files(spool) == {f"incoming/{id}", "arriving/half.part"}  # its process may still be writing
         assert [[item.id for item in batch] for batch in spool.waiting(State.RECEIVED)] == [[id]]
+
+
+def test_what_still_lies_in_its_folder_is_read_again_in_its_turn(tmp_path: Path, place: Path | str) -> None:
+    engine, there = open_store(place), tmp_path / "1.dcm"
+    there.write_bytes(b"bytes")
+    status = there.stat()
+    with Spool(engine, tmp_path / "spool", KEY) as spool:
+        spool.accept(Arrival(there, status.st_size, status.st_mtime_ns), Came("in", "ct"), [b"bytes"])
+        kept = spool.accept(Arrival(tmp_path / "gone.dcm", 5, 17), Came("in", "ct"), [b"other"])
+    with Spool(engine, tmp_path / "spool", KEY) as spool:
+        assert files(spool) == {f"incoming/{kept}"}
+        assert [item.id for batch in spool.waiting(State.RECEIVED) for item in batch] == [kept]

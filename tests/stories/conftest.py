@@ -76,7 +76,7 @@ class Hospital:
         with open_store(data).begin() as connection:
             entries = audit.verify_chain(connection)
         return {
-            "items": sorted(self.rows(schema.item, "received", "changed", "number"), key=str),
+            "items": sorted(self.rows(schema.item, "received", "changed"), key=str),
             "arrivals": sorted(self.rows(schema.arrival, "path"), key=str),
             "subjects": sorted(self.rows(schema.subject, "id"), key=str),
             "instances": sorted(self.rows(schema.instance, "id", "key_id"), key=str),

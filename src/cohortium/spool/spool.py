@@ -536,11 +536,27 @@ class Spool:
         self.list_accepted()
 
     def _list_again(self, id: str, path: Path) -> None:
-        """Let a file be listed that a process had no time to list; one that is damaged is set aside."""
+        """Let a file be listed that a process had no time to list; one that is damaged is set aside.
+
+        What still lies in the folder that it came from was promised to nobody: it is read again, in its turn.
+        """
         try:
-            self._unlisted.append((id, label_of(path, self._seal_key)))
+            label = label_of(path, self._seal_key)
+            if _lies_there(label.found):
+                path.unlink()
+            else:
+                self._unlisted.append((id, label))
         except Corrupt:
             label = Label(Arrival(Path(f"damaged:{id}"), path.stat().st_size, 0), Came("", ""))
             aside = SetAside(Reason.DAMAGED)
             listing = self._listing(id, label, State.QUARANTINED, aside)
             self._commit([(id, lambda connection: items.arrive(connection, listing))])
+
+
+def _lies_there(found: Arrival) -> bool:
+    """Whether a file of a folder still is where it was found, and as it was."""
+    try:
+        status = found.path.lstat()
+    except OSError:
+        return False
+    return bool(found.changed) and (status.st_size, status.st_mtime_ns) == (found.size, found.changed)
