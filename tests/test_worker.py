@@ -109,7 +109,7 @@ def test_what_comes_by_itself_comes_again(config: Config) -> None:
 def test_a_job_that_takes_longer_than_its_lease_stays_with_its_worker(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "LEASE", timedelta(seconds=0.4))
+    monkeypatch.setattr(worker, "LEASE", timedelta(seconds=3))
     begun, ended = threading.Event(), threading.Event()
 
     def slow(_site: Site, _arguments: Mapping[str, Any]) -> None:
@@ -121,7 +121,7 @@ def test_a_job_that_takes_longer_than_its_lease_stays_with_its_worker(
     thread.start()
     assert begun.wait(30)
     for _ in range(10):
-        time.sleep(0.1)
+        time.sleep(0.4)
         with open_store(config).begin() as connection:
             assert jobs.lease(connection, ["slow"], timedelta(seconds=1)) is None
     ended.set()

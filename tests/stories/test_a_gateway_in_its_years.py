@@ -108,9 +108,10 @@ def trouble(service: Service) -> dict[str, str]:
     return dict(state_of(config.load(service.file)).trouble)
 
 
-def wait_until(true: Callable[[], bool], patience: float = PATIENCE) -> None:
+def wait_until(true: Callable[[], bool], patience: float = PATIENCE, of: Service | None = None) -> None:
     until = time.monotonic() + patience
     while not true():
+        assert of is None or (of.process and of.process.poll() is None), "the gateway ended by itself"
         assert time.monotonic() < until, "it did not come to that"
         time.sleep(0.1)
 
@@ -168,7 +169,7 @@ def test_the_disk_is_full_and_then_is_not(cramped: Service, tiny_disk: Path, kil
     assert cramped.process.poll() is None
     assert len(laid(cramped)) < 40
     ballast.unlink()
-    wait_until(lambda: counts(cramped) == {"sent": 40}, 4 * PATIENCE)  # a way out rests longer after each failure
+    wait_until(lambda: counts(cramped) == {"sent": 40}, 4 * PATIENCE, cramped)  # a way out rests longer each time
     wait_until(lambda: not trouble(cramped))
     cramped.stop()
     assert len(laid(cramped)) == 40

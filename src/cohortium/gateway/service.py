@@ -165,8 +165,7 @@ class _Gateway:
     def work(self) -> None:
         """Do what waits between coming and going."""
         wait = self._kept(CHAIN, self._between)
-        self._look_at_disk()
-        self.pulse.beat()
+        self._kept("the pulse", self._show)
         self._stop.wait(wait)
 
     def is_drained(self) -> bool:
@@ -192,11 +191,14 @@ class _Gateway:
             self._scrub_again = monotonic() + SCRUBS
         return 0.0 if number else PAUSE
 
-    def _look_at_disk(self) -> None:
+    def _show(self) -> float:
+        """Tell how it is; on a full disk even that fails, and must not end it."""
         if disk_usage(self._data).free < self.reserve:
             self.pulse.trouble("disk", "less is free than limits.free_megabytes; nothing more is taken in")
         else:
             self.pulse.well("disk")
+        self.pulse.beat()
+        return 0.0
 
     def _went_on(self, *_: object) -> None:
         """The chain's progress: however much waits, the gateway shows that it lives, and ends when it is told to."""
