@@ -2,81 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cohortium.config import SftpServer
-from cohortium.deposit import Confirmed, How, Sftp
+from cohortium.deposit import Confirmed, How
 from cohortium.errors import ConfigError, Refused, Unavailable
 from cohortium.wire.names import instance_path
 from outgoing import made, parcel, parcels
-
-asyncssh = pytest.importorskip("asyncssh")
-
-
-@dataclass
-class Server:
-    """What it serves lies in `root`; the site's files in `below`."""
-
-    root: Path
-    below: Path
-    port: int
-
-    def sender(self, **changes: object) -> Sftp:
-        named: dict[str, object] = {"user": "site", "key_file": "id", "known_hosts": "known_hosts", "folder": "study"}
-        return Sftp(SftpServer("there", "127.0.0.1", self.port, **(named | changes)), self.below)
-
-
-class Full(asyncssh.SFTPServer):
-    """A server whose disk is full as long as a file says so."""
-
-    root = ""
-
-    def __init__(self, channel: object) -> None:
-        super().__init__(channel, chroot=self.root)
-
-    def write(self, file_obj: object, offset: int, data: bytes) -> int:
-        if Path(self.root, "full").exists():
-            raise asyncssh.SFTPNoSpaceOnFilesystem("full")
-        return super().write(file_obj, offset, data)
+from sftp_server import Server, asyncssh, serving
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    root, below = tmp_path / "root", tmp_path / "below"
-    root.mkdir()
+    below = tmp_path / "below"
     below.mkdir()
-    host, own = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
-    own.write_private_key(below / "id")
-    (below / "id").chmod(0o600)
-    own.write_public_key(below / "id.pub")
-    loop = asyncio.new_event_loop()
-    serving = type("Serving", (Full,), {"root": str(root)})
-
-    async def listen() -> int:
-        listener = await asyncssh.listen(
-            "127.0.0.1",
-            0,
-            server_host_keys=[host],
-            authorized_client_keys=str(below / "id.pub"),
-            sftp_factory=serving,
-        )
-        return listener.get_port()
-
-    port = loop.run_until_complete(listen())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    public = host.export_public_key().decode().strip()
-    (below / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
-    yield Server(root, below, port)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with serving(tmp_path / "root", below) as found:
+        yield found
 
 
 def test_files_lie_in_three_tiers_and_read_back_as_they_were(server: Server) -> None:

@@ -371,7 +371,7 @@ class Archive:
         if isinstance(read, Refused):
             return read
         try:
-            arriving.news(read.instance)
+            arriving.news(read.instance, read.follows)
             return Wanted(read, self.objects.keys.of(project["id"], read.instance.PatientID))
         except Refused as refusal:
             return refusal
@@ -416,7 +416,7 @@ class Archive:
                 continue
             try:
                 instance = each.arrival.instance
-                if news := found.news(instance):
+                if news := found.news(instance, each.follows):
                     if not each.is_new:
                         self.objects.demand(each.arrival.at)
                     found.take(each.arrival, news)

@@ -39,8 +39,11 @@ class Arriving:
         self._scans: dict[tuple[str, ...], int] = {}
         self._new: list[tuple[int, Arrival]] = []
 
-    def news(self, instance: Instance) -> News | None:
-        """What the instance would be, None where it is known; `Refused` where it may not come in."""
+    def news(self, instance: Instance, follows: Collection[str] = ()) -> News | None:
+        """What the instance would be, None where it is known; `Refused` where it may not come in.
+
+        An earlier version that comes again is known, unless it is said to follow the one that is the newest.
+        """
         held = self._held.get(instance.SOPInstanceUID)
         if held is None:
             if reason := self._barred.get(instance.SOPInstanceUID):
@@ -50,8 +53,9 @@ class Arriving:
             return None
         if self._row["same_uid"] == "refuse":
             raise Refused("not admitted: the project holds other bytes under the same SOPInstanceUID")
-        known = index.has_version(self._connection, self._row["id"], instance)
-        return None if known else News.VERSION
+        if held not in follows and index.has_version(self._connection, self._row["id"], instance):
+            return None
+        return News.VERSION
 
     def take(self, arrival: Arrival, news: News) -> None:
         """Give it its rows, once `finish` was called; `Refused` where it is filed elsewhere already."""

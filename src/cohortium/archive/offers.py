@@ -28,10 +28,14 @@ PORTION = 1 << 24  # bytes of offers that are in memory together, and their last
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A de-identified DICOM file that asks to come in, and a site's word for it, if there is one."""
+    """A de-identified DICOM file that asks to come in, and a site's word for it, if there is one.
+
+    It `follows` the versions of these digests: where one of them is the newest, this one becomes it, even anew.
+    """
 
     content: bytes | memoryview
     receipt: Receipt | None
+    follows: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Read:
 
     instance: Instance
     header: dicomjson.Document
+    follows: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Stored:
 
     arrival: Arrival
     is_new: bool  # its bytes were not there before
+    follows: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Wanted:
 
     def stored(self, at: Address, is_new: bool) -> Stored:
         """The same once its bytes are there."""
-        return Stored(Arrival(self.read.instance, self.read.header, at), is_new)
+        return Stored(Arrival(self.read.instance, self.read.header, at), is_new, self.read.follows)
 
 
 class Undone(Exception):
@@ -131,7 +137,7 @@ def read(connection: Connection, project: RowMapping, offer: Offer) -> Read | Re
         else:
             vouched = offer.receipt is not None
             file = inspect(offer.content, project["protocol_digest"], project["allows"], vouched=vouched)
-        return Read(meta.described(file, digest), dicomjson.document(file.elements))
+        return Read(meta.described(file, digest), dicomjson.document(file.elements), offer.follows)
     except Malformed as error:
         return Refused(f"not admitted: {error}")
     except Refused as refusal:

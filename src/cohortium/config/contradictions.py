@@ -225,6 +225,7 @@ def _pipelines(config: Config) -> Iterator[str]:
     projects = {project.name for project in config.projects}
     sources = {each.name for each in config.sources}
     destinations = {ARCHIVE, *(each.name for each in config.destinations)}
+    peers = {each.name for each in config.destinations if isinstance(each, Scp)}
     for pipeline in config.pipelines:
         where = f"pipeline {pipeline.name}"
         if pipeline.project not in projects:
@@ -237,6 +238,9 @@ def _pipelines(config: Config) -> Iterator[str]:
             yield f"{where}: transfer is `incremental` or `cumulative`"
         if pipeline.transfer == "cumulative" and not _keeps_versions(config, pipeline):
             yield f'{where}: a cumulative transfer into this site\'s archive needs same_uid = "version" of its project'
+        if pipeline.transfer == "cumulative":
+            for each in sorted(peers & {*pipeline.destinations}):
+                yield f"{where}: by C-STORE ({each}) nobody can tell which version a peer holds; transfer incrementally"
         yield from (f"{where}: {mistake}" for mistake in _taken(config, pipeline))
 
 

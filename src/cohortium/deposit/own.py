@@ -20,7 +20,7 @@ class OwnArchive:
 
     def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:
         """See `Sender`."""
-        offers = (Offer(each.content(), each.receipt) for each in parcels)
+        offers = (Offer(each.content(), each.receipt, each.earlier) for each in parcels)
         answers = self._archive.admit_all(offers, project, who=self._who)
         return [each if isinstance(each, Refused) else Confirmed(each.digest, How.STATED) for each in answers]
 

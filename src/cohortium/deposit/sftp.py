@@ -88,7 +88,7 @@ class Sftp:
         elif (there := await _digest(sftp, path)) != wanted:
             if there not in parcel.earlier:
                 return Refused("other bytes lie there under its UID")
-            await sftp.rename(path, earlier_name(path, there))
+            await self._rename(sftp, path, earlier_name(path, there))
             await self._write(sftp, path, parcel)
         return Confirmed(wanted, How.READ_BACK)
 
@@ -102,10 +102,16 @@ class Sftp:
                 await file.fsync()
         if await _digest(sftp, part) != parcel.instance.digest:
             raise Unavailable("what was written to the server reads back otherwise; look at its disk")
+        await self._rename(sftp, part, path)
+
+    async def _rename(self, sftp: asyncssh.SFTPClient, path: str, to: str) -> None:
+        """Where `to` is there, it holds the same bytes: a version that came back went this way before."""
         try:
-            await sftp.posix_rename(part, path)
+            await sftp.posix_rename(path, to)
         except self._ssh.SFTPOpUnsupported:
-            await sftp.rename(part, path)
+            with suppress(self._ssh.SFTPNoSuchFile):
+                await sftp.remove(to)
+            await sftp.rename(path, to)
 
 
 async def _digest(sftp: asyncssh.SFTPClient, path: str) -> str:

@@ -136,7 +136,7 @@ class _Writer(Writer):
         super().__init__(DICOM)
 
     def of(self, parcel: Parcel) -> bytes:
-        return self.head(DICOM, receipt=json.dumps(asdict(parcel.receipt)))
+        return self.head(DICOM, receipt=json.dumps(asdict(parcel.receipt)), follows=parcel.earlier)
 
     def headers(self, group: Sequence[Parcel]) -> dict[str, str]:
         length = sum(len(self.of(each)) + each.instance.size for each in group) + len(self.end())

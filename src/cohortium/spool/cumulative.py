@@ -38,7 +38,7 @@ class Delivery:
 
 
 def compare(connection: Connection, source: str, files: Iterable[tuple[str, Arrival]]) -> Delivery:
-    """`files` with their keyed marks, beside all that ever came by the source.
+    """`files` with their keyed marks, beside all that came by the source and was not superseded since.
 
     What a package brought is there as long as the package is, unchanged.
     """
@@ -47,7 +47,7 @@ def compare(connection: Connection, source: str, files: Iterable[tuple[str, Arri
     rows = connection.execute(
         select(*columns).join(item, item.c.id == arrival.c.item_id).where(item.c.source == source)
     ).all()
-    before = {(row.path_mark, row.size, row.changed) for row in rows}
+    before = {(row.path_mark, row.size, row.changed) for row in rows if row.state != State.SUPERSEDED}
     marks = {row.path_mark for row in rows}
     packages = {(row.path_mark, row.changed) for row in rows if row.state == State.CONTAINER}
     known = new = changed = 0

@@ -17,7 +17,7 @@ from cohortium.errors import Corrupt
 from cohortium.prove.provenance import Provenance
 from cohortium.spool.states import CLAIMS, KEEPS, move
 from cohortium.store import insert_once, now
-from cohortium.store.schema import arrival, item
+from cohortium.store.schema import arrival, delivery, item
 from cohortium.values import Finding, Instance, Reason, SetAside, Severity, State
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 BATCH = 32  # items to be worked on before what came of them is committed
+MOST_EARLIER = 64
 NOTHING_YET: dict[str, Any] = {
     "digest": "",
     "PatientID": "",
@@ -59,6 +60,7 @@ NOTHING_YET: dict[str, Any] = {
     "findings": [],
     "subject_mark": "",
 }
+COMES_AGAIN = (State.SUPERSEDED, State.DUPLICATE)  # what is made of it is not what its destinations hold
 TRY_AGAIN = (Reason.UNREADABLE, Reason.TOO_LARGE)  # mended by permissions or a setting, which no time stamp shows
 
 
@@ -131,9 +133,10 @@ class Listing:
 
 
 def known(connection: Connection, marks: Mapping[str, Arrival]) -> set[str]:
-    """The marks of those paths that brought a file of this size and time before."""
-    brought = select(arrival.c.path_mark, arrival.c.size, arrival.c.changed).where(arrival.c.path_mark.in_(marks))
-    rows = connection.execute(brought)
+    """The marks of those paths that brought a file of this size and time before, in place of which no other came."""
+    brought = select(arrival.c.path_mark, arrival.c.size, arrival.c.changed).join(item)
+    here = arrival.c.path_mark.in_(marks), item.c.state != State.SUPERSEDED
+    rows = connection.execute(brought.where(*here))
     return {mark for mark, size, changed in rows if (size, changed) == (marks[mark].size, marks[mark].changed)}
 
 
@@ -143,11 +146,22 @@ def arrive(connection: Connection, listing: Listing) -> State:
     if known is None:
         connection.execute(insert(item), [_new(listing, _last(connection) + 1)])
     then = State(known) if known else listing.state
+    if then in COMES_AGAIN and listing.state is State.RECEIVED:
+        then = _begin_again(connection, listing, then)
     row = _arrival(listing, then, is_duplicate=known is not None)
     if not insert_once(connection, arrival, row):
         here = (arrival.c.path_mark == listing.path_mark) & (arrival.c.item_id == listing.id)
-        connection.execute(update(arrival).where(here).values(size=row["size"], changed=row["changed"]))
+        connection.execute(
+            update(arrival).where(here).values(**{name: row[name] for name in ("path", "size", "changed")})
+        )
     return then
+
+
+def _begin_again(connection: Connection, listing: Listing, state: State) -> State:
+    values = {"state": move(state, State.RECEIVED), "pipeline": listing.came.pipeline, "changed": now(), **NOTHING_YET}
+    connection.execute(update(item).where(item.c.id == listing.id).values(**values))
+    connection.execute(delete(delivery).where(delivery.c.item_id == listing.id))
+    return State.RECEIVED
 
 
 def arrive_all(connection: Connection, listings: Collection[Listing]) -> dict[str, State]:
@@ -306,10 +320,11 @@ def earlier_version(connection: Connection, pipelines: Collection[str], id: str,
 
 
 def earlier_digests(connection: Connection, found: Item) -> frozenset[str]:
-    """What the items that this one superseded were, as they left."""
+    """What the items that this one superseded were, as they left; of very many, the last."""
     uid = found.instance.SOPInstanceUID if found.instance else ""
     here = item.c.SOPInstanceUID == uid, item.c.pipeline == found.pipeline, item.c.state == State.SUPERSEDED
-    return frozenset(connection.scalars(select(item.c.digest).where(*here)))
+    newest = select(item.c.digest).where(*here).order_by(item.c.changed.desc()).limit(MOST_EARLIER)
+    return frozenset(connection.scalars(newest))
 
 
 def columns(made: Made) -> dict[str, Any]:

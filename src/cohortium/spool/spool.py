@@ -41,7 +41,7 @@ from cohortium.spool.arriving import FolderSync, Label, label_of, labelled, open
 from cohortium.spool.cumulative import Delivery
 from cohortium.spool.decisions import Decision, Verdict, Word
 from cohortium.spool.items import Arrival, Came, Item, Listing, Made
-from cohortium.spool.states import KEEPS, TRANSITIONS
+from cohortium.spool.states import KEEPS
 from cohortium.store import scrub
 from cohortium.store.room import room
 from cohortium.store.schema import arrival
@@ -55,7 +55,7 @@ Change = Callable[[Connection], State | None]
 KINDS = ("incoming", "outgoing")
 ARRIVING = "arriving"  # what other processes accepted
 ABANDONED = 3600  # seconds after which a file that another process did not finish is no longer waited for
-UNDER_WAY = frozenset(State) - {State.QUARANTINED, State.SENT}
+UNDER_WAY = frozenset(state for state, kept in KEEPS.items() if kept) - {State.QUARANTINED}
 ID = re.compile("[0-9a-f]{64}")
 LISTED_TOGETHER = 500
 SWEPT_TOGETHER = 1000
@@ -233,6 +233,7 @@ class Spool:
         `versions`: where the same path brought that one before, this one is its new version.
         """
         if versions:
+            self._commit_pending()  # for the earlier version may be among it
             with self.reading() as connection:
                 earlier = items.earlier_version(connection, rivals, item.id, made)
             if earlier:
@@ -259,7 +260,7 @@ class Spool:
     def pipelines(self) -> set[str]:
         """The pipelines that still have something to do here."""
         with self.reading() as connection:
-            return items.pipelines(connection, [state for state in UNDER_WAY if TRANSITIONS[state]])
+            return items.pipelines(connection, UNDER_WAY)
 
     def unchecked(self) -> list[tuple[str, str]]:
         """(pipeline, SeriesInstanceUID) of every series that waits for a check, in order of arrival."""
@@ -291,7 +292,11 @@ class Spool:
         more = {"SeriesInstanceUID": series} if series else {}
 
         def move(connection: Connection) -> State | None:
-            return state if items.change(connection, item, state, set_aside, **more) else None
+            if not items.change(connection, item, state, set_aside, **more):
+                return None
+            if not KEEPS[state]:
+                deliveries.forget_open(connection, item.id)
+            return state
 
         self._change(item.id, move)
 
@@ -427,6 +432,13 @@ class Spool:
             self._commit([(id, change)])
         else:
             pending.append((id, change))
+
+    def _commit_pending(self) -> None:
+        """What this thread changed together so far."""
+        if pending := getattr(self._mine, "pending", None):
+            changes = list(pending)
+            pending.clear()
+            self._commit(changes)
 
     def _commit(self, changes: Collection[tuple[str, Change]]) -> None:
         """Names of files before the rows that name them, rows before the files that they let go of."""

@@ -21,17 +21,26 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = MappingProxyType(
         State.DEIDENTIFIED: frozenset({State.HELD, State.OUTBOX, State.RECEIVED, State.WITHDRAWN, State.SUPERSEDED}),
         # held: a person lets it be checked again with that in mind, has it made anew, or rejects it
         State.HELD: frozenset(
-            {State.HELD, State.DEIDENTIFIED, State.OUTBOX, State.RECEIVED, State.REJECTED, State.WITHDRAWN}
+            {
+                State.HELD,
+                State.DEIDENTIFIED,
+                State.OUTBOX,
+                State.RECEIVED,
+                State.REJECTED,
+                State.WITHDRAWN,
+                State.SUPERSEDED,
+            }
         ),
         State.OUTBOX: frozenset({State.SENT, State.QUARANTINED, State.WITHDRAWN, State.SUPERSEDED}),
         State.SENT: frozenset({State.SUPERSEDED}),  # the same path brought other bytes, in a cumulative delivery
         State.QUARANTINED: frozenset({State.RECEIVED, State.REJECTED, State.WITHDRAWN}),  # a person decides, or time
         State.REJECTED: frozenset(),
-        State.DUPLICATE: frozenset(),
+        # its bytes came again: what was first among them may be another by now
+        State.DUPLICATE: frozenset({State.RECEIVED}),
         State.NOT_DICOM: frozenset(),
         State.CONTAINER: frozenset(),  # what is in it came by itself
         State.WITHDRAWN: frozenset(),
-        State.SUPERSEDED: frozenset(),
+        State.SUPERSEDED: frozenset({State.RECEIVED}),  # its bytes came again, after others
     }
 )
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
 
 from cohortium.errors import Malformed
 
-__all__ = ["RECEIPT", "MediaType", "Part", "Reader", "TooLarge", "Writer", "media_type"]
+__all__ = ["FOLLOWS", "RECEIPT", "MediaType", "Part", "Reader", "TooLarge", "Writer", "media_type"]
 
 RECEIPT = "Cohortium-Receipt"  # the header field of a part in which a site's receipt travels with its bytes
+FOLLOWS = "Cohortium-Follows"  # and that of the digests of versions after which this one comes, parted by spaces
 HEAD = 1 << 14  # bytes of a part's header fields
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 
@@ -131,10 +132,11 @@ class Writer:
         self._boundary = secrets.token_hex(16)
         self.content_type = f'multipart/related; type="{part_type}"; boundary={self._boundary}'
 
-    def head(self, content_type: str, location: str = "", receipt: str = "") -> bytes:
-        """What stands before a part; `receipt` is a site's word for it."""
+    def head(self, content_type: str, location: str = "", receipt: str = "", follows: Collection[str] = ()) -> bytes:
+        """What stands before a part; `receipt` is a site's word for it, `follows` are digests of earlier versions."""
         place = f"\r\nContent-Location: {location}" if location else ""
         word = f"\r\n{RECEIPT}: {receipt}" if receipt else ""
+        word += f"\r\n{FOLLOWS}: {' '.join(sorted(follows))}" if follows else ""
         return f"\r\n--{self._boundary}\r\nContent-Type: {content_type}{place}{word}\r\n\r\n".encode("ascii")
 
     def end(self) -> bytes:

@@ -27,7 +27,7 @@ from cohortium.web.dicomweb import scope
 from cohortium.web.dicomweb.negotiation import JSON, demand_json
 from cohortium.web.errors import BadRequest
 from cohortium.wire import private
-from cohortium.wire.multipart import Part, Reader, media_type
+from cohortium.wire.multipart import FOLLOWS, Part, Reader, media_type
 
 __all__ = [
     "CANNOT_UNDERSTAND",
@@ -46,6 +46,7 @@ BATCH = 1 << 26  # bytes that are admitted together
 MOST_IN_BATCH = 200
 DICOM = "application/dicom"
 NOT_AUTHORIZED, CANNOT_UNDERSTAND, OTHER_STUDY = 0x0124, 0xC000, 0xA900  # PS3.18 10.5.3, PS3.4 B.2.3
+DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -118,7 +119,7 @@ def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> N
             answer.failed.append(wrong)
             continue
         try:
-            offers.append((part, Offer(part.content, _receipt(request, part))))
+            offers.append((part, Offer(part.content, _receipt(request, part), _follows(part))))
         except Refused as refusal:
             answer.failed.append(_refused(part, refusal))
     taken = (offer for _, offer in offers)
@@ -177,6 +178,11 @@ def _receipt(request: Request, part: Part) -> Receipt | None:
     found = None if text is None else receipts.parse(text)
     demand_own_word(user(request), found)
     return found
+
+
+def _follows(part: Part) -> frozenset[str]:
+    """The digests of versions after which the sender says that the part comes."""
+    return frozenset(DIGEST.findall(part.headers.get(FOLLOWS.lower(), "")))
 
 
 def _document(request: Request, answer: Answer) -> dict[str, Any]:
