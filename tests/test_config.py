@@ -9,6 +9,8 @@ import pytest
 from cohortium import config
 from cohortium.errors import ConfigError
 
+RECEIVER = '[[source.receiver]]\nname = "in"\n'
+ARCHIVE = '[[destination.dicom]]\nname = "out"\nae_title = "A"\nhost = "127.0.0.1"\n'
 PIPELINE = """
 [[project]]
 name = "lung"
@@ -97,6 +99,11 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
         (PIPELINE.replace("incoming", "keys"), "its source and site.key lie"),
         (PIPELINE + "modalities = 'CT'\n", "pipeline[0].modalities: a list of texts"),
         (PIPELINE + "gate = 1\n", "pipeline[0].gate: true or false"),
+        (RECEIVER + 'certificate = "a.pem"\n', "source in: certificate and certificate_key go together"),
+        (RECEIVER + 'authority = "a.pem"\n', "source in: authority is given without certificate"),
+        (RECEIVER + 'peers = ["PACS@pacs.example"]\n', "is no AE_TITLE@IP_ADDRESS"),
+        (ARCHIVE + 'certificate = "a.pem"\ncertificate_key = "a.key"\n', "certificate is given without authority"),
+        (ARCHIVE, "gateway.egress does not list 127.0.0.1:104"),
         ("[site\n", "cohortium.toml"),
     ],
 )

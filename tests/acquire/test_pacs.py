@@ -60,7 +60,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 def asking(server: Server, spool: Spool, halt: threading.Event | None = None, **more: object) -> Pacs:
     settings = Settings(name="pacs", ae_title=server.title, host="127.0.0.1", port=server.port, **more)  # type: ignore[arg-type]
     intake = Intake(spool, Came("pacs", "ct"), 1 << 20, 0)
-    return Pacs(settings, "", intake, (halt or threading.Event()).is_set)
+    return Pacs(settings, "", intake, (halt or threading.Event()).is_set, spool.folder)
 
 
 @pytest.mark.parametrize(

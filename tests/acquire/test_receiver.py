@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import resource
 import shutil
 import socket
@@ -52,7 +53,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 def receiving(
     spool: Spool, settings: Settings = SETTINGS, limit: int = 20 * MEGABYTE, reserve: int = 0
 ) -> Iterator[int]:
-    with Receiver(settings, Intake(spool, CAME, limit, reserve)) as receiver:
+    with Receiver(settings, Intake(spool, CAME, limit, reserve), spool.folder.parent) as receiver:
         yield receiver.port
 
 
@@ -101,7 +102,9 @@ def test_storescu_in_each_syntax_that_it_reads(spool: Spool, tmp_path: Path, opt
     assert factory.read(content).PatientID == factory.read(factory.ct()).PatientID
 
 
-@pytest.mark.parametrize("sop_class", [CT_IMAGE, "1.3.46.670589.5.0.2", "1.2.840.10008.5.1.4.1.1.999", "2.25.99"])
+@pytest.mark.parametrize(
+    "sop_class", [CT_IMAGE, "1.3.46.670589.5.0.2", "1.2.840.10008.5.1.4.1.1.6", "1.2.840.10008.5.1.4.1.1.999"]
+)
 @pytest.mark.parametrize("syntax", [factory.BIG_ENDIAN, factory.DEFLATED, "1.2.840.10008.1.2.4.90", "1.2.3.4.5"])
 def test_every_class_and_syntax_is_kept_byte_for_byte(spool: Spool, sop_class: str, syntax: str) -> None:
     data = random.Random(1).randbytes(700_001)
@@ -117,12 +120,26 @@ def test_every_class_and_syntax_is_kept_byte_for_byte(spool: Spool, sop_class: s
     assert (found.MediaStorageSOPClassUID, found.TransferSyntaxUID) == (sop_class, syntax)
 
 
-@pytest.mark.parametrize("sop_class", ["1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.1.3"])
+NOT_OFFERED = {
+    "Study Root Query/Retrieve - FIND": "1.2.840.10008.5.1.4.1.2.2.1",
+    "Patient Root Query/Retrieve - GET": "1.2.840.10008.5.1.4.1.2.1.3",
+    "Modality Worklist - FIND": "1.2.840.10008.5.1.4.31",
+    "Storage Commitment Push Model": "1.2.840.10008.1.20.1",
+    "Modality Performed Procedure Step": "1.2.840.10008.3.1.2.3.3",
+    "Unified Procedure Step - Push": "1.2.840.10008.5.1.4.34.6.1",
+    "Basic Film Session": "1.2.840.10008.5.1.1.1",
+    "Protocol Approval - FIND": "1.2.840.10008.5.1.4.1.1.200.4",
+    "Media Storage Directory, a DICOMDIR": "1.2.840.10008.1.3.10",
+}
+
+
+@pytest.mark.parametrize("sop_class", NOT_OFFERED.values(), ids=NOT_OFFERED)
 def test_other_services_are_not_offered(spool: Spool, sop_class: str) -> None:
     with receiving(spool) as port:
         sender = RawSender(port)
-        answer = sender.associate(sop_class=sop_class)
-        assert answer[0] == 2
+        sender.say(request("COHORTIUM", "SENDER", [(sop_class, [EXPLICIT]), (CT_IMAGE, [EXPLICIT])]))
+        results = re.findall(rb"\x21\0\0.(.)\0(.)\0", sender.hear(), re.DOTALL)
+        assert results == [(b"\1", b"\3"), (b"\3", b"\0")]
         assert sender.store(b"\x08\0\x05\0CS\0\0", sop_class=sop_class) == -1
     assert kept(spool) == []
 
@@ -187,7 +204,7 @@ def test_a_sender_that_leaves_in_the_middle_leaves_nothing(spool: Spool, sent: i
 
 
 def test_what_is_under_way_when_the_receiver_closes_is_finished(spool: Spool) -> None:
-    receiver = Receiver(SETTINGS, Intake(spool, CAME, MEGABYTE, 0))
+    receiver = Receiver(SETTINGS, Intake(spool, CAME, MEGABYTE, 0), spool.folder.parent)
     with receiver:
         sender = RawSender(receiver.port)
         idle = RawSender(receiver.port)
@@ -408,6 +425,8 @@ def test_tls_with_and_without_a_certificate_of_the_sender(spool: Spool, tmp_path
     encrypted = replace(SETTINGS, certificate=str(chain), certificate_key=str(key))
     trusting = ["+cf", str(chain)]
     with receiving(spool, encrypted) as port:
+        echo = ["echoscu", "+tla", *trusting, "-aet", "SENDER", "-aec", "COHORTIUM", "127.0.0.1", str(port)]
+        assert subprocess.run(echo, check=False).returncode == 0
         assert storescu(port, "+tla", *trusting, tmp_path / "1.dcm") == 0
         assert storescu(port, tmp_path / "1.dcm") != 0  # in the clear
     with receiving(spool, replace(encrypted, authority=str(mine))) as port:

@@ -84,7 +84,7 @@ class Bench:
         self.accounts = accounts
         self.moment = datetime(2024, 3, 1, 12)
         intake = Intake(spool, Came("scanners", "ct"), 1 << 20, 0)
-        pacs = Pacs(self.settings, "COHORTIUM", intake, self.halt.is_set)
+        pacs = Pacs(self.settings, "COHORTIUM", intake, self.halt.is_set, spool.folder)
         self.asking = Asking(
             self.settings, pacs, intake, self.requests, accounts, self.halt.is_set, lambda: self.moment
         )

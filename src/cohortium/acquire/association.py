@@ -38,6 +38,8 @@ VERIFICATION = "1.2.840.10008.1.1"
 DICOM_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND, NO_SUCH_OPERATION = 0x0000, 0xA700, 0xC000, 0x0211  # PS3.4 B.2.3, PS3.7 C
 PERMANENT, TRANSIENT, BY_USER, BY_PRESENTATION = 0x01, 0x02, 0x01, 0x03  # PS3.8 9.3.4
+ABSTRACT_SYNTAX_NOT_SUPPORTED = 0x03  # PS3.8 9.3.3.2
+NOT_STORED = ("Storage Commitment", "Media Storage Directory")  # a DICOMDIR lists images and is none
 CALLING_TITLE_UNKNOWN, CALLED_TITLE_UNKNOWN, TOO_MANY = 0x03, 0x07, 0x02
 
 # What pynetdicom lets through from bytes that are no request.
@@ -103,10 +105,24 @@ def _negotiated(request: A_ASSOCIATE) -> tuple[dict[int, str], bytes]:
         found, agreed = negotiate_unrestricted(
             request.presentation_context_definition_list, [build_context(VERIFICATION)], roles
         )
+        for each in found:
+            if not _may_be_had(UID(str(each.abstract_syntax))):
+                each.result = ABSTRACT_SYNTAX_NOT_SUPPORTED
         contexts = {each.context_id or 0: str(each.transfer_syntax[0]) for each in found if each.result == 0}
         return contexts, _acceptance(request, found, agreed)
     except NONSENSE:
         raise Ended(aborted()) from None
+
+
+def _may_be_had(sop_class: UID) -> bool:
+    """Verification, and what is stored; classes may be, too, that are private or newer than this software.
+
+    pynetdicom knows some services, such as Modality Worklist, by other names than the standard, and takes them for it.
+    """
+    if sop_class.is_private or sop_class == VERIFICATION:
+        return True
+    name = sop_class.name
+    return name in ("", sop_class) or ("Storage" in name and not name.startswith(NOT_STORED))
 
 
 def _acceptance(

@@ -7,13 +7,13 @@ Whatever is being asked is cancelled (C-CANCEL) as soon as it is to stop, and br
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -27,6 +27,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+from cohortium import tls
 from cohortium.acquire.intake import Intake
 from cohortium.config import Pacs as Settings
 from cohortium.errors import CohortiumError, Refused, Unavailable
@@ -70,11 +71,14 @@ class Outcome:
 class Pacs:
     """One `[[source.pacs]]`. `destination` is the AE title that it sends to; without one it answers by C-GET.
 
-    `halt` says whether to stop: what is at work then is cancelled.
+    `halt` says whether to stop: what is at work then is cancelled. `below` is the folder of the configuration.
     """
 
-    def __init__(self, settings: Settings, destination: str, intake: Intake, halt: Callable[[], bool]) -> None:
+    def __init__(
+        self, settings: Settings, destination: str, intake: Intake, halt: Callable[[], bool], below: Path
+    ) -> None:
         self._settings = settings
+        self._tls = (tls.client(settings, below), settings.host) if settings.authority else None
         self._destination = destination
         self._intake = intake
         self._halt = halt
@@ -179,7 +183,7 @@ class Pacs:
             ae_title=settings.ae_title,
             max_pdu=PDU,
             ext_neg=[build_role(UID(each), scp_role=True) for each in sorted(classes)],
-            tls_args=self._tls(),
+            tls_args=self._tls,
         )
         if not association.is_established:
             raise Unavailable(
@@ -209,17 +213,6 @@ class Pacs:
         finally:
             watch.done.set()
             watch.join()
-
-    def _tls(self) -> tuple[ssl.SSLContext, str] | None:
-        settings = self._settings
-        if not settings.authority:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(settings.authority)
-        if settings.certificate:
-            context.load_cert_chain(settings.certificate, settings.certificate_key)
-        return context, settings.host
 
 
 class _Watch(threading.Thread):

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import threading
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
+from pathlib import Path
 from time import monotonic
 
+from cohortium import tls
 from cohortium.acquire.association import Acceptor, serve
 from cohortium.acquire.intake import Intake
 from cohortium.acquire.upper import LOOK, Connection, rejected
 from cohortium.config import Receiver as Settings
-from cohortium.errors import ConfigError, Unavailable
+from cohortium.errors import Unavailable
 
 __all__ = ["Receiver"]
 
@@ -32,11 +33,12 @@ SAID = 60.0  # seconds in which a reason is logged once
 
 
 class Receiver:
-    """One listening AE; a context manager while which it takes in."""
+    """One listening AE; a context manager while which it takes in. `below` is the folder of the configuration."""
 
-    def __init__(self, settings: Settings, intake: Intake) -> None:
+    def __init__(self, settings: Settings, intake: Intake, below: Path) -> None:
         peers = frozenset((title, _plain(address)) for title, _, address in map(_parts, settings.peers))
         self._settings = settings
+        self._tls = tls.server(settings, below) if settings.certificate else None
         self._acceptor = Acceptor(settings.name, settings.ae_title, peers, intake)
         self._addresses = frozenset(address for _, address in peers)
         self._stop = threading.Event()
@@ -47,7 +49,6 @@ class Receiver:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Receiver:
-        self._tls = self._context()
         family = socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
         try:
             self._listener = socket.create_server((self._settings.host, self._settings.port), family=family)
@@ -143,21 +144,6 @@ class Receiver:
             self._said = {each: when for each, when in self._said.items() if monotonic() - when < SAID}
             self._said[what] = monotonic()
             log.warning("source %s: %s", self._settings.name, what)
-
-    def _context(self) -> ssl.SSLContext | None:
-        settings = self._settings
-        if not settings.certificate:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(settings.certificate, settings.certificate_key)
-            if settings.authority:
-                context.load_verify_locations(settings.authority)
-                context.verify_mode = ssl.CERT_REQUIRED
-        except OSError as error:  # SSLError is one
-            raise ConfigError(f"source {settings.name}: a file of its TLS cannot be used ({error.strerror})") from None
-        return context
 
 
 def _parts(peer: str) -> tuple[str, str, str]:

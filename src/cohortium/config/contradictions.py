@@ -160,10 +160,10 @@ def _source(config: Config, source: Source, receivers: set[str]) -> Iterator[str
         case Receiver():
             yield from _titles(source.ae_title)
             yield from (f"peers: {each!r} is no AE_TITLE@IP_ADDRESS" for each in source.peers if not _is_peer(each))
-            yield from _tls(source.certificate, source.certificate_key)
+            yield from _tls(source, "certificate", "authority")
         case Pacs():
             yield from _titles(source.ae_title, source.calling)
-            yield from _tls(source.certificate, source.certificate_key)
+            yield from _tls(source, "authority", "certificate")
             yield from _egress(config, source.host, source.port)
             if source.hours and not HOURS.fullmatch(source.hours):
                 yield "hours: a span such as 19-6 is expected"
@@ -196,7 +196,7 @@ def _destinations(config: Config) -> Iterator[str]:
             case Scp():
                 mistakes = chain(
                     _titles(destination.ae_title, destination.calling),
-                    _tls(destination.certificate, destination.certificate_key),
+                    _tls(destination, "authority", "certificate"),
                     _egress(config, destination.host, destination.port),
                 )
             case SftpServer():
@@ -213,7 +213,7 @@ def _hub(config: Config, hub: Stow) -> Iterator[str]:
     scheme, _, rest = hub.url.partition("://")
     host, _, port = rest.partition("/")[0].partition(":")
     yield from _egress(config, host, int(port or (443 if scheme == "https" else 80)))
-    yield from _tls(hub.certificate, hub.certificate_key)
+    yield from _tls(hub)
 
 
 def _keys(server: SftpServer) -> Iterator[str]:
@@ -276,9 +276,12 @@ def _titles(*titles: str) -> Iterator[str]:
         yield "an AE title has 1 to 16 characters and no space or backslash"
 
 
-def _tls(certificate: str, key: str) -> Iterator[str]:
-    if bool(certificate) != bool(key):
+def _tls(way: Receiver | Pacs | Scp | Stow, first: str = "", more: str = "") -> Iterator[str]:
+    """Where the setting `first` is what asks for TLS, `more` alone would be a connection in the clear."""
+    if bool(way.certificate) != bool(way.certificate_key):
         yield "certificate and certificate_key go together"
+    if first and getattr(way, more) and not getattr(way, first):
+        yield f"{more} is given without {first}, so there would be no TLS"
 
 
 def _egress(config: Config, host: str, port: int) -> Iterator[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from pynetdicom import AE
 
+from cohortium import tls
 from cohortium.config import Pacs, Scp
-from cohortium.deposit.tls import context
 from cohortium.errors import Unavailable
 
 __all__ = ["echo"]
@@ -20,13 +20,11 @@ PATIENCE = 8  # seconds
 
 def echo(settings: Scp | Pacs, below: Path) -> None:
     """Return when the peer answered; `Unavailable` with what is wrong. Files are named from the folder `below`."""
-    tls: Any = None
-    if settings.authority:
-        tls = (context(below, settings.authority, settings.certificate, settings.certificate_key), settings.host)
+    secured: Any = (tls.client(settings, below), settings.host) if settings.authority else None
     ae = AE(ae_title=settings.calling)
     ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = PATIENCE
     ae.add_requested_context(VERIFICATION)
-    association = ae.associate(settings.host, settings.port, ae_title=settings.ae_title, tls_args=tls)
+    association = ae.associate(settings.host, settings.port, ae_title=settings.ae_title, tls_args=secured)
     try:
         if association.is_rejected:
             raise Unavailable("the peer rejects the association; do both AE titles stand in its configuration?")

@@ -23,9 +23,9 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import build_context
 
+from cohortium import tls
 from cohortium.config import Scp
 from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
-from cohortium.deposit.tls import context
 from cohortium.errors import Refused, Unavailable
 from cohortium.values import Instance
 
@@ -49,10 +49,7 @@ class Scu:
 
     def __init__(self, settings: Scp, below: Path) -> None:
         self._settings = settings
-        self._tls: Any = None
-        if settings.authority:
-            files = (settings.authority, settings.certificate, settings.certificate_key)
-            self._tls = (context(below, *files), settings.host)
+        self._tls: Any = (tls.client(settings, below), settings.host) if settings.authority else None
         self._ae = AE(ae_title=settings.calling)
         self._ae.connection_timeout = CONNECT
         self._ae.acse_timeout = self._ae.dimse_timeout = self._ae.network_timeout = ANSWER

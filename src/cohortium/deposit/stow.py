@@ -15,11 +15,10 @@ from typing import Any
 
 import httpx
 
-from cohortium import keys
+from cohortium import keys, tls
 from cohortium.config import Stow
 from cohortium.deposit.comparing import compared
 from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
-from cohortium.deposit.tls import context
 from cohortium.errors import Malformed, Refused, Unavailable
 from cohortium.wire import private
 from cohortium.wire.multipart import Reader, Writer, media_type
@@ -48,7 +47,7 @@ class StowRs:
         token = keys.read_private(below / settings.token_file, "the token") if settings.token_file else ""
         bearer = {"Authorization": f"Bearer {token}"} if token and not settings.user else {}
         self._http = httpx.Client(
-            verify=context(below, settings.authority, settings.certificate, settings.certificate_key),
+            verify=tls.client(settings, below),
             auth=(settings.user, token) if settings.user else None,
             headers={"Accept-Encoding": "identity", **bearer},
             timeout=TIMEOUT,

@@ -95,7 +95,7 @@ def parts(
     for source in sources:
         requests.begin(source.name)
         into = intake(source.name)
-        pacs = Pacs(source, titles.get(source.receiver, ""), into, halt)
+        pacs = Pacs(source, titles.get(source.receiver, ""), into, halt, config.file.parent)
         yield f"source {source.name}", Asking(source, pacs, into, requests, accounts, halt).step
     if sources:
         yield "requests", accounts.step

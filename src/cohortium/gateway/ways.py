@@ -17,7 +17,7 @@ from cohortium.errors import ConfigError
 __all__ = ["opened", "senders"]
 
 INTO: Mapping[type, Callable[[Any, Config, Intake], AbstractContextManager[object]]] = {
-    ReceiverSettings: lambda way, _, intake: Receiver(way, intake),
+    ReceiverSettings: lambda way, config, intake: Receiver(way, intake, config.file.parent),
     Drop: lambda way, config, intake: _drop(way, config, intake),
     Upload: lambda *_: nullcontext(),  # the site's portal takes in, whether or not a gateway is at work
 }
