@@ -8,8 +8,10 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import pyrage
 import pytest
 from pydicom import Dataset, dcmread
+from pyrage.x25519 import Identity
 from sqlalchemy import select
 
 from cohortium import gateway, keys
@@ -85,9 +87,9 @@ def test_a_reviewed_picture_leaves_without_what_the_reviewer_blanked(cohortium: 
     with engine.execution_options(reading=True).begin() as connection:
         digest = connection.scalar(select(schema.instance.c.digest))
         (made,) = provenance.of(connection, str(digest))
-        said = [(row.what, row.object[:12]) for row in connection.execute(select(schema.audit))]
+        said = [(row.what, row.object) for row in connection.execute(select(schema.audit))]
     assert made.reviewer
-    assert ("release quarantined", item["item"]) in said
+    assert ("release quarantined", f"item {item['item']}") in said
     (path,) = (site / "share").rglob("*.dcm")
     content = path.read_bytes()
     dataset = dcmread(BytesIO(content))
@@ -127,11 +129,32 @@ def test_it_is_made_anew_by_the_pipeline_that_is_named(cohortium: Run, site: Pat
 
 
 def test_a_copy_is_made_on_demand_alone(cohortium: Run, site: Path) -> None:
-    result = cohortium("gateway", "export", "--reason", "pixels not reviewed", "--to", "copies", cwd=site)
+    export = ("gateway", "export", "--reason", "pixels not reviewed", "--to", "copies")
+    assert cohortium(*export, cwd=site).returncode == 2
+    assert not (site / "copies").exists()
+    result = cohortium(*export, "--in-the-clear", cwd=site)
     assert result.returncode == 0, result.stderr
     (copy,) = (site / "copies").iterdir()
     assert copy.read_bytes() == slice_of(7, screenshot)
-    assert copy.name == f"{result.stdout.strip()}.dcm"
+    assert copy.name == result.stdout.strip()
+
+
+def test_a_copy_is_sealed_to_who_is_to_read_it(cohortium: Run, site: Path) -> None:
+    reader = cohortium("key", "identity", "ben.txt", cwd=site).stdout
+    (site / "ben.pub").write_text(reader)
+    export = ("gateway", "export", "--reason", "truncated", "--to", "copies", "--recipient", "ben.pub")
+    assert cohortium(*export, "--in-the-clear", cwd=site).returncode == 2
+    result = cohortium(*export, cwd=site)
+    assert result.returncode == 0, result.stderr
+    (copy,) = (site / "copies").iterdir()
+    assert (copy.name, copy.suffix) == (result.stdout.strip(), ".age")
+    sealed = copy.read_bytes()
+    assert not [value for value in PLANTED if value.encode() in sealed]
+    mine = Identity.from_str((site / "ben.txt").read_text().splitlines()[-1])
+    assert pyrage.decrypt(sealed, [mine]) == slice_of(8, series=2)[:-100]
+    with open_store(load(site / "cohortium.toml")).begin() as connection:
+        rows = connection.execute(select(schema.audit.c.object).where(schema.audit.c.what == "export item")).scalars()
+        assert rows.one().endswith(reader.strip())
 
 
 def test_names_are_nowhere_in_what_is_shown(cohortium: Run, site: Path) -> None:

@@ -175,6 +175,17 @@ def test_a_single_object_that_may_show_a_face_is_set_aside_wherever_series_are_n
     assert codes(read(joined(plain.slices))) == ["113100"]
 
 
+def test_on_a_persons_word_that_no_face_shows_nothing_is_removed_and_nothing_said_to_be(protocol):
+    made = Deidentifier(protocol, KEY, "p")(ct(StudyDescription="HEAD"), faceless=True)
+    assert isinstance(made, Deidentified)
+    assert not made.face
+    assert "faces.looked-at" in [finding.rule for finding in made.findings]
+    assert codes(read(joined(made.slices))) == ["113100"]
+    knee = Deidentifier(protocol, KEY, "p")(ct(BodyPartExamined="KNEE"), faceless=True)
+    assert isinstance(knee, Deidentified)
+    assert "faces.looked-at" not in [finding.rule for finding in knee.findings]
+
+
 def test_without_the_extra_nothing_is_started(protocol, source, tmp_path, monkeypatch):
     monkeypatch.setattr(faces, "available", lambda: False)
     with pytest.raises(ConfigError, match=r"pip install 'cohortium\[faces\]'"):

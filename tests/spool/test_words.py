@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from cohortium.errors import Refused
+from cohortium.errors import Refused, Unavailable
 from cohortium.keys import SiteKey
+from cohortium.prove import audit
 from cohortium.prove.provenance import Provenance
 from cohortium.spool import Arrival, Came, Decision, Item, Made, Spool, Verdict, Word, choose, items
 from cohortium.spool.exporting import export
@@ -178,9 +179,39 @@ def test_items_are_chosen_by_name_series_and_reason(spool: Spool) -> None:
 
 def test_a_copy_is_as_it_came_for_its_owner_alone_and_on_record(people: Spool, spool: Spool, tmp_path: Path) -> None:
     item = quarantined(spool)
-    path = export(people, item, tmp_path / "copies", "ada")
+    path = export(people, item, tmp_path / "copies", "ada", None)
     assert path.read_bytes() == b"bytes"
     assert path.stat().st_mode & 0o077 == 0
-    assert audited(spool) == [("ada", "export item", item.id)]
+    assert audited(spool) == [("ada", "export item in the clear", f"item {item.name}")]
     with pytest.raises(Refused):
-        export(people, item, tmp_path / "copies", "ada")
+        export(people, item, tmp_path / "copies", "ada", None)
+
+
+def test_a_release_of_a_face_says_who_saw_none_and_nothing_of_text_in_the_picture(people: Spool, spool: Spool) -> None:
+    item = quarantined(spool, SetAside(Reason.FACE, "only a whole series can be judged"))
+    people.decide([item], RELEASE)
+    word = spool.words([item])[item.id]
+    assert (word.faceless, word.reviewer) == ("ada", None)
+    spool.settle(fresh(spool, item), State.QUARANTINED, PIXELS)
+    people.decide([fresh(spool, item)], RELEASE)
+    assert spool.words([item])[item.id].faceless == "ada"
+
+
+def test_the_audit_has_a_row_for_each_that_was_decided_and_none_without_the_decision(
+    people: Spool, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = quarantined(spool), quarantined(spool, PIXELS, b"other")
+    people.decide([second], REJECT)
+    assert people.decide([first, second], RELEASE) == 1
+    said = [("ada", "reject quarantined", f"item {second.name}"), ("ada", "release quarantined", f"item {first.name}")]
+    assert audited(spool) == said
+    third = quarantined(spool, PIXELS, b"third")
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(audit, "record_all", full)
+    with pytest.raises(Unavailable):
+        people.decide([third], REJECT)
+    assert fresh(spool, third) == third
+    assert spool.decisions(third) == []

@@ -138,7 +138,7 @@ def test_a_whole_heap_is_decided_at_once_but_never_released_unseen(site: Served)
         answer = client.post("/quarantine", data=sent | {"verdict": "reject"})
         assert "done=2" in answer.headers["location"]
     assert items(site, UNREVIEWED) == []
-    assert ("manager", "reject quarantined", f"{UNREVIEWED.value}: 2 items") in said(site)
+    assert len([what for _, what, _ in said(site) if what == "reject quarantined"]) == 2
 
 
 def test_what_came_after_the_page_was_made_is_not_decided(site: Served) -> None:
@@ -206,4 +206,4 @@ def test_a_decision_may_be_about_the_rest_of_the_series_too(site: Served) -> Non
         sent = {"verdict": "reject", "why": "not wanted", "series": "yes", "form": form_of(page)}
         assert client.post(f"/inspect/{held[0].name}", data=sent).status_code == 303
     assert items(site, INSPECTION) == []
-    assert ("manager", "reject quarantined", f"item {held[0].name} and 2 of its series") in said(site)
+    assert {("manager", "reject quarantined", f"item {each.name}") for each in held} <= set(said(site))

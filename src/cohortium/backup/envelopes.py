@@ -25,6 +25,7 @@ from cohortium.keys import SiteKey
 
 __all__ = [
     "KeyLetter",
+    "encrypted",
     "export_key",
     "export_table",
     "import_key",
@@ -66,6 +67,12 @@ def read_recipients(path: Path) -> list[Recipient]:
     if not found:
         raise ConfigError(f"{path}: there is no recipient in it")
     return found
+
+
+def encrypted(content: bytes, recipients: Sequence[Recipient]) -> bytes:
+    """The content as a file of the age format, which any of the recipients opens."""
+    sealed: bytes = pyrage.encrypt(content, recipients)
+    return sealed
 
 
 def export_key(site: Site, recipients: Sequence[Recipient], output: Path) -> str:

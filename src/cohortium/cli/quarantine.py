@@ -18,6 +18,7 @@ from cohortium.errors import Refused
 
 if TYPE_CHECKING:
     from cohortium.spool import Decision, Item, Spool
+    from cohortium.spool.exporting import Envelope
 
 __all__ = ["again", "export", "quarantine", "reject", "release"]
 
@@ -127,15 +128,37 @@ def export(
     series: Series = "",
     reason: ForReason = "",
     pipeline: Of = "",
+    recipient: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Who can open them: a file of lines that begin with age1."),
+    ] = None,
+    in_the_clear: Annotated[
+        bool, typer.Option("--in-the-clear", help="Encrypt them to nobody: whoever gets at the folder can read them.")
+    ] = False,
     file: ConfigFile = DEFAULT,
 ) -> None:
-    """Copy items as they came, patient and all, into a folder of yours; the audit says so."""
+    """Copy items as they came, patient and all, into a folder of yours, each sealed to who is to read it.
+
+    The audit says so.
+    """
+    if bool(recipient) == in_the_clear:
+        wanted = "name who is to read the copies, or ask for --in-the-clear" if not recipient else "one of the two"
+        raise typer.BadParameter(wanted, param_hint="--recipient, --in-the-clear")
+
     from cohortium.spool.exporting import export as copy
 
+    envelope = _envelope(recipient) if recipient else None
     with _chosen(file, items, series, reason, pipeline) as (spool, found):
         for item in found:
-            copy(spool, item, to, getuser())
-            typer.echo(item.name)
+            typer.echo(copy(spool, item, to, getuser(), envelope).name)
+
+
+def _envelope(recipient: Path) -> Envelope:
+    from cohortium.backup import envelopes
+    from cohortium.spool.exporting import Envelope
+
+    people = envelopes.read_recipients(recipient)
+    return Envelope(lambda content: envelopes.encrypted(content, people), ", ".join(map(str, people)), ".age")
 
 
 @contextmanager
@@ -172,16 +195,12 @@ def _chosen(
 
 def _decide(spool: Spool, found: list[Item], made: Decision) -> None:
     """Carry it out; say about which it was, and why not about the others."""
-    from cohortium.prove import audit
-
     left = 0
     for item in found:
         if problem := spool.objection(item, made) or (not spool.decide([item], made) and "it moved on meanwhile"):
             typer.echo(f"cohortium: item {item.name}: {problem}", err=True)
             left += 1
             continue
-        with spool.engine.begin() as connection:
-            audit.record(connection, made.by, f"{made.verdict} quarantined", item.id)
         typer.echo(item.name)
     if left:
         raise Refused(f"{left} of {len(found)} items were left as they are")

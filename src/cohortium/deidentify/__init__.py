@@ -26,12 +26,13 @@ from cohortium.dicom.plan import Rewritten
 from cohortium.dicom.redact import Areas, Rectangle, redact
 from cohortium.errors import Malformed
 from cohortium.keys import SiteKey
-from cohortium.values import Finding, Protocol, Reason, SetAside
+from cohortium.values import Finding, Protocol, Reason, SetAside, Severity
 
 __all__ = ["Deidentified", "Deidentifier", "load_protocol"]
 
 IDENTIFIERS = (0x00100020, 0x0020000D, 0x0020000E, 0x00080018)
 TRUNCATED = "truncated: "
+FACELESS = Finding("faces.looked-at", Severity.INFO, "a person says that no face can be drawn from its series")
 PLANS = 64  # one for each SOP class in use; bounded
 
 
@@ -97,16 +98,17 @@ class Deidentifier:
         self._review = Reviewer(_rules(self._ruling)) if CLEAN_PIXELS in protocol.options else None
 
     def __call__(
-        self, buffer: bytes | memoryview, looked: Sequence[Rectangle] | None = None
+        self, buffer: bytes | memoryview, looked: Sequence[Rectangle] | None = None, *, faceless: bool = False
     ) -> Deidentified | SetAside:
         """De-identify a whole Part 10 file. `buffer` must live until the slices are written.
 
         Where a person looked at the picture, `looked` is what they want blanked in each frame, which may be nothing:
-        their word stands in for a rule's. It lets nothing on whose bytes are not understood.
+        their word stands in for a rule's. It lets nothing on whose bytes are not understood. `faceless`: a person says
+        that no face can be drawn from its series, so none is removed, and none is said to be.
         """
-        result = self._result(buffer, looked)
+        result = self._result(buffer, looked, faceless)
         unknown = isinstance(result, SetAside) and result.reason is Reason.SUBJECT_UNKNOWN
-        return self._result(buffer, looked) if unknown and self.subjects.meet(buffer) else result
+        return self._result(buffer, looked, faceless) if unknown and self.subjects.meet(buffer) else result
 
     def series(self, buffer: bytes | memoryview) -> str:
         """What its SeriesInstanceUID becomes where UIDs are mapped, to tell what belongs together; empty if unknown."""
@@ -115,9 +117,11 @@ class Deidentifier:
         except (Malformed, UnicodeEncodeError):
             return ""
 
-    def _result(self, buffer: bytes | memoryview, looked: Sequence[Rectangle] | None) -> Deidentified | SetAside:
+    def _result(
+        self, buffer: bytes | memoryview, looked: Sequence[Rectangle] | None, faceless: bool
+    ) -> Deidentified | SetAside:
         try:
-            return self._deidentified(buffer, looked)
+            return self._deidentified(buffer, looked, faceless)
         except Aside as aside:
             return aside.aside
         except Malformed as error:
@@ -126,7 +130,9 @@ class Deidentifier:
                 return SetAside(Reason.TRUNCATED, text.removeprefix(TRUNCATED))
             return SetAside(Reason.MALFORMED, text)
 
-    def _deidentified(self, buffer: bytes | memoryview, looked: Sequence[Rectangle] | None) -> Deidentified:
+    def _deidentified(
+        self, buffer: bytes | memoryview, looked: Sequence[Rectangle] | None, faceless: bool
+    ) -> Deidentified:
         try:
             meta = filemeta.read(buffer)
         except Malformed as error:
@@ -141,7 +147,8 @@ class Deidentifier:
             review = by_person(buffer, looked, review)
         if isinstance(review, Hold):
             raise Aside(Reason.PIXELS_NOT_REVIEWED, str(review))
-        face = CLEAN_FEATURES in self.protocol.options and may_show(codecs.read(bytes(buffer)))
+        suspect = CLEAN_FEATURES in self.protocol.options and may_show(codecs.read(bytes(buffer)))
+        face = suspect and not faceless
         if face and not self.by_series:
             raise Aside(Reason.FACE, "only a whole series can be judged: `cohortium deidentify` does that, on a folder")
         done = {CLEAN_PIXELS: by_hand or bool(review and review.areas), CLEAN_FEATURES: face}
@@ -159,7 +166,7 @@ class Deidentifier:
             redacted = redact(b"".join(slices), review.areas)
             slices = redacted.slices
             context.findings += redacted.findings
-        findings = tuple(dict.fromkeys(context.findings))
+        findings = tuple(dict.fromkeys((*context.findings, *((FACELESS,) if suspect and faceless else ()))))
         areas = review.areas if review else {}
         return Deidentified(slices, findings, context.subject_mark, context.person, areas, face, *identifiers)
 

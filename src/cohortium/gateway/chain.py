@@ -165,7 +165,7 @@ class Chain:
             self._spool.settle(item, State.QUARANTINED, SetAside(Reason.NO_PIPELINE))
             return
         looked = [Rectangle(*each) for each in word.areas] if word.reviewer is not None else None
-        made = line.deidentifier(content, looked)
+        made = line.deidentifier(content, looked, faceless=word.faceless is not None)
         if isinstance(made, SetAside):
             self._spool.settle(item, State.QUARANTINED, made, series=line.deidentifier.series(content))
         else:
@@ -189,7 +189,7 @@ class Chain:
             project=line.pipeline.project,
             created=now(),
             subjects=line.protocol.subject.provenance,
-            reviewer=word.reviewer or "",
+            reviewer=word.reviewer or word.faceless or "",
         )
         people = self._register.enter([deidentified.person], line.pipeline.project, line.protocol.dates)
         findings = (*deidentified.findings, *people.values())

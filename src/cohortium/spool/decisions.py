@@ -58,13 +58,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What people said that holds for an item: which pipeline makes it, who looked at its picture, what to blank, and
-    for which reason it is not to be held."""
+    """What people said that holds for an item: which pipeline makes it, who looked at its picture, what to blank, for
+    which reason it is not to be held, and who says that no face is in it."""
 
     pipeline: str = ""
     reviewer: str | None = None
     areas: tuple[Area, ...] = ()
     released: SetAside | None = None
+    faceless: str | None = None
 
 
 def objection(found: Item, made: Decision, *, has_bytes: bool) -> str:
@@ -115,6 +116,8 @@ def words(connection: Connection, ids: Collection[str]) -> dict[str, Word]:
             word = Word(made.pipeline)
         elif made.verdict is Verdict.RELEASE:
             word = replace(word, released=made.about)
+            if made.about and made.about.reason is Reason.FACE:
+                word = replace(word, faceless=made.by)
         if made.looked:
             word = replace(word, reviewer=made.by, areas=tuple(dict.fromkeys((*word.areas, *made.areas))))
         found[row["item_id"]] = word

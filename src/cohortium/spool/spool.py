@@ -368,14 +368,18 @@ class Spool:
         with room(), self.engine.begin() as connection:
             deliveries.resume(connection, destination)
 
-    def decide(self, asides: Collection[Item], decision: Decision) -> int:
+    def decide(self, asides: Collection[Item], decision: Decision, *, address: str = "", basis: str = "") -> int:
         """Carry out what a person decided about items that were set aside, in any process; returns of how many.
 
         It is not carried out of those that somebody else decided about, or that went on, since they were read; nor of
-        those about which it cannot be (`objection`).
+        those about which it cannot be (`objection`). The audit says so of each in the same transaction: from which
+        address, and by which right.
         """
         with room(), self.engine.begin() as connection:
             decided = [item for item in asides if self._decide(connection, item, decision)]
+            said = [(f"{decision.verdict} quarantined", f"item {item.name}") for item in decided]
+            if said:
+                audit.record_all(connection, decision.by, said, address=address, basis=basis)
         if decision.verdict is Verdict.REJECT:  # else the gateway may be making the bytes anew by now
             for item in decided:
                 self._tidy(item.id, State.REJECTED)

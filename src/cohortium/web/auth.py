@@ -40,6 +40,7 @@ __all__ = [
     "demand_form_token",
     "demand_same_origin",
     "form_token",
+    "grounds",
     "guard",
     "new_visitor",
     "reading",
@@ -132,10 +133,15 @@ def record(
 ) -> None:
     """Write into the audit what the caller does, from where, and under which grant in the project."""
     who = user(request)
-    basis = who.standing.value if project_id is None else grants.basis(connection, who, project_id, may)
-    if not who.in_person:
-        basis += " by token"
-    audit.record(connection, who.name, what, object, address=credentials.address(request), basis=basis)
+    basis = None if project_id is None else grants.basis(connection, who, project_id, may)
+    audit.record(connection, who.name, what, object, **grounds(request, basis))
+
+
+def grounds(request: Request, basis: str | None = None) -> dict[str, str]:
+    """What the audit says beside who did what: from which address, and by which right; a standing's own, if None."""
+    who = user(request)
+    by = "" if who.in_person else " by token"
+    return {"address": credentials.address(request), "basis": (who.standing.value if basis is None else basis) + by}
 
 
 def searched(request: Request, **attributes: str) -> str:

@@ -20,7 +20,7 @@ from cohortium.errors import Malformed, Refused
 from cohortium.govern.roles import ALLOWED, May
 from cohortium.spool import Area, Decision, Item, Verdict, asides
 from cohortium.values import Reason, State
-from cohortium.web.auth import demand_form_token, reading, record, user
+from cohortium.web.auth import demand_form_token, grounds, reading, record, user
 from cohortium.web.errors import BadRequest
 from cohortium.web.looks import Looks, Shape, compared, drawn, shape
 from cohortium.web.portal.quarantine import demand_why
@@ -32,6 +32,7 @@ __all__ = ["ROUTES"]
 Name = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 AREA = re.compile(r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})")  # x, y, width, height
 MOST = 50  # areas
+FACE = Reason.FACE
 SAID = {Verdict.RELEASE: "Looked at it; nothing in it identifies anybody.", Verdict.REJECT: "Looked at it."}
 
 
@@ -86,19 +87,19 @@ def decide(
         blank = _areas(areas)
         if blank and series:
             raise Refused("rectangles are for the picture that was looked at; decide about it alone")
-        if verdict == Verdict.RELEASE and reason is Reason.PIXELS_NOT_REVIEWED and not _identifies(request):
+        if verdict == Verdict.RELEASE and reason in (Reason.PIXELS_NOT_REVIEWED, FACE) and not _identifies(request):
             raise Refused("only a data manager sees this picture, and so can release it")
         words = demand_why(why or SAID.get(Verdict(verdict), ""))
         made = Decision(Verdict(verdict), user(request).name, words, blank)
         spool = _looks(request).spool
         if objection := spool.objection(found, made):
             raise Refused(objection)
-        decided = spool.decide([found, *(_others(request, found) if series else ())], made)
+        together = [found, *(_others(request, found) if series else ())]
+        decided = spool.decide(together, made, **grounds(request))
         if not decided:
             raise Refused("somebody else decided about it, or it went on, a moment ago")
     except Refused as error:
         return _page(request, _found(request, item), str(error), 422)
-    _note(request, f"{verdict} quarantined", found, decided)
     with reading(request).connect() as connection:
         following = asides.next_after(connection, reason, found.number) if reason else None
     query = urlencode({"reason": reason or "", "done": 1})
@@ -179,19 +180,18 @@ def _looks(request: Request) -> Looks:
 
 
 def _others(request: Request, found: Item) -> list[Item]:
-    """The rest of its series, as far as it is held for the same reason."""
-    if found.state is not State.HELD or not found.instance or not found.set_aside:
+    """The rest of its series, as far as it is held for the same reason, or a face may be in it."""
+    if not found.series or not found.set_aside or not (found.state is State.HELD or found.set_aside.reason is FACE):
         return []
     about = {"reason": found.set_aside.reason, "pipeline": found.pipeline}
     with reading(request).connect() as connection:
-        whole = asides.choose(connection, series=found.instance.SeriesInstanceUID, **about)
-    return [each for each in whole if each.id != found.id and each.state is State.HELD]
+        whole = asides.choose(connection, series=found.series, **about)
+    return [each for each in whole if each.id != found.id and each.state is found.state]
 
 
-def _note(request: Request, what: str, found: Item, number: int = 1) -> None:
-    others = f" and {number - 1} of its series" if number > 1 else ""
+def _note(request: Request, what: str, found: Item) -> None:
     with request.app.state.engine.begin() as connection:
-        record(request, connection, what, f"item {found.name}{others}")
+        record(request, connection, what, f"item {found.name}")
 
 
 ROUTES = (

@@ -15,7 +15,7 @@ from cohortium.errors import Refused
 from cohortium.govern.roles import May
 from cohortium.spool import Decision, Spool, Verdict, asides
 from cohortium.values import Reason
-from cohortium.web.auth import demand_form_token, reading, record, user
+from cohortium.web.auth import demand_form_token, grounds, reading, user
 from cohortium.web.errors import BadRequest
 from cohortium.web.portal.templating import render
 from cohortium.web.route import Route
@@ -52,8 +52,6 @@ def decide(
     except Refused as error:
         return _page(request, reason, 0, problem=str(error), status=422)
     done, skipped = _decide_all(request, Reason(reason), made, upto)
-    with request.app.state.engine.begin() as connection:
-        record(request, connection, f"{verdict} quarantined", f"{reason}: {done} items")
     return RedirectResponse(f"/quarantine?{urlencode({'reason': reason, 'done': done, 'skipped': skipped})}", 303)
 
 
@@ -74,7 +72,7 @@ def _decide_all(request: Request, reason: Reason, made: Decision, upto: int) -> 
             batch = [each for each in asides.heap(connection, reason, last, TOGETHER) if each.number <= upto]
         if not batch:
             return done, skipped
-        decided = spool.decide(batch, made)
+        decided = spool.decide(batch, made, **grounds(request))
         done, skipped, last = done + decided, skipped + len(batch) - decided, batch[-1].number
 
 
