@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from cohortium import cli, config
+from cohortium import check, cli, config
 from cohortium.govern import roles
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -52,11 +52,27 @@ def allowed() -> str:
     return "\n".join([head, "| --- | --- |" + " --- |" * len(columns), *rows, ""])
 
 
+def rules() -> str:
+    head = "| check | rule | severity | what must hold | how to mend |\n| --- | --- | --- | --- | --- |"
+    return "\n".join([head, *map(_rule, check.load("dragon").rules), ""])
+
+
+def _rule(rule: check.Rule) -> str:
+    limits = "; ".join(f"`{name}` {_limit(value)}" for name, value in rule.limits.items())
+    what = f"{rule.explanation} ({limits})" if limits else rule.explanation
+    return f"| {rule.check or ''} | `{rule.id}` | {rule.severity} | {what} | {rule.mend} |"
+
+
+def _limit(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "exit codes": exit_codes,
     "commands": commands,
     "roles": allowed,
+    "rules": rules,
 }
 
 

@@ -101,9 +101,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing worth knowing about data that went on: rule, what is wrong, how to mend it.
+    """One thing worth knowing about data: which rule, what is wrong, where, and how to mend it.
 
-    `rule` is dotted, family first (`geometry.gap`). UIDs are those after de-identification.
+    `rule` is dotted, family first (`geometry.gap`). UIDs and `patient` are those after de-identification; `file` is a
+    name that may be shown, `row` counts a table's rows from 1 below its heading, `variable` is a column or a DICOM
+    keyword. `message` ends with `mend` where that is known apart; `fact` is the rest of it.
     """
 
     rule: str
@@ -111,6 +113,16 @@ class Finding:
     message: str
     SeriesInstanceUID: str = ""
     SOPInstanceUID: str = ""
+    patient: str = ""
+    file: str = ""
+    row: int = 0
+    variable: str = ""
+    mend: str = ""
+
+    @property
+    def fact(self) -> str:
+        """What is wrong, without how to mend it."""
+        return self.message.removesuffix(f"; {self.mend}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,17 +26,13 @@ def own(tmp_path, text):
 
 def test_the_shipped_ones_hold_what_they_promise():
     dragon = {rule.id: rule for rule in check.load("dragon").rules}
-    assert dragon.keys() == check.RULES.keys()
+    assert dragon.keys() == check.checks().keys()
     assert (dragon["completeness.slices"].least, dragon["completeness.slices"].most) == (25, 1500)
     assert (dragon["accuracy.pixel-spacing"].least, dragon["accuracy.pixel-spacing"].most) == (0.6, 1.5)
     assert (dragon["accuracy.slice-thickness"].least, dragon["accuracy.slice-thickness"].most) == (0.5, 1.5)
     assert dragon["accuracy.modality"].allowed == ("CT",)
     assert {rule.severity for rule in check.load("basic").rules} == {Severity.WARNING}
     assert specification.shipped() == ["basic", "dragon"]
-
-
-def test_every_rule_that_can_be_written_can_be_checked():
-    assert specification.LIMITS.keys() == check.RULES.keys()
 
 
 def test_limits_are_inclusive_and_rules_come_in_the_order_of_their_ids(tmp_path):
@@ -82,7 +78,7 @@ tilt = 3
         "title: text",
         "colour: no such setting",
         "[completeness.slice]: no such rule",
-        "[completeness.slices] severity: one of info, warning, error",
+        "[completeness.slices] severity: one of off, info, warning, error",
         "[completeness.slices] explanation: text",
         "[completeness.slices] least: is more than most",
         "[accuracy.modality] allowed: a list of texts",
@@ -107,3 +103,50 @@ def test_what_is_no_toml_is_refused_in_words(tmp_path, content):
 def test_a_name_that_leads_nowhere_is_refused_in_words(name):
     with pytest.raises(ConfigError, match=r"no specification|cannot be read"):
         check.load(name)
+
+
+OVER = """
+name = "ours"
+version = "2"
+title = "Ours"
+extends = "dragon"
+notes = ["Thick slices are allowed here."]
+[accuracy.slice-thickness]
+most = 5
+[accuracy.modality]
+severity = "off"
+[geometry.tilt]
+severity = "error"
+"""
+
+
+def test_a_specification_extends_another_setting_by_setting(tmp_path):
+    ours, dragon = check.load(own(tmp_path, OVER)), check.load("dragon")
+    rules, base = {rule.id: rule for rule in ours.rules}, {rule.id: rule for rule in dragon.rules}
+    assert ours.label == "ours 2"
+    assert ours.notes == (*dragon.notes, "Thick slices are allowed here.")
+    assert base.keys() - rules.keys() == {"accuracy.modality"} == set(ours.off)
+    assert (rules["accuracy.slice-thickness"].least, rules["accuracy.slice-thickness"].most) == (0.5, 5.0)
+    assert rules["geometry.tilt"].severity is Severity.ERROR
+    assert rules["geometry.tilt"].mend == base["geometry.tilt"].mend
+    changed = {id for id in rules if rules[id] != base[id]}
+    assert changed == {"accuracy.slice-thickness", "geometry.tilt"}
+    assert ours.digest != dragon.digest
+
+
+def test_a_file_extends_a_file_beside_it(tmp_path):
+    (tmp_path / "base.toml").write_text(HEAD + RULE, "utf-8")
+    above = own(tmp_path, HEAD + 'extends = "./base.toml"\n[completeness.slices]\nmost = 30\n')
+    assert check.load(above).rules[0].limits == {"least": 10.0, "most": 30.0}
+
+
+@pytest.mark.parametrize("extends", ["own.toml", "./own.toml", 3, "", "nothing"])
+def test_what_extends_itself_or_nothing_is_refused_in_words(tmp_path, extends):
+    text = HEAD + f"extends = {extends!r}\n".replace("'", '"')
+    with pytest.raises(ConfigError, match=r"extends|no specification"):
+        check.load(own(tmp_path, text))
+
+
+def test_the_digest_of_what_extends_is_that_of_the_whole(tmp_path):
+    same = check.load(own(tmp_path, HEAD + 'extends = "dragon"\n'))
+    assert same.digest == check.load("dragon").digest

@@ -1,37 +1,29 @@
-"""Whether a series may go on: every rule of a specification, held against what its instances say of themselves.
+"""Whether data may go on: every rule of a specification, held against a series or against a whole delivery.
 
 Checking is total: whatever stands in the attributes (text where numbers belong, NaN, absurd figures, nothing at
-all), the answer is a list of findings, in the same order however the series was shuffled.
+all), the answer is a list of findings, in the same order however the files were shuffled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
-from cohortium.check import accuracy, completeness, geometry, uniformity
+from cohortium.check.registry import checks
+from cohortium.check.rule import Rule, Scope
 from cohortium.check.series import Series
-from cohortium.check.specification import Rule, Specification, load
+from cohortium.check.specification import Specification, load
 from cohortium.values import Finding, Instance
 
-__all__ = ["RULES", "Rule", "Series", "Specification", "check", "load"]
-
-RULES: Mapping[str, Callable[[Series, Rule], Iterator[Finding]]] = {
-    "accuracy.modality": accuracy.modality,
-    "accuracy.pixel-spacing": accuracy.pixel_spacing,
-    "accuracy.slice-thickness": accuracy.slice_thickness,
-    "completeness.missing": completeness.missing,
-    "completeness.slices": completeness.slices,
-    "geometry.duplicate": geometry.duplicate,
-    "geometry.localizer": geometry.localizer,
-    "geometry.orientation": geometry.orientation,
-    "geometry.position": geometry.position,
-    "geometry.tilt": geometry.tilt,
-    "geometry.uneven": geometry.uneven,
-    "uniformity.value": uniformity.value,
-}
+__all__ = ["Rule", "Series", "Specification", "check", "checks", "load"]
 
 
 def check(series: Sequence[Instance], specification: Specification) -> list[Finding]:
-    """What is wrong with the instances of one series, rule by rule."""
-    seen = Series.of(series)
-    return [finding for rule in specification.rules for finding in RULES[rule.id](seen, rule)]
+    """What is wrong with the instances of one series by themselves, rule by rule; a gateway asks no more."""
+    seen, known = Series.of(series), checks()
+    return [
+        each
+        for rule in specification.rules
+        if known[rule.id].scope is Scope.SERIES
+        for each in known[rule.id].look(seen, rule)
+        if isinstance(each, Finding)
+    ]

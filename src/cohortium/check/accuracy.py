@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cohortium.check.rule import Check, Limit, Rule, Scope
 from cohortium.check.series import Series, figure
-from cohortium.check.specification import Rule
 from cohortium.values import Finding, Instance
 
-__all__ = ["modality", "pixel_spacing", "slice_thickness"]
+__all__ = ["CHECKS"]
 
 
 def modality(series: Series, rule: Rule) -> Iterator[Finding]:
@@ -16,7 +16,7 @@ def modality(series: Series, rule: Rule) -> Iterator[Finding]:
     wrong = [each for each in series.instances if each.Modality not in rule.allowed]
     if wrong:
         amount = _share(len(wrong), len(series.instances), "objects")
-        yield series.finding(rule, f"Modality is not {' or '.join(rule.allowed)} in {amount}", wrong)
+        yield series.finding(rule, f"Modality is not {' or '.join(rule.allowed)} in {amount}", wrong, "Modality")
 
 
 def pixel_spacing(series: Series, rule: Rule) -> Iterator[Finding]:
@@ -33,7 +33,7 @@ def _within(series: Series, rule: Rule, keyword: str, count: int) -> Iterator[Fi
     figures = [(each, each.numbers(keyword) or ()) for each in series.images]
     absent = [each for each, values in figures if len(values) != count]
     if absent:
-        yield series.finding(rule, f"{keyword} is missing or no number in {_of(series, absent)}", absent)
+        yield series.finding(rule, f"{keyword} is missing or no number in {_of(series, absent)}", absent, keyword)
     outside = [
         (each, values)
         for each, values in figures
@@ -44,7 +44,7 @@ def _within(series: Series, rule: Rule, keyword: str, count: int) -> Iterator[Fi
         span = " to ".join(dict.fromkeys((figure(min(values)), figure(max(values)))))
         blamed = [each for each, _ in outside]
         limits = f"{figure(rule.least)} to {figure(rule.most)} mm is allowed"
-        yield series.finding(rule, f"{keyword} is {span} mm in {_of(series, blamed)}, {limits}", blamed)
+        yield series.finding(rule, f"{keyword} is {span} mm in {_of(series, blamed)}, {limits}", blamed, keyword)
 
 
 def _of(series: Series, some: Sequence[Instance]) -> str:
@@ -53,3 +53,11 @@ def _of(series: Series, some: Sequence[Instance]) -> str:
 
 def _share(some: int, whole: int, noun: str) -> str:
     return f"all {whole} {noun}" if some == whole > 1 else f"{some} of {whole} {noun}"
+
+
+SPAN = {"least": Limit.NUMBER, "most": Limit.NUMBER}
+CHECKS = (
+    Check("accuracy.modality", Scope.SERIES, modality, {"allowed": Limit.TEXTS}),
+    Check("accuracy.pixel-spacing", Scope.SERIES, pixel_spacing, SPAN),
+    Check("accuracy.slice-thickness", Scope.SERIES, slice_thickness, SPAN),
+)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cohortium.check.rule import Check, Limit, Rule, Scope
 from cohortium.check.series import Series, figure
-from cohortium.check.specification import Rule
 from cohortium.values import Finding
 
-__all__ = ["missing", "slices"]
+__all__ = ["CHECKS"]
 
 
 def slices(series: Series, rule: Rule) -> Iterator[Finding]:
@@ -38,3 +38,9 @@ def missing(series: Series, rule: Rule) -> Iterator[Finding]:
 
 def _slices(number: int) -> str:
     return "slice" if number == 1 else "slices"
+
+
+CHECKS = (
+    Check("completeness.missing", Scope.SERIES, missing),
+    Check("completeness.slices", Scope.SERIES, slices, {"least": Limit.NUMBER, "most": Limit.NUMBER}),
+)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cohortium.check.rule import Check, Limit, Rule, Scope
 from cohortium.check.series import Series, figure
-from cohortium.check.specification import Rule
 from cohortium.dicom import geometry, meta
 from cohortium.values import Finding
 
-__all__ = ["duplicate", "localizer", "orientation", "position", "tilt", "uneven"]
+__all__ = ["CHECKS"]
 
 
 def duplicate(series: Series, rule: Rule) -> Iterator[Finding]:
@@ -80,3 +80,13 @@ def uneven(series: Series, rule: Rule) -> Iterator[Finding]:
             f"and {figure(rule.most)} mm of difference is allowed"
         )
         yield series.finding(rule, fact)
+
+
+CHECKS = (
+    Check("geometry.duplicate", Scope.SERIES, duplicate),
+    Check("geometry.localizer", Scope.SERIES, localizer),
+    Check("geometry.orientation", Scope.SERIES, orientation),
+    Check("geometry.position", Scope.SERIES, position),
+    Check("geometry.tilt", Scope.SERIES, tilt, {"most": Limit.NUMBER}),
+    Check("geometry.uneven", Scope.SERIES, uneven, {"most": Limit.NUMBER}),
+)

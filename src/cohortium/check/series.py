@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import filterfalse
+from typing import Any
 
-from cohortium.check.specification import Rule
+from cohortium.check.rule import Rule
 from cohortium.dicom import geometry, meta
 from cohortium.values import Finding, Instance
 
@@ -40,6 +41,7 @@ class Series:
     unplaced: tuple[Instance, ...]
     planes: tuple[Plane, ...]
     normal: tuple[float, ...] | None
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, instances: Sequence[Instance]) -> Series:
@@ -75,11 +77,11 @@ class Series:
     def _places(self) -> list[list[int]]:
         return geometry.places([plane.position for plane in self.planes])
 
-    def finding(self, rule: Rule, fact: str, where: Sequence[Instance] = ()) -> Finding:
+    def finding(self, rule: Rule, fact: str, where: Sequence[Instance] = (), variable: str = "") -> Finding:
         """The finding that `fact` breaks `rule`; it names the one object to blame if it is one of several."""
         blamed = where[0].SOPInstanceUID if len(where) == 1 < len(self.instances) else ""
         series = self.instances[0].SeriesInstanceUID if self.instances else ""
-        return Finding(rule.id, rule.severity, f"{fact}; {rule.mend}", series, blamed)
+        return rule.finding(fact, SeriesInstanceUID=series, SOPInstanceUID=blamed, variable=variable)
 
 
 def figure(number: float) -> str:

@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cohortium.check.rule import Check, Rule, Scope
 from cohortium.check.series import Series, figure
-from cohortium.check.specification import Rule
 from cohortium.dicom import meta
 from cohortium.values import Finding, Instance
 
-__all__ = ["value"]
+__all__ = ["CHECKS"]
 
 SHOWN = 3
 NOTHING = ""
@@ -30,7 +30,7 @@ def value(series: Series, rule: Rule) -> Iterator[Finding]:
         if len(groups) > 1:
             smallest = min(groups.values(), key=len)
             blamed = smallest if len(groups) == 2 and len(concerned) > 2 else ()
-            yield series.finding(rule, _differs(attribute.keyword, groups), blamed)
+            yield series.finding(rule, _differs(attribute.keyword, groups), blamed, attribute.keyword)
 
 
 def _by_value(instances: Sequence[Instance], keyword: str) -> Mapping[Any, Sequence[Instance]]:
@@ -53,3 +53,6 @@ def _shown(known: Any) -> str:
     if known == NOTHING:
         return "none "
     return "\\".join(map(figure, known)) + " " if isinstance(known, tuple) else "one "
+
+
+CHECKS = (Check("uniformity.value", Scope.SERIES, value),)

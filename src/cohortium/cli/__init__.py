@@ -21,6 +21,7 @@ from cohortium.cli import (
     asking,
     audit,
     backup,
+    check,
     ctp,
     dataset,
     deidentify,
@@ -40,7 +41,7 @@ from cohortium.cli import (
     verify,
     worker,
 )
-from cohortium.cli.options import FAILED, FOUND
+from cohortium.cli.options import FAILED, FAULTY, FOUND
 from cohortium.errors import CohortiumError, Unavailable
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -55,6 +56,7 @@ EXIT_CODES = {
     6: "Stored bytes are not what was stored; stop and look.",
     FOUND: "Identifying values were found in what was to hold none.",
     FAILED: "A check of the proof failed: outputs are not what their inputs were to become.",
+    FAULTY: "The delivery was checked, and it has findings of severity error.",
     130: "Interrupted by Ctrl-C; what was done is kept.",
 }
 
@@ -130,6 +132,7 @@ config_commands.command("show")(site.show)
 app.command()(deidentify.deidentify)
 app.command()(anonymise.anonymise)
 app.command()(verify.verify)
+app.command()(check.check)
 app.add_typer(gateway_commands, name="gateway")
 gateway_commands.command("run")(gateway.run)
 gateway_commands.command("once")(gateway.once)

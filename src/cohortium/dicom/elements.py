@@ -6,6 +6,7 @@ leniency: what is not to its last byte a data set in little endian, each element
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,9 +47,9 @@ class File:
     size: int
 
 
-def read(content: bytes | memoryview) -> File:
-    """The file, read to its end; `Malformed` names no value."""
-    whole = bytes(content)
+def read(content: bytes | memoryview | mmap.mmap) -> File:
+    """The file, read to its end; `Malformed` names no value. Of a mapped file pixels are not touched."""
+    whole = content if isinstance(content, mmap.mmap) else bytes(content)
     if whole[128:META] != b"DICM":
         raise Malformed("it is not a DICOM Part 10 file")
     try:
@@ -67,7 +68,7 @@ def read(content: bytes | memoryview) -> File:
 class _Reader:
     """Goes through elements by their lengths, each of which must end where what holds it ends."""
 
-    def __init__(self, content: bytes, *, explicit: bool) -> None:
+    def __init__(self, content: bytes | mmap.mmap, *, explicit: bool) -> None:
         self._content = content
         self._head = self._explicit if explicit else self._implicit
         self._at = 0  # where the element or sequence read last ended

@@ -1,0 +1,180 @@
+"""A delivery: where its series, clinical tables and metadata lie, found out by one look at every file.
+
+What always holds: every file below the folder is accounted for as part of a series, as a table, as the metadata, or
+among the strays and the broken; of a slice no more is kept than its place. Links are not followed.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cohortium.check import naming, scan
+from cohortium.check.outline import Outline
+from cohortium.errors import ConfigError, Malformed
+
+__all__ = ["Delivery", "Patient", "Place", "Table", "find"]
+
+Progress = Callable[[str, int, int], None]
+BATCH = 256  # files that a worker looks at in one go
+FIRST_LINE = 1 << 14
+METADATA = frozenset({"patient", "study_uid", "series_uid"})  # columns by which the metadata are known
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the files of a series lie: folders below the delivery, each with the names of its files."""
+
+    SeriesInstanceUID: str
+    parts: Mapping[str, tuple[str, ...]]
+
+    def names(self) -> Iterator[str]:
+        """Of each file, below the delivery."""
+        return (f"{folder}/{name}" if folder else name for folder, names in self.parts.items() for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A clinical table, called {partner}_{domain}.csv or .xpt; `domain` is in capitals."""
+
+    path: Path
+    name: str
+    partner: str
+    domain: str
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """One patient identifier and the outlines of its series."""
+
+    PatientID: str
+    outlines: tuple[Outline, ...]
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A folder, and what lies where in it; `outlines` are there once every series was looked at."""
+
+    root: Path
+    places: tuple[Place, ...]
+    tables: tuple[Table, ...]
+    metadata: tuple[str, ...]
+    strays: tuple[str, ...]
+    broken: tuple[scan.Broken, ...]
+    outlines: tuple[Outline, ...] = ()
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def patients(self) -> Iterator[Patient]:
+        """Each patient identifier with its series, in order."""
+        groups: dict[str, list[Outline]] = defaultdict(list)
+        for outline in self.outlines:
+            for PatientID in outline.patients:
+                groups[PatientID].append(outline)
+        return (Patient(PatientID, tuple(groups[PatientID])) for PatientID in sorted(groups))
+
+
+class Kind(Enum):
+    """What a file is."""
+
+    SERIES = 1
+    TABLE = 2
+    METADATA = 3
+    STRAY = 4
+    BROKEN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look at a file told: what it is, and the SeriesInstanceUID or what is wrong."""
+
+    kind: Kind
+    detail: str = ""
+
+
+def find(root: Path, executor: Executor | None, progress: Progress) -> Delivery:
+    """Look at every file below `root` once."""
+    root = root.resolve()
+    if not root.is_dir():
+        raise ConfigError("FOLDER is not a folder")
+    names = list(_walk(root))
+    batches = [names[at : at + BATCH] for at in range(0, len(names), BATCH)]
+    series: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    of_kind: dict[Kind, list[tuple[str, str]]] = defaultdict(list)
+    done = 0
+    for batch, looks in zip(batches, (executor.map if executor else map)(partial(_look, root), batches), strict=True):
+        for name, seen in zip(batch, looks, strict=True):
+            if seen.kind is Kind.SERIES:
+                folder, _, file = name.rpartition("/")
+                series[seen.detail][folder].append(file)
+            else:
+                of_kind[seen.kind].append((name, seen.detail))
+        progress("files", done := done + len(batch), len(names))
+    return Delivery(
+        root=root,
+        places=tuple(Place(uid, {at: tuple(files) for at, files in series[uid].items()}) for uid in sorted(series)),
+        tables=tuple(_table(root, name) for name, _ in of_kind[Kind.TABLE]),
+        metadata=tuple(name for name, _ in of_kind[Kind.METADATA]),
+        strays=tuple(name for name, _ in of_kind[Kind.STRAY]),
+        broken=tuple(scan.Broken(*each) for each in of_kind[Kind.BROKEN]),
+    )
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Every file below `root`, links and devices too, always in the same order; folders may nest deeper than calls."""
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = sorted(os.scandir(root / folder), key=lambda entry: os.fsencode(entry.name))
+        except OSError:
+            yield folder  # it will be found unreadable
+            continue
+        below = []
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                below.append(name)
+            else:
+                yield name
+        folders += reversed(below)
+
+
+def _look(root: Path, names: Sequence[str]) -> list[Seen]:
+    return [_seen(root / name) for name in names]
+
+
+def _seen(path: Path) -> Seen:
+    try:
+        with scan.opened(path) as content:
+            if scan.is_dicom(content):
+                return Seen(Kind.SERIES, scan.series_of(content))
+            head = bytes(content[:FIRST_LINE])
+    except Malformed as error:
+        return Seen(Kind.BROKEN, str(error))
+    except OSError as error:
+        return Seen(Kind.BROKEN, scan.unreadable(error))
+    if path.suffix.lower() == ".dcm":
+        return Seen(Kind.BROKEN, "it is called .dcm and is not a DICOM Part 10 file" if head else "it is empty")
+    if path.suffix.lower() == ".csv" and _is_metadata(head):
+        return Seen(Kind.METADATA)
+    return Seen(Kind.TABLE if naming.table(path.name) else Kind.STRAY)
+
+
+def _is_metadata(head: bytes) -> bool:
+    line = head.decode("utf-8-sig", "replace").partition("\n")[0].strip().lower()
+    return any(set(next(csv.reader([line], delimiter=mark), [])) >= METADATA for mark in ",;\t")
+
+
+def _table(root: Path, name: str) -> Table:
+    partner, domain = naming.table(name.rpartition("/")[2]) or ("", "")
+    return Table(root / name, name, partner, domain)

@@ -1,0 +1,130 @@
+"""A whole delivery held against a specification: series by series over all cores, then what only all of it can tell.
+
+What always holds: no more than one series at a time is held by a worker, and of each rule it is known how often it
+was asked, what it found, and where it could not look.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cohortium import __version__
+from cohortium.check import scan
+from cohortium.check.delivery import Place, Progress, Table, find
+from cohortium.check.outline import Outline
+from cohortium.check.registry import checks
+from cohortium.check.report import Outcome, Report
+from cohortium.check.rule import Scope, Skipped
+from cohortium.check.specification import Specification
+from cohortium.values import Finding
+
+__all__ = ["examine"]
+
+MIXED = "SeriesInstanceUID stands for several series"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What rules said of one thing: findings, how many rules asked and why rules were skipped, by rule."""
+
+    findings: list[Finding] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
+    skipped: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def ask(self, specification: Specification, scope: Scope, subject: Any, why: str = "") -> None:
+        """Hold every rule of the scope against the subject; or say why that makes no sense."""
+        for rule in specification.rules:
+            check = checks()[rule.id]
+            if check.scope is not scope:
+                continue
+            self.asked[rule.id] += 1
+            for each in [Skipped(why)] if why else check.look(subject, rule):
+                if isinstance(each, Finding):
+                    self.findings.append(each)
+                else:
+                    self.skipped.setdefault(rule.id, Counter())[each.why] += 1
+
+    def add(self, others: Answers) -> None:
+        """Take what was said elsewhere, too."""
+        self.findings.extend(others.findings)
+        self.asked.update(others.asked)
+        for id, why in others.skipped.items():
+            self.skipped.setdefault(id, Counter()).update(why)
+
+    def outcomes(self, specification: Specification) -> Iterable[Outcome]:
+        """What became of each rule."""
+        found = Counter(finding.rule for finding in self.findings)
+        none: Mapping[str, int] = {}
+        for rule in specification.rules:
+            yield Outcome(rule, self.asked[rule.id], found[rule.id], dict(self.skipped.get(rule.id, none)))
+
+
+def examine(
+    root: Path, specification: Specification, executor: Executor | None = None, progress: Progress = lambda *_: None
+) -> Report:
+    """The report on the delivery below `root`; `ConfigError` where that is no folder."""
+    delivery, answers = find(root, executor, progress), Answers()
+    work = executor.map if executor else map
+    outlines, broken = [], [*delivery.broken]
+    series = work(partial(_series, delivery.root, specification), delivery.places)
+    for done, (answer, outline, more) in enumerate(series, 1):
+        answers.add(answer)
+        outlines += [outline] if outline else []
+        broken += more
+        progress("series", done, len(delivery.places))
+    for done, answer in enumerate(work(partial(_table, specification), delivery.tables), 1):
+        answers.add(answer)
+        progress("tables", done, len(delivery.tables))
+    delivery = replace(delivery, outlines=tuple(outlines), broken=tuple(broken))
+    for patient in delivery.patients():
+        answers.ask(specification, Scope.PATIENT, patient)
+    answers.ask(specification, Scope.DELIVERY, delivery)
+    return Report(
+        specification=specification,
+        software=f"Cohortium {__version__}",
+        checked=datetime.now(UTC).isoformat(timespec="seconds"),
+        delivery=delivery,
+        outcomes=tuple(answers.outcomes(specification)),
+        findings=tuple(sorted(answers.findings, key=_order)),
+    )
+
+
+def _series(
+    root: Path, specification: Specification, place: Place
+) -> tuple[Answers, Outline | None, Sequence[scan.Broken]]:
+    """Runs in a worker: what the rules say of one series."""
+    seen, answers = scan.read(root, place.SeriesInstanceUID, place.names()), Answers()
+    outline = Outline.of(seen)
+    if outline is not None:
+        answers.ask(specification, Scope.SERIES, seen.series, MIXED if outline.mixed else "")
+        answers.ask(specification, Scope.FILES, seen)
+        patient = outline.where["patient"]
+        answers.findings[:] = [replace(each, patient=each.patient or patient) for each in answers.findings]
+    return answers, outline, seen.broken
+
+
+def _table(specification: Specification, table: Table) -> Answers:
+    """Runs in a worker: what the rules say of one table."""
+    answers = Answers()
+    answers.ask(specification, Scope.TABLE, table)
+    return answers
+
+
+def _order(finding: Finding) -> tuple[str | int, ...]:
+    return (
+        finding.rule,
+        finding.patient,
+        finding.file,
+        finding.SeriesInstanceUID,
+        finding.SOPInstanceUID,
+        finding.row,
+        finding.variable,
+        finding.message,
+    )

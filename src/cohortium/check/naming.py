@@ -1,0 +1,39 @@
+"""What of a file's place may stand in a finding: names of files and folders may identify as much as what is inside.
+
+What always holds: of a path only UIDs and names that follow the specification's pattern for tables are shown; what
+else a provider called a folder or a file becomes an ellipsis.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+__all__ = ["masked", "pseudonym", "table"]
+
+HIDDEN = "…"
+UID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*)){4,}(?:\.dcm)?")  # a date has fewer dots
+TABLE = re.compile(r"(?P<partner>[A-Za-z0-9-]{1,20})_(?P<domain>[A-Za-z]{2})\.(?:csv|xpt)", re.IGNORECASE)
+PSEUDONYM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def masked(name: str) -> str:
+    """A path below the delivery, with slashes, as it may be shown."""
+    return "/".join(map(_masked, PurePosixPath(name).parts))
+
+
+def pseudonym(PatientID: str) -> str:
+    """A patient's identifier as it may be shown; a name, with its blanks and carets, is none."""
+    return PatientID if PSEUDONYM.fullmatch(PatientID) else HIDDEN
+
+
+def table(name: str) -> tuple[str, str] | None:
+    """Partner and domain (in capitals) of a clinical table called {partner}_{domain}.csv or .xpt."""
+    match = TABLE.fullmatch(name)
+    return (match["partner"], match["domain"].upper()) if match else None
+
+
+@lru_cache(maxsize=4096)
+def _masked(part: str) -> str:
+    return part if (len(part) <= 68 and UID.fullmatch(part)) or TABLE.fullmatch(part) else HIDDEN

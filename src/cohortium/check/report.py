@@ -1,0 +1,175 @@
+"""What came of checking a delivery, and the same as JSON and as JUnit XML.
+
+What always holds: a rule that could not look says why and does not count as passed, and the same fault has the same
+`id` in every report, whatever else was mended or broken meanwhile, so that two reports can be compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+from xml.etree import ElementTree
+
+from cohortium.check.delivery import Delivery
+from cohortium.check.rule import Rule
+from cohortium.check.specification import Specification
+from cohortium.values import Finding, Severity
+
+__all__ = ["Outcome", "Report", "Status", "as_dict", "identified", "junit"]
+
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+ID = 16  # hex digits
+NOTHING = "there was nothing of its kind to look at"
+LISTED = 100  # findings in the text of one failure
+
+
+class Status(StrEnum):
+    """What became of a rule."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A rule, how many things it was held against, how many findings it made, and why it could not look how often."""
+
+    rule: Rule
+    asked: int
+    findings: int
+    skipped: Mapping[str, int]
+
+    @property
+    def status(self) -> Status:
+        if self.findings:
+            return Status.FAILED
+        return Status.PASSED if self.asked > sum(self.skipped.values()) else Status.SKIPPED
+
+    @property
+    def why(self) -> str:
+        """Why it was skipped, altogether or in part; empty where it was not."""
+        if not self.asked:
+            return NOTHING
+        return "; ".join(f"{why} ({count} of {self.asked})" for why, count in sorted(self.skipped.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of every rule and all findings, in a fixed order, with what they were found by and in."""
+
+    specification: Specification
+    software: str
+    checked: str
+    delivery: Delivery
+    outcomes: tuple[Outcome, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        """How many findings keep the delivery from being used."""
+        return sum(finding.severity is Severity.ERROR for finding in self.findings)
+
+
+def identified(report: Report) -> Iterator[tuple[str, Finding]]:
+    """Each finding with its id; of several that differ in their row or figures alone, the next ones are numbered."""
+    seen: Counter[str] = Counter()
+    for finding in report.findings:
+        where = finding.SeriesInstanceUID, finding.SOPInstanceUID, finding.patient, finding.file, finding.variable
+        text = "\n".join((finding.rule, *where, NUMBER.sub("#", finding.fact)))
+        id = hashlib.sha256(text.encode()).hexdigest()[:ID]
+        seen[id] += 1
+        yield (id if seen[id] == 1 else f"{id}-{seen[id]}"), finding
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The report as JSON has it."""
+    delivery, specification = report.delivery, report.specification
+    severities = Counter(finding.severity for finding in report.findings)
+    return {
+        "specification": {
+            "name": specification.name,
+            "version": specification.version,
+            "title": specification.title,
+            "digest": specification.digest,
+            "off": list(specification.off),
+            "notes": [*specification.notes, *(f"{each.id}: {each.note}" for each in specification.rules if each.note)],
+        },
+        "software": report.software,
+        "checked": report.checked,
+        "counts": {
+            "patients": sum(1 for _ in delivery.patients()),
+            "series": len(delivery.outlines),
+            "objects": sum(outline.files for outline in delivery.outlines),
+            "tables": len(delivery.tables),
+            "findings": {severity.value: severities[severity] for severity in Severity},
+        },
+        "rules": [_outcome(each) for each in report.outcomes],
+        "findings": [{"id": id, **_finding(finding)} for id, finding in identified(report)],
+    }
+
+
+def junit(report: Report) -> bytes:
+    """The report as pipelines read it: a test for each rule; a rule of severity error fails, others tell."""
+    suites = ElementTree.Element("testsuites", name=f"{report.specification.label}, {report.specification.digest}")
+    suite = ElementTree.SubElement(suites, "testsuite", name="cohortium check", timestamp=report.checked)
+    counts = Counter[str]()
+    for outcome in report.outcomes:
+        family, _, name = outcome.rule.id.partition(".")
+        case = ElementTree.SubElement(suite, "testcase", classname=family, name=name)
+        facts = [_line(each) for each in report.findings if each.rule == outcome.rule.id]
+        text = "\n".join([*facts[:LISTED], *([f"and {len(facts) - LISTED} more"] if len(facts) > LISTED else [])])
+        if outcome.status is Status.SKIPPED:
+            ElementTree.SubElement(case, "skipped", message=outcome.why)
+            counts["skipped"] += 1
+        elif outcome.status is Status.FAILED and outcome.rule.severity is Severity.ERROR:
+            failure = ElementTree.SubElement(case, "failure", message=outcome.rule.explanation)
+            failure.text = text
+            counts["failures"] += 1
+        elif facts:
+            ElementTree.SubElement(case, "system-out").text = text
+    for element in (suites, suite):
+        element.set("tests", str(len(report.outcomes)))
+        element.set("failures", str(counts["failures"]))
+        element.set("skipped", str(counts["skipped"]))
+    ElementTree.indent(suites)
+    written: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return written
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    rule = outcome.rule
+    return {
+        "id": rule.id,
+        "check": rule.check or None,
+        "severity": rule.severity.value,
+        "explanation": rule.explanation,
+        "limits": dict(rule.limits),
+        "status": outcome.status.value,
+        "asked": outcome.asked,
+        "findings": outcome.findings,
+        "why": outcome.why,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    """Its fields, those that say nothing left out."""
+    known = {key: value for key, value in asdict(finding).items() if value and key != "message"}
+    return {**known, "message": finding.fact}
+
+
+def _line(finding: Finding) -> str:
+    places = {
+        "patient": finding.patient,
+        "series": finding.SeriesInstanceUID,
+        "object": finding.SOPInstanceUID,
+        "file": finding.file,
+        "row": finding.row,
+    }
+    where = ", ".join(f"{name} {value}" for name, value in places.items() if value)
+    return f"{where}: {finding.message}" if where else finding.message

@@ -1,0 +1,62 @@
+"""A whole delivery, images and clinical tables together, held against a specification."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cohortium.cli.options import FAULTY
+from cohortium.errors import ConfigError
+
+__all__ = ["check"]
+
+STDOUT = "-"
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The delivery.", readable=False)],
+    specification: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A shipped specification, dragon or basic, or the path of one.")
+    ] = "dragon",
+    as_json: Annotated[
+        str, typer.Option("--json", metavar="FILE|-", help="Write the report as JSON; - for standard output.")
+    ] = "",
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as JUnit XML, for a pipeline.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that work at the same time.")] = (
+        os.cpu_count() or 1
+    ),
+) -> None:
+    """Say whether a delivery may be used, and what to mend; exits with 9 if it may not.
+
+    Names of files and folders, which may identify, show in no finding, unless they are UIDs or follow the
+    specification.
+    """
+    from cohortium import check as checks
+    from cohortium.check import report as reports
+    from cohortium.check.examine import examine
+    from cohortium.cli import findings, terminal
+    from cohortium.cli.workers import workers
+
+    rules = checks.load(specification)
+    for option, path in (("--json", Path(as_json) if as_json not in ("", STDOUT) else None), ("--junit", junit)):
+        if path is not None and path.resolve().is_relative_to(folder.resolve()):
+            raise ConfigError(f"{option} would write into the delivery; choose another place")
+    with terminal.progress() as progress, workers(jobs, "", folder, folder) as executor:
+        report = examine(folder, rules, executor, progress)
+    if as_json:
+        text = json.dumps(reports.as_dict(report), indent=2, ensure_ascii=False) + "\n"
+        if as_json == STDOUT:
+            typer.echo(text, nl=False)
+        else:
+            Path(as_json).write_text(text, "utf-8")
+    if junit is not None:
+        junit.write_bytes(reports.junit(report))
+    if as_json != STDOUT:
+        terminal.show(*findings.checked(report))
+    raise typer.Exit(FAULTY if report.errors else 0)

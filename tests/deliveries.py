@@ -1,0 +1,247 @@
+"""A delivery as the DRAGON specification asks for it, made up, and one violation of each rule.
+
+`clean()` is a delivery without a fault, as data; a violation changes it in one place; `write` puts it in a folder.
+To add a rule: write its violation under `VIOLATIONS`, and let `clean` have what the rule asks for.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from factory import CT_IMAGE
+
+ROOT = "2.25.4711"
+ROWS = COLUMNS = 32
+SLICES = 28
+PARTNER = "p01"
+
+Attributes = dict[str, Any]
+Row = dict[str, str]
+
+
+@dataclass
+class Delivery:
+    """What lies where, by path below the folder: objects as attributes by keyword, tables as rows, other bytes."""
+
+    objects: dict[str, Attributes] = field(default_factory=dict)
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def series(self, number: int = 0) -> list[str]:
+        """Paths of the objects of one series, from the first slice to the last."""
+        known = dict.fromkeys(each["SeriesInstanceUID"] for each in self.objects.values())
+        return [path for path, each in self.objects.items() if each["SeriesInstanceUID"] == list(known)[number]]
+
+    def change(self, paths: Sequence[str], **attributes: Any) -> None:
+        """Other values in these objects; None removes one."""
+        for path in paths:
+            self.objects[path] |= attributes
+
+    def write(self, root: Path) -> Path:
+        """All of it below `root`."""
+        contents = {path: encoded(each) for path, each in self.objects.items()}
+        contents |= {path: as_csv(rows) for path, rows in self.tables.items()}
+        for path, content in (contents | self.files).items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(content)
+        return root
+
+
+def clean(patients: int = 2, slices: int = SLICES) -> Delivery:
+    """Two patients with one chest CT each, every object in its place, and nothing to complain of."""
+    made = Delivery()
+    for patient in range(1, patients + 1):
+        for number in range(1, slices + 1):
+            each = slice_of(patient, number)
+            folder = f"{each['PatientID']}/{each['StudyInstanceUID']}/{each['SeriesInstanceUID']}"
+            made.objects[f"{folder}/{each['SOPInstanceUID']}.dcm"] = each
+    return made
+
+
+def slice_of(patient: int, number: int) -> Attributes:
+    """One slice of a patient's chest CT, 1.25 mm from the next."""
+    study = f"{ROOT}.{patient}.1"
+    return {
+        "SpecificCharacterSet": "ISO_IR 192",
+        "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+        "SOPClassUID": CT_IMAGE,
+        "SOPInstanceUID": f"{study}.1.{number}",
+        "StudyDate": "20200304",
+        "SeriesDate": "20200304",
+        "AcquisitionDate": "20200304",
+        "ContentDate": "20200304",
+        "StudyTime": "101112",
+        "SeriesTime": "101500",
+        "AcquisitionTime": "101500",
+        "ContentTime": "101500",
+        "AccessionNumber": "",
+        "Modality": "CT",
+        "Manufacturer": "ACME",
+        "ManufacturerModelName": "Ring 64",
+        "ReferringPhysicianName": "",
+        "StudyDescription": "CT CHEST",
+        "SeriesDescription": "CHEST AXIAL",
+        "PatientName": f"P{patient:03}",
+        "PatientID": f"P{patient:03}",
+        "PatientBirthDate": "",
+        "PatientSex": "F",
+        "PatientAge": "061Y",
+        "PatientIdentityRemoved": "YES",
+        "DeidentificationMethod": "Cohortium",
+        "BodyPartExamined": "CHEST",
+        "SliceThickness": "1.25",
+        "KVP": "120",
+        "ProtocolName": "CHEST",
+        "ReconstructionDiameter": "24",
+        "GantryDetectorTilt": "0",
+        "ExposureTime": "500",
+        "XRayTubeCurrent": "200",
+        "Exposure": "100",
+        "FilterType": "BODY",
+        "ConvolutionKernel": "B30f",
+        "PatientPosition": "HFS",
+        "StudyInstanceUID": study,
+        "SeriesInstanceUID": f"{study}.1",
+        "StudyID": "",
+        "SeriesNumber": "2",
+        "AcquisitionNumber": "1",
+        "InstanceNumber": str(number),
+        "ImagePositionPatient": ["-12", "-12", f"{1.25 * number:g}"],
+        "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
+        "FrameOfReferenceUID": f"{study}.9",
+        "PositionReferenceIndicator": "",
+        "SliceLocation": f"{1.25 * number:g}",
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "Rows": ROWS,
+        "Columns": COLUMNS,
+        "PixelSpacing": ["0.75", "0.75"],
+        "BitsAllocated": 16,
+        "BitsStored": 12,
+        "HighBit": 11,
+        "PixelRepresentation": 0,
+        "WindowCenter": "40",
+        "WindowWidth": "400",
+        "RescaleIntercept": "-1024",
+        "RescaleSlope": "1",
+        "RescaleType": "HU",
+        "LongitudinalTemporalInformationModified": "UNMODIFIED",
+        "PixelData": picture(patient, number),
+    }
+
+
+def picture(patient: int, number: int) -> bytes:
+    """Soft tissue in air, with a little noise."""
+    chance = np.random.default_rng([patient, number])
+    y, x = np.mgrid[-1 : 1 : ROWS * 1j, -1 : 1 : COLUMNS * 1j]
+    body = np.where((x / 0.9) ** 2 + (y / 0.7) ** 2 < 1, 1064, 24)
+    return (body + chance.normal(0, 8, body.shape)).clip(0, 4095).astype("<u2").tobytes()
+
+
+def encoded(attributes: Attributes) -> bytes:
+    """A Part 10 file of the attributes; `_raw` is a whole file instead of one."""
+    if "_raw" in attributes:
+        return bytes(attributes["_raw"])
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = attributes["SOPClassUID"]
+    meta.MediaStorageSOPInstanceUID = attributes["SOPInstanceUID"]
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    for keyword, value in attributes.items():
+        if value is not None:
+            setattr(file, keyword, value)
+    file["PixelData"].VR = "OW"
+    stream = io.BytesIO()
+    pydicom.dcmwrite(stream, file, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def as_csv(rows: Sequence[Mapping[str, str]]) -> bytes:
+    """Rows that have the same columns, as a provider's software writes them."""
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, rows[0].keys(), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue().encode()
+
+
+def _all(**attributes: Any) -> Callable[[Delivery], None]:
+    """Other values in all of the first series."""
+    return lambda made: made.change(made.series(), **attributes)
+
+
+def _one(number: int, **attributes: Any) -> Callable[[Delivery], None]:
+    """Other values in one of its slices."""
+    return lambda made: made.change(made.series()[number : number + 1], **attributes)
+
+
+def _lost(*numbers: int) -> Callable[[Delivery], None]:
+    def violate(made: Delivery) -> None:
+        paths = made.series()
+        for number in numbers:
+            del made.objects[paths[number]]
+
+    return violate
+
+
+def _cut(made: Delivery) -> None:
+    path = made.series()[3]
+    made.files[path] = encoded(made.objects.pop(path))[:-100]
+    made.objects = dict(made.objects)
+
+
+def _twice(made: Delivery) -> None:
+    """One image again under the UID of another, further up."""
+    last, other = made.series()[-1], made.series()[4]
+    where = ["-12", "-12", f"{1.25 * (SLICES + 1):g}"]
+    copy = made.objects[last] | {"SOPInstanceUID": made.objects[other]["SOPInstanceUID"], "ImagePositionPatient": where}
+    made.objects[f"{last.rpartition('/')[0]}/{ROOT}.8.8.dcm"] = copy
+
+
+def _of_two(made: Delivery) -> None:
+    """The second patient's series under the UID of the first's."""
+    first, second = made.series(0), made.series(1)
+    uid = made.objects[first[0]]["SeriesInstanceUID"]
+    where = [f"{1.25 * (SLICES + number):g}" for number in range(1, SLICES + 1)]
+    for path, z in zip(second, where, strict=True):
+        made.change([path], SeriesInstanceUID=uid, ImagePositionPatient=["-12", "-12", z])
+
+
+def _sheared(made: Delivery) -> None:
+    for number, path in enumerate(made.series(), 1):
+        made.change([path], ImagePositionPatient=["-12", f"{-12 + 0.2 * number:g}", f"{1.25 * number:g}"])
+
+
+def _uneven(made: Delivery) -> None:
+    for number, path in enumerate(made.series()[13:], 14):
+        made.change([path], ImagePositionPatient=["-12", "-12", f"{1.25 * number + 0.3:g}"])
+
+
+VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
+    "accuracy.modality": _all(Modality="OT"),
+    "accuracy.pixel-spacing": _all(PixelSpacing=["0.5", "0.5"]),
+    "accuracy.slice-thickness": _all(SliceThickness="3"),
+    "completeness.missing": _lost(12),
+    "completeness.slices": _lost(0, 1, 2, 3),
+    "geometry.duplicate": _one(0, ImagePositionPatient=["-12", "-12", "2.5"]),
+    "geometry.localizer": _one(0, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]),
+    "geometry.orientation": _one(0, ImageOrientationPatient=["1", "0", "0", "0", "0", "-1"]),
+    "geometry.position": _one(0, ImagePositionPatient=None),
+    "geometry.tilt": _sheared,
+    "geometry.uneven": _uneven,
+    "structure.readable": _cut,
+    "structure.stray": lambda made: made.files.update({"notes.txt": b"who"}),
+    "uniformity.value": _one(5, KVP="100"),
+    "uniqueness.instance": _twice,
+    "uniqueness.series": _of_two,
+}
