@@ -9,6 +9,8 @@ import pytest
 from cohortium import config
 from cohortium.errors import ConfigError
 
+FOLDER = '[[source.folder]]\nname = "in"\npath = "incoming"\n'
+CUMULATIVE = '[[pipeline]]\nname = "all"\nsources = ["in"]\ntransfer = "cumulative"\n'
 RECEIVER = '[[source.receiver]]\nname = "in"\n'
 ARCHIVE = '[[destination.dicom]]\nname = "out"\nae_title = "A"\nhost = "127.0.0.1"\n'
 PIPELINE = """
@@ -102,6 +104,8 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
         (RECEIVER + 'certificate = "a.pem"\n', "source in: certificate and certificate_key go together"),
         (RECEIVER + 'authority = "a.pem"\n', "source in: authority is given without certificate"),
         (RECEIVER + 'peers = ["PACS@pacs.example"]\n', "is no AE_TITLE@IP_ADDRESS"),
+        (FOLDER + "remove = true\nsettle_seconds = 0\n", "source in: remove needs settle_seconds of at least 1"),
+        (FOLDER + "remove = true\n" + CUMULATIVE, "source in: remove: its pipeline is cumulative"),
         (ARCHIVE + 'certificate = "a.pem"\ncertificate_key = "a.key"\n', "certificate is given without authority"),
         (ARCHIVE, "gateway.egress does not list 127.0.0.1:104"),
         ("[site\n", "cohortium.toml"),

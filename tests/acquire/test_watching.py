@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ from zipfile import ZipFile
 import pytest
 
 from cohortium.acquire.intake import Intake
+from cohortium.acquire.removing import EMPTY_FOR
 from cohortium.acquire.watching import AGAIN, Watch
+from cohortium.config import Watched
+from cohortium.dicom import filemeta
 from cohortium.errors import Unavailable
 from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool, summarise
@@ -19,6 +23,7 @@ from cohortium.store import open_store
 from cohortium.values import State
 
 DICOM = bytes(128) + b"DICM" + b"\2\0\0\0UL\4\0\0\0\0\0"
+DIRECTORY = filemeta.build("1.2.840.10008.1.3.10", "1.2.3", "1.2.840.10008.1.2.1")
 SETTLE = 5.0
 
 
@@ -55,8 +60,8 @@ def watch(source: Path, spool: Spool, clock: Clock) -> Watch:
     return opened(source, spool, clock)
 
 
-def opened(source: Path, spool: Spool, clock: Clock) -> Watch:
-    return Watch(source, Intake(spool, Came("in", "ct"), 10_000, 0), SETTLE, clock)
+def opened(source: Path, spool: Spool, clock: Clock, **more: bool) -> Watch:
+    return Watch(Watched("in", source, int(SETTLE), **more), Intake(spool, Came("in", "ct"), 10_000, 0), clock)
 
 
 def look(watch: Watch, clock: Clock, after: float = SETTLE) -> int:
@@ -199,3 +204,138 @@ def test_many_files_that_are_known_cost_little(
     print(f"{cost * 1e6:.0f} microseconds of CPU time a file")
     assert cost < 100e-6
     assert next(spool.waiting(State.RECEIVED), None) is None
+
+
+def there(source: Path) -> set[str]:
+    return {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
+
+
+def test_what_was_taken_in_is_removed_and_everything_else_stays(source: Path, spool: Spool, clock: Clock) -> None:
+    watch = opened(source, spool, clock, remove=True)
+    (source / "sub").mkdir()
+    contents = {"sub/1": DICOM + b"1", "2": DICOM + b"2", "DICOMDIR": DIRECTORY}
+    staying = {"letter": b"hello", "empty": b"", "large": DICOM + bytes(20_000), "broken.zip": b"PK\3\4" + bytes(80)}
+    for name, content in (contents | staying).items():
+        (source / name).write_bytes(content)
+    with ZipFile(source / "whole.zip", "w") as package:
+        package.writestr("3", DICOM + b"3")
+    (source / "dead").symlink_to("nowhere")
+    assert look(watch, clock) == 0
+    clock.now += SETTLE
+    steps = watch.look()
+    next(steps)
+    assert {"sub/1", "2", "DICOMDIR"} <= there(source), "nothing is durable before the batch is"
+    list(steps)
+    assert there(source) == staying.keys()
+    assert counts(spool)["received"] == 3
+    assert [look(watch, clock), look(watch, clock)] == [0, 0]
+    assert (source / "dead").is_symlink()
+
+
+def test_what_could_not_be_made_durable_is_not_removed(source: Path, spool: Spool, clock: Clock) -> None:
+    watch = opened(source, spool, clock, remove=True)
+    (source / "one").write_bytes(DICOM)
+    look(watch, clock)
+    names = spool.folder / "incoming"
+    names.rename(spool.folder / "elsewhere")
+    with pytest.raises(OSError, match="incoming"):
+        look(watch, clock)
+    assert there(source) == {"one"}
+    (spool.folder / "elsewhere").rename(names)
+    look(watch, clock)
+    look(watch, clock)
+    assert there(source) == set()
+    assert counts(spool) == {"received": 1}
+
+
+def test_another_file_under_the_name_of_one_that_was_taken_is_not_removed(
+    source: Path, spool: Spool, clock: Clock
+) -> None:
+    watch = opened(source, spool, clock, remove=True)
+    for name in "12":
+        (source / name).write_bytes(DICOM + name.encode())
+    look(watch, clock)
+    clock.now += SETTLE
+    steps = watch.look()
+    next(steps)
+    (source / "1").write_bytes(DICOM + b"3")
+    list(steps)
+    assert there(source) == {"1"}
+    look(watch, clock)
+    look(watch, clock)
+    assert there(source) == set()
+    assert counts(spool) == {"received": 3}
+
+
+def test_a_name_is_used_again_with_size_and_time_of_what_was_removed(source: Path, spool: Spool, clock: Clock) -> None:
+    watch = opened(source, spool, clock, remove=True)
+    for content in (b"1", b"2", b"3"):
+        (source / "000001.dcm").write_bytes(DICOM + content)
+        os.utime(source / "000001.dcm", (1, 1))
+        look(watch, clock)
+        look(watch, clock)
+        assert there(source) == set()
+        look(watch, clock)
+    assert counts(spool) == {"received": 3}
+
+
+def test_killed_before_it_could_remove_it_removes_later(source: Path, spool: Spool, watch: Watch, clock: Clock) -> None:
+    """To the spool it is the same as a folder from which nothing was to be removed, until now."""
+    (source / "one").write_bytes(DICOM)
+    look(watch, clock)
+    look(watch, clock)
+    assert there(source) == {"one"}
+    again = opened(source, spool, clock, remove=True)
+    look(again, clock)
+    look(again, clock)
+    assert there(source) == set()
+    assert counts(spool) == {"received": 1}
+
+
+def test_folders_that_were_emptied_go_when_nothing_comes_any_more(source: Path, spool: Spool, clock: Clock) -> None:
+    watch = opened(source, spool, clock, remove=True)
+    for name in ("a/b", "c"):
+        (source / name).mkdir(parents=True)
+        (source / name / "1").write_bytes(DICOM + name.encode())
+    look(watch, clock)
+    look(watch, clock)
+    look(watch, clock, EMPTY_FOR - SETTLE)
+    assert (source / "a" / "b").is_dir()
+    (source / "c" / "2").write_bytes(b"letter")
+    for _ in range(3):
+        look(watch, clock, EMPTY_FOR)
+    assert sorted(path.name for path in source.iterdir()) == ["c"]
+    assert source.is_dir()
+
+
+def test_a_folder_that_does_not_let_its_files_be_removed_is_told(tiny_disk: Path, spool: Spool, clock: Clock) -> None:
+    watch = opened(tiny_disk, spool, clock, remove=True)
+    (tiny_disk / "one").write_bytes(DICOM)
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    look(watch, clock)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"cannot be removed from a source's folder \(Read-only"):
+            look(watch, clock)
+    assert counts(spool) == {"received": 1}
+    subprocess.run(["mount", "-o", "remount,rw", str(tiny_disk)], check=True)
+    look(watch, clock)
+    assert there(tiny_disk) == set()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_empty_mount_point_is_no_empty_folder(
+    tiny_disk: Path, spool: Spool, clock: Clock, *, restarted: bool
+) -> None:
+    """While the gateway runs it knows what was one; after a restart the configuration says so."""
+    watch = opened(tiny_disk, spool, clock)
+    (tiny_disk / "one").write_bytes(DICOM)
+    look(watch, clock)
+    subprocess.run(["umount", str(tiny_disk)], check=True)
+    watch = opened(tiny_disk, spool, clock, mount_point=True) if restarted else watch
+    with pytest.raises(Unavailable, match="nothing is mounted"):
+        look(watch, clock)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(tiny_disk)], check=True)
+    (tiny_disk / "two").write_bytes(DICOM)
+    look(watch, clock)
+    assert look(watch, clock) == 1
+    assert counts(spool) == {"received": 1}

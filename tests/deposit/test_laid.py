@@ -105,6 +105,19 @@ def test_a_share_that_vanishes_and_one_that_leaves_its_mount_point(tmp_path: Pat
     assert files(root) == []
 
 
+def test_a_mount_point_at_which_nothing_is_mounted_is_not_written_to(tiny_disk: Path) -> None:
+    there, (first, second) = Folder(tiny_disk, mounted=True), parcels(made(2))
+    there.send("lung", [first])
+    subprocess.run(["umount", str(tiny_disk)], check=True)
+    for each in (there, Folder(tiny_disk, mounted=True)):
+        with pytest.raises(Unavailable, match="nothing is mounted"):
+            each.send("lung", [second])
+    assert files(tiny_disk) == []
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(tiny_disk)], check=True)
+    Folder(tiny_disk, mounted=True).send("lung", [second])
+    assert len(files(tiny_disk)) == 1
+
+
 FILL = """
 import resource, signal, sys
 from pathlib import Path

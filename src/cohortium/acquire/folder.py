@@ -33,9 +33,10 @@ class _Unreadable(Exception):
 
 
 class Outcome(Enum):
-    """What came of a file: all that can be done with it, or not, or it was no longer there."""
+    """What came of a file: all of it that is wanted was taken in, or nothing can be, or it is to be tried again."""
 
-    DONE = "done"
+    TAKEN = "taken"
+    LEFT = "left"
     UNREADABLE = "unreadable"
     GONE = "gone"
 
@@ -83,29 +84,31 @@ def bring(batch: Sequence[Seen], root: Path, spool: Spool, came: Came, limit: in
     with spool.together():
         for seen in batch:
             try:
-                kind = None if seen.problem else _take(seen.found.path, spool, came, limit)
+                outcome = None if seen.problem else _take(seen.found.path, spool, came, limit)
                 problem = seen.problem
             except _Unreadable as error:
-                kind, problem = None, str(error)
-            if kind is Kind.PACKAGE:
-                packages.append(seen)
-            elif problem:
+                outcome, problem = None, str(error)
+            if problem:
                 yield seen, _refused(seen, root, spool, came, problem)
+            elif outcome:
+                yield seen, outcome
             else:
-                yield seen, Outcome.DONE if kind else Outcome.GONE
+                packages.append(seen)
     for seen in packages:
         try:
-            yield seen, Outcome.DONE if _unpack(seen.found.path, spool, came, limit) else Outcome.GONE
+            yield seen, _unpack(seen.found.path, spool, came, limit)
         except _Unreadable as error:
             yield seen, _refused(seen, root, spool, came, str(error))
 
 
-def demand_there(source: Path) -> None:
-    """`Unavailable` where the folder is away, as a share whose server does not answer."""
+def demand_there(source: Path, *, mounted: bool = False) -> None:
+    """`Unavailable` where the folder is away, as a share whose server does not answer, or that is not `mounted`."""
     try:
         os.scandir(source).close()
     except OSError as error:
         raise Unavailable(f"a source's folder cannot be read ({_kind(error)}); it is looked for again") from None
+    if mounted and not os.path.ismount(source.resolve()):
+        raise Unavailable("nothing is mounted at a source's folder; mount its share again")
 
 
 def see(path: Path, problem: str) -> Seen | None:
@@ -161,31 +164,35 @@ def _problem(entry: os.DirEntry[str], root: Path) -> str | None:
     return None if target.is_relative_to(root) else "a link that leads out of the source folder"
 
 
-def _take(path: Path, spool: Spool, came: Came, limit: int) -> Kind | None:
-    """Bring in the file, unless it is a package; what it is, None where it is gone."""
+def _take(path: Path, spool: Spool, came: Came, limit: int) -> Outcome | None:
+    """Bring in the file; None where it is a package, which is to be unpacked."""
     if (opened := _open(path)) is None:
-        return None
+        return Outcome.GONE
     with opened as file:
         found = _arrival(path, os.fstat(file.fileno()))
         head = next(_pieces(file, HEAD), b"")
         kind = kind_of(head)
+        if kind is Kind.PACKAGE:
+            return None
         if kind in WITHOUT_BYTES:
             spool.refuse(found, came, *WITHOUT_BYTES[kind])
-        elif kind is not Kind.PACKAGE and found.size > limit:
+            return Outcome.TAKEN if kind is Kind.DIRECTORY else Outcome.LEFT
+        if found.size > limit:
             spool.refuse(found, came, State.QUARANTINED, SetAside(Reason.TOO_LARGE))
-        elif kind is not Kind.PACKAGE:
-            spool.receive(found, came, chain([head], _pieces(file, PIECE)))
-        return kind
+            return Outcome.LEFT
+        spool.receive(found, came, chain([head], _pieces(file, PIECE)))
+        return Outcome.TAKEN
 
 
-def _unpack(path: Path, spool: Spool, came: Came, limit: int) -> bool:
-    """Bring in what is in the package; False where it is gone."""
+def _unpack(path: Path, spool: Spool, came: Came, limit: int) -> Outcome:
+    """Bring in what is in the package."""
     if (opened := _open(path)) is None:
-        return False
+        return Outcome.GONE
     with opened as file, suppress(Refused):
         found = _arrival(path, os.fstat(file.fileno()))
         unpack(spool, found, came, _Package(file, found.size), limit, spool.receive)
-    return True
+        return Outcome.TAKEN
+    return Outcome.LEFT
 
 
 def _refused(seen: Seen, root: Path, spool: Spool, came: Came, problem: str) -> Outcome:

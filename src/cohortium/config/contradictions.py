@@ -157,6 +157,7 @@ def _source(config: Config, source: Source, receivers: set[str]) -> Iterator[str
     match source:
         case Watched():
             yield from _folder(config, source.path)
+            yield from _removal(config, source)
         case Receiver():
             yield from _titles(source.ae_title)
             yield from (f"peers: {each!r} is no AE_TITLE@IP_ADDRESS" for each in source.peers if not _is_peer(each))
@@ -185,6 +186,15 @@ def _source(config: Config, source: Source, receivers: set[str]) -> Iterator[str
     port = getattr(source, "port", 0)
     if not _is_port(str(port)):
         yield f"port: 0 to {LARGEST_PORT}"
+
+
+def _removal(config: Config, source: Watched) -> Iterator[str]:
+    if not source.remove:
+        return
+    if source.settle_seconds < 1:
+        yield "remove needs settle_seconds of at least 1, or what is still being written would be lost"
+    if any(source.name in each.sources and each.transfer == "cumulative" for each in config.pipelines):
+        yield "remove: its pipeline is cumulative, and takes what is not in the folder for absent"
 
 
 def _destinations(config: Config) -> Iterator[str]:

@@ -25,11 +25,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One `[[source.folder]]`: whatever appears below it is taken in, and left where it is."""
+    """One `[[source.folder]]`: whatever appears below it is taken in, and left where it is unless `remove` is set."""
 
     name: str = setting("", "short name: lower-case letters, digits, hyphens")
     path: Path = setting(Path(), "folder to read; relative to the configuration file")
     settle_seconds: int = setting(5, "seconds for which a file must have stayed as it is, from one look to a later one")
+    remove: bool = setting(False, "remove files when what they brought is durable here; what was not taken in stays")
+    mount_point: bool = setting(False, "a share is mounted there; while none is, the folder counts as away")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Laid:
 
     name: str = setting("", "short name: lower-case letters, digits, hyphens")
     path: Path = setting(Path(), "folder to lay them below; relative to the configuration file")
+    mount_point: bool = setting(False, "a share is mounted there; while none is, nothing is laid")
 
 
 Source = Watched | Receiver | Pacs | Upload | Drop | Curated

@@ -34,8 +34,9 @@ def earlier_name(name: str, digest: str) -> str:
 class Folder:
     """Files below `root`; one that is there with other bytes is never replaced, and an earlier version is kept."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, *, mounted: bool = False) -> None:
+        """`mounted`: nothing is laid there while it is no mount point."""
+        self._root, self._mounted = root, mounted
         self._device: int | None = None
 
     def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:  # noqa: ARG002
@@ -57,6 +58,8 @@ class Folder:
         """A share that went away leaves an empty folder of this machine's own disk, in which nothing is to land."""
         if not self._root.is_dir():
             raise Unavailable("the destination's folder is not there; mount it, or make it")
+        if self._mounted and not os.path.ismount(self._root.resolve()):
+            raise Unavailable("nothing is mounted at the destination's folder; mount its share again")
         device = self._root.stat().st_dev
         if device != (self._device or device):
             raise Unavailable("the destination's folder lies on another disk than before; mount it again, or restart")

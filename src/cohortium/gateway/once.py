@@ -64,6 +64,7 @@ def _acquire(config: Config, chain: Chain, spool: Spool, progress: Progress) -> 
     folders = [each for each in chain.lines.sources.values() if isinstance(each, Watched)]
     total, done = sum(folder.count(each.path) for each in folders), 0
     for each in folders:
+        folder.demand_there(each.path, mounted=each.mount_point)
         came = Came(each.name, chain.lines.first_of(each.name))
         for _ in folder.acquire(each.path, spool, came, limit):
             done += 1

@@ -74,7 +74,7 @@ def serve(config: Config, stop: threading.Event) -> None:
             gateway.keep(f"destination {name}", partial(gateway.send, name, sender))
         for name, source in gateway.lines.sources.items():
             if isinstance(source, Watched):
-                watch = Watch(source.path, gateway.intake(name), source.settle_seconds)
+                watch = Watch(source, gateway.intake(name))
                 gateway.keep(f"source {name}", partial(gateway.watch, watch))
             elif isinstance(source, Curated):
                 collection = Collection(source.version, gateway.intake(name), archive)

@@ -22,7 +22,7 @@ INTO: Mapping[type, Callable[[Any, Config, Intake], AbstractContextManager[objec
     Upload: lambda *_: nullcontext(),  # the site's portal takes in, whether or not a gateway is at work
 }
 OUT: Mapping[type, Callable[[Any, Config], Sender]] = {
-    Laid: lambda way, _: Folder(way.path),
+    Laid: lambda way, _: Folder(way.path, mounted=way.mount_point),
     Scp: lambda way, config: Scu(way, config.file.parent),
     SftpServer: lambda way, config: Sftp(way, config.file.parent),
     Stow: lambda way, config: StowRs(way, config.file.parent),
