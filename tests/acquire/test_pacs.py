@@ -25,8 +25,8 @@ SERVERS = {"orthanc": orthanc, "dcmqrscp": dcmqrscp}
 IMAGES = 6
 
 
-def study(folder: Path, number: int, accession: str, day: str = "20240301", images: int = IMAGES) -> str:
-    """Files of one study of two series; returns its StudyInstanceUID."""
+def study(folder: Path, number: int, accession: str, day: str = "20240301", second: str = "CT") -> str:
+    """Files of one study of two series, the second of that modality; returns its StudyInstanceUID."""
     uid = f"1.2.826.0.7.{number}"
 
     def change(dataset: Dataset) -> None:
@@ -34,9 +34,10 @@ def study(folder: Path, number: int, accession: str, day: str = "20240301", imag
         dataset.SeriesInstanceUID = f"{uid}.{1 + dataset.InstanceNumber % 2}"
         dataset.SOPInstanceUID = f"{uid}.9.{dataset.InstanceNumber}"
         dataset.StudyTime, dataset.StudyID, dataset.StudyDescription = "120000", str(number), "THORAX low dose"
+        dataset.Modality = "CT" if dataset.InstanceNumber % 2 else second
 
     folder.mkdir(exist_ok=True, parents=True)
-    for image in range(1, images + 1):
+    for image in range(1, IMAGES + 1):
         (folder / f"{number}-{image}.dcm").write_bytes(slice_of(image, change))
     return uid
 
@@ -46,6 +47,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("pacs")
     for number, accession in enumerate(["A1", "A2", "Ä 3"], start=1):
         study(folder / "files", number, accession, f"2024030{number}")
+    study(folder / "files", 4, "A5", "20240304", "MR")
     with SERVERS[request.param](folder, free_port()) as running:
         running.store(folder / "files")
         yield running
@@ -72,6 +74,11 @@ def asking(server: Server, spool: Spool, halt: threading.Event | None = None, **
         ({"StudyInstanceUID": "1.2.826.0.7.1"}, {1}),
         ({"PatientID": "HOSP-778899", "StudyDate": "20240302"}, {2}),
         ({"StudyDate": "20240303", "StudyDescription": "THORAX*"}, {3}),
+        ({"StudyDate": "20240303", "ModalitiesInStudy": "CT"}, {3}),
+        ({"StudyDate": "20240303", "ModalitiesInStudy": "MR"}, set()),
+        ({"StudyDate": "20240304", "ModalitiesInStudy": "MR"}, {4}),
+        ({"StudyDate": "20240304", "ModalitiesInStudy": "CT"}, {4}),
+        ({"PatientID": "HOSP-778899", "ModalitiesInStudy": "MR"}, {4}),
     ],
 )
 def test_what_is_asked_for_is_found(server: Server, spool: Spool, query: dict[str, str], found: set[int]) -> None:

@@ -90,14 +90,27 @@ class Pacs:
         """
         wanted = _identifier("STUDY", query, TOLD)
         studies: dict[str, Study] = {}
+        untold: set[str] = set()  # studies of which it does not say the modalities, an optional key (PS3.4 C.6.2.1.2)
         strangers = 0
         for answer in self._found([wanted]):
             uid = _text(answer, "StudyInstanceUID")
-            if uid and all(_shows(answer, name, text) for name, text in query.items()):
+            is_untold = "ModalitiesInStudy" in query and not answer.get("ModalitiesInStudy")
+            shown = [name for name in query if not (is_untold and name == "ModalitiesInStudy")]
+            if uid and all(_shows(answer, name, query[name]) for name in shown):
                 studies[uid] = Study(number, uid, _number(answer, "NumberOfStudyRelatedInstances"))
+                untold |= {uid} if is_untold else set()
             elif (strangers := strangers + 1) > STRANGERS:
                 raise Refused("the PACS answers with studies that were not asked for: it ignores this key")
-        return list(studies.values()), strangers
+        others = untold - self._with_modality(sorted(untold), query.get("ModalitiesInStudy", ""))
+        return [each for uid, each in studies.items() if uid not in others], strangers
+
+    def _with_modality(self, studies: Sequence[str], modality: str) -> set[str]:
+        """Those of the studies that have a series of the modality, which every PACS tells of a series."""
+        if not studies:
+            return set()
+        queries = [_identifier("SERIES", {"StudyInstanceUID": uid}, ("SeriesInstanceUID", "Modality")) for uid in studies]
+        answers = self._found(queries)
+        return {_text(answer, "StudyInstanceUID") for answer in answers if _shows(answer, "Modality", modality)}
 
     def listed(self, study: Study) -> Study:
         """The study with its series, and the instances that the PACS names of each."""

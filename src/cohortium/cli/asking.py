@@ -60,17 +60,19 @@ def ask(
     from cohortium.acquire.asking import days, listed
     from cohortium.prove import audit
 
+    repeated = 0
     if accessions and not (from_ or to or modality or description):
-        queries = listed(accessions)
+        queries, repeated = listed(_content(accessions))
     elif from_ and not accessions:
-        queries = days(from_.date(), (to or from_).date(), modality, description)
+        queries = days(from_.date(), to.date() if to else None, modality=modality, description=description)
     else:
         raise ConfigError("give a list (--accessions), or days (--from, --to) with --modality and --description")
     engine, requests = _requests(settings)
     id = requests.ask(name, queries, getuser())
     with engine.begin() as connection:
         audit.record(connection, getuser(), "a PACS is asked", f"{name}, request {id}")
-    typer.echo(f"Request {id}: {len(queries)} queries to {name}.")
+    twice = f", {repeated} of them more than once in the list" if repeated else ""
+    typer.echo(f"Request {id}: {len(queries)} queries to {name}{twice}.")
     typer.echo(f"Next: {hint.command('gateway', 'asked', '--config', str(file))}")
 
 
@@ -128,6 +130,16 @@ def _pacs(settings: config.Config, source: str) -> str:
     if source not in names:
         raise ConfigError(f"--source: one of {', '.join(names)}" if names else "no [[source.pacs]] is configured")
     return source
+
+
+def _content(path: Path) -> bytes:
+    from cohortium.acquire.asking import LARGEST
+
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"the list cannot be read: {error.strerror}") from None
 
 
 def _requests(settings: config.Config) -> tuple[Engine, Requests]:
