@@ -58,6 +58,7 @@ def orthanc(folder: Path, receiver: int, calling: str = "COHORTIUM", **more: obj
         "DicomModalities": {"cohortium": [calling, "127.0.0.1", receiver]},
         "TcpNoDelay": True,
         "DefaultEncoding": "Utf8",
+        "MaximumStorageCacheSize": 0,  # what its disk has lost, it has lost
     }
     file = folder / "orthanc.json"
     file.write_text(json.dumps(settings | more), "utf-8")

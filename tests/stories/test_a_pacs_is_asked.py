@@ -161,3 +161,22 @@ def test_killed_in_mid_move_it_fetches_the_rest_once(
     found = site.wait_settled()
     assert found.counts.confirmed == count * images
     assert len(site.files()) == count * images
+
+
+@pytest.mark.parametrize("receiver", ["scanners", ""], ids=["c-move", "c-get"])
+def test_what_the_pacs_itself_has_lost_is_told_and_the_rest_is_there(site: Site, tmp_path: Path, receiver: str) -> None:
+    studies(tmp_path / "files", 1, 6)
+    site.server.store(tmp_path / "files")
+    kept = [path for path in tmp_path.glob("*/**/*") if path.is_file() and path.parent != tmp_path / "files"]
+    images = [path for path in kept if b"DICM" in path.read_bytes()[128:132]]
+    assert len(images) == 6
+    images[0].unlink()
+    site.configure(receiver=receiver)
+    site.service.start()
+    site.ask(range(1, 2))
+    is_orthanc = site.server.title == "ORTHANC"  # which breaks the whole transfer off
+    words = "the PACS answers with status C000" if is_orthanc else "the PACS says that it could not send 1 image"
+    found = site.wait(lambda found: words in found.trouble and (is_orthanc or found.counts.confirmed == 5), 40)
+    assert found.stages == {"waiting": 1}, "it is asked for again, later"
+    assert found.counts.listed == 6
+    assert found.counts.arrived < 6

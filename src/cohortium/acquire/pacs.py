@@ -108,7 +108,9 @@ class Pacs:
         """Those of the studies that have a series of the modality, which every PACS tells of a series."""
         if not studies:
             return set()
-        queries = [_identifier("SERIES", {"StudyInstanceUID": uid}, ("SeriesInstanceUID", "Modality")) for uid in studies]
+        queries = [
+            _identifier("SERIES", {"StudyInstanceUID": uid}, ("SeriesInstanceUID", "Modality")) for uid in studies
+        ]
         answers = self._found(queries)
         return {_text(answer, "StudyInstanceUID") for answer in answers if _shows(answer, "Modality", modality)}
 
@@ -287,7 +289,7 @@ def _outcome(status: Dataset, watch: _Watch) -> Outcome:
         raise Unavailable(f"the PACS refuses: {REFUSALS[code]}")
     failed = status.get("NumberOfFailedSuboperations") or 0
     if failed:
-        return Outcome(f"the PACS says that it could not send {failed} images")
+        return Outcome(f"the PACS says that it could not send {failed} image{'' if failed == 1 else 's'}")
     return Outcome("" if code == SUCCESS else f"the PACS answers with status {code:04X}")
 
 

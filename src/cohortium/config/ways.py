@@ -59,7 +59,7 @@ class Pacs:
     calling: str = setting("COHORTIUM", "AE title under which it is asked")
     receiver: str = setting("", "name of the [[source.receiver]] that it sends to (C-MOVE); empty: by C-GET")
     hours: str = setting("", "hours of the day in which to ask, as 19-6; empty: all")
-    studies_hour: int = setting(0, "studies that are asked for in an hour at most; 0: no limit")
+    studies_hour: int = setting(0, "studies that are asked for within any 60 minutes at most; 0: no limit")
     patience_seconds: int = setting(600, "seconds without a sign of life after which it is asked anew, later")
     certificate: str = setting("", "file of the TLS certificate chain (PEM) to show; empty: none")
     certificate_key: str = setting("", "file, mode 0600, of the certificate's key (PEM)")
