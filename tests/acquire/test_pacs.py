@@ -14,7 +14,7 @@ from cohortium.acquire.pacs import Pacs
 from cohortium.config import Pacs as Settings
 from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
-from cohortium.spool.requests import Study
+from cohortium.spool.wanted import Study
 from cohortium.store import open_store
 from gateway_service import free_port
 from hospital import slice_of

@@ -20,11 +20,12 @@ from cohortium.acquire.intake import Intake
 from cohortium.acquire.pacs import FIND, MOVE, Pacs
 from cohortium.config import Pacs as Settings
 from cohortium.errors import Unavailable
-from cohortium.gateway.asking import Accounts, Asking, is_hour
+from cohortium.gateway.asking import Accounts, Asking
 from cohortium.gateway.quiet import Quiet
 from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
-from cohortium.spool.requests import Requests, Standing
+from cohortium.spool.requests import Requests
+from cohortium.spool.wanted import Standing, Study
 from cohortium.store import open_store, schema
 from cohortium.values import State
 from gateway_service import free_port
@@ -258,18 +259,27 @@ def test_nothing_is_asked_out_of_hours(bench: Any) -> None:
     assert asking.asking.step() == 0.0
 
 
-@pytest.mark.parametrize(
-    ("hours", "open_ones"),
-    [
-        ("", range(24)),
-        ("19-6", {*range(19, 24), *range(6)}),
-        ("8-17", range(8, 17)),
-        ("22-24", (22, 23)),
-        ("7-7", range(24)),
-    ],
-)
-def test_hours_of_the_day(hours: str, open_ones: Any) -> None:
-    assert {hour for hour in range(24) if is_hour(hours, datetime(2024, 3, 1, hour, 59))} == set(open_ones)
+def test_a_request_has_hours_and_a_quota_of_its_own_and_others_go_on(bench: Any) -> None:
+    asking, odd = bench(late)
+    asking.requests.change(asking.id, Standing.CANCELLED)
+    slow = asking.requests.ask("pacs", [{"AccessionNumber": "A1"}], "otto", hours="19-6")
+    assert asking.asking.step() > 0, "not in its hours"
+    other = asking.requests.ask("pacs", [{"AccessionNumber": "A1"}], "otto", studies_hour=1)
+    asking.asking.step()
+    asking.asking.step()
+    found = {each.id: each for each in asking.requests.asked()}
+    assert (found[other].standing, found[slow].standing) == (Standing.DONE, Standing.OPEN)
+    assert (found[slow].stages, odd.moves) == ({}, 1)
+
+
+def test_the_quota_of_a_request_is_kept(bench: Any) -> None:
+    asking, _ = bench(late)
+    id = asking.requests.ask("pacs", [{"AccessionNumber": "A1"}], "otto", studies_hour=1)
+    asking.requests.change(asking.id, Standing.CANCELLED)
+    asking.requests.answered(id, 0, [Study(0, "1.2"), Study(0, "1.3")], "")
+    asking.asking.step()
+    assert asking.asking.step() > 0
+    assert asking.stages() == {"arrived": 1, "waiting": 1}
 
 
 def test_a_pacs_is_asked_over_tls_with_certificates_of_both_or_not_at_all(bench: Any, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from sqlalchemy import Engine, select
 from cohortium.errors import Refused
 from cohortium.keys import SiteKey
 from cohortium.spool import requests as module
-from cohortium.spool.requests import Counts, Requests, Series, Standing, Study
+from cohortium.spool.accounts import Account
+from cohortium.spool.requests import Requests
+from cohortium.spool.wanted import Counts, Series, Standing, Study
 from cohortium.store import open_store, schema
 
 KEY = SiteKey(bytes(range(32)))
@@ -79,6 +81,37 @@ def test_a_gateway_that_was_killed_asks_again(requests: Requests) -> None:
     assert requests.asked_since("pacs", datetime.now(UTC) + LATER) == 0
 
 
+def test_what_is_missing_is_asked_for_again_while_the_rest_goes_on(requests: Requests) -> None:
+    id = requests.ask("pacs", [{"AccessionNumber": "A0"}, {"AccessionNumber": "A1"}], "otto")
+    requests.answered(id, 0, [], "the PACS holds no such study")
+    requests.answered(id, 1, [Study(1, "1.2.1", 3)], "")
+    requests.change(id, Standing.OPEN)
+    assert requests.asked()[0].stages == {"waiting": 2}
+    first = requests.next_study("pacs")
+    assert first
+    assert not first.study.StudyInstanceUID, "its query is asked again"
+
+
+def test_each_request_has_its_plan(requests: Requests) -> None:
+    first = asked(requests, 2)
+    second = requests.ask("pacs", [{"AccessionNumber": "A9"}], "otto", hours="19-6", studies_hour=5)
+    third = requests.ask("pacs", [{"AccessionNumber": "A8"}], "otto")
+    requests.change(third, Standing.PAUSED)
+    found = requests.next_study("pacs", [first])
+    assert found
+    requests.moving(found)
+    plans = requests.plans("pacs", datetime.now(UTC) - LATER)
+    assert [(plan.id, plan.hours, plan.studies_hour, plan.asked, plan.left) for plan in plans] == [
+        (first, "", 0, 1, 2),
+        (second, "19-6", 5, 0, 1),
+    ]
+    assert requests.plans("other", datetime.now(UTC)) == []
+    assert len(requests.moved("pacs")) == 1
+    assert requests.next_study("pacs", [second]) is None
+    assert requests.next_query("pacs", [first]) is None
+    assert requests.next_query("pacs", [second]) == (second, 0, {"AccessionNumber": "A9"})
+
+
 def test_paused_resumed_cancelled(requests: Requests) -> None:
     id = asked(requests)
     requests.change(id, Standing.PAUSED)
@@ -100,19 +133,27 @@ def test_lists_lie_sealed_and_are_let_go_of_while_the_counts_stay(requests: Requ
     found = requests.next_study("pacs")
     assert found
     requests.note_list(found, Study(0, "1.2.0", 3, (Series("1.2.0.1", 3, (("1.2.0.1.1", "1.2"),)),)))
-    requests.count(found, Counts(listed=1, arrived=1), "", is_over=False)
+    counts = Counts(listed=1, arrived=1)
+    held = {"share": {"read back, same digest": 1}}
+    requests.count(found, Account(counts, (counts,), held, (), frozenset(), "", is_over=False))
     with engine.begin() as connection:
         lists = [*connection.scalars(select(schema.request.c.queries))]
         lists += connection.scalars(select(schema.requested.c.record))
     assert all(lists)
     assert not [each for each in lists if b"A0" in each or b"1.2.0" in each]
-    assert [line.query for line in requests.named(id)] == [{"AccessionNumber": "A0"}]
+    (line,) = requests.lines(id, named=True)
+    assert (line.query, line.study and line.study.StudyInstanceUID) == ({"AccessionNumber": "A0"}, "1.2.0")
+    (line,) = requests.lines(id)
+    assert (line.query, line.study, line.series, line.held) == (None, None, (counts,), held)
     assert requests.let_go(datetime.now(UTC) + LATER) == 0, "it has not ended"
     requests.arrived(found)
     assert requests.let_go(datetime.now(UTC) - LATER) == 0, "it ended just now"
     assert requests.let_go(datetime.now(UTC) + LATER) == 1
     assert requests.asked()[0].counts.arrived == 1
+    assert not requests.asked()[0].has_lists
+    assert requests.held(id) == held
+    assert [line.series for line in requests.lines(id)] == [(counts,)]
     with pytest.raises(Refused):
-        next(requests.named(id))
+        requests.lines(id, named=True)
     with pytest.raises(Refused):
         requests.change(id, Standing.OPEN)

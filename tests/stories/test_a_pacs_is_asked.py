@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 
 from cohortium import keys
 from cohortium.config import load
-from cohortium.spool.requests import Asked, Counts, Requests, Stage, Standing
+from cohortium.spool.requests import Requests
+from cohortium.spool.wanted import Asked, Counts, Stage, Standing
 from cohortium.store import open_store
 from gateway_service import Service, free_port
 from hospital import PLANTED, slice_of

@@ -33,7 +33,7 @@ def cumulative(hospital: Any) -> Any:
 
 
 def told(hospital: Any) -> Any:
-    (delivery,) = compare(config.load(hospital.file), "all").values()
+    (delivery,) = compare(config.load(hospital.file), "all", "otto").values()
     return delivery
 
 
@@ -91,7 +91,7 @@ def test_an_incremental_transfer_takes_no_other_bytes(hospital: Any, make: Make)
 
 def test_what_cannot_be_cumulative_is_told(cumulative: Any) -> None:
     with pytest.raises(Refused, match="no pipeline"):
-        compare(config.load(cumulative.file), "other")
+        compare(config.load(cumulative.file), "other", "otto")
     cumulative.file.write_text(cumulative.file.read_text().replace('same_uid = "version"\n', ""))
     with pytest.raises(ConfigError, match="same_uid"):
         config.load(cumulative.file)

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from io import StringIO
 
 from cohortium.errors import Malformed
-from cohortium.spool.requests import Query
+from cohortium.spool.wanted import Query
 
 __all__ = ["LARGEST", "days", "listed"]
 

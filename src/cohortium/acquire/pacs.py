@@ -31,7 +31,7 @@ from cohortium import tls
 from cohortium.acquire.intake import Intake
 from cohortium.config import Pacs as Settings
 from cohortium.errors import CohortiumError, Refused, Unavailable
-from cohortium.spool.requests import Query, Series, Study
+from cohortium.spool.wanted import Query, Series, Study
 
 __all__ = ["Outcome", "Pacs"]
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from getpass import getuser
@@ -23,7 +21,7 @@ from cohortium.errors import ConfigError, Refused
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from cohortium.spool.requests import Named, Requests
+    from cohortium.spool.requests import Requests
 
 __all__ = ["ask", "asked"]
 
@@ -51,13 +49,20 @@ def ask(
     description: Annotated[
         str, typer.Option(metavar="TEXT", help="Of these, those with this StudyDescription; * and ? stand for others.")
     ] = "",
+    hours: Annotated[
+        str, typer.Option(metavar="FROM-TO", help="Only in these hours of those of the source, as 19-6; local time.")
+    ] = "",
+    studies_hour: Annotated[
+        int, typer.Option(metavar="N", help="No more studies than these within any 60 minutes; 0: as the source says.")
+    ] = 0,
     file: ConfigFile = DEFAULT,
 ) -> None:
     """Ask a PACS for studies; the gateway fetches them in its hours, and `gateway asked` tells how far it came."""
     settings = config.load(file)
-    name = _pacs(settings, source)
+    pacs = _pacs(settings, source)
 
     from cohortium.acquire.asking import days, listed
+    from cohortium.gateway.pace import demand_schedule
     from cohortium.prove import audit
 
     repeated = 0
@@ -67,8 +72,10 @@ def ask(
         queries = days(from_.date(), to.date() if to else None, modality=modality, description=description)
     else:
         raise ConfigError("give a list (--accessions), or days (--from, --to) with --modality and --description")
+    demand_schedule(pacs, hours, studies_hour)
     engine, requests = _requests(settings)
-    id = requests.ask(name, queries, getuser())
+    name = pacs.name
+    id = requests.ask(name, queries, getuser(), hours=hours, studies_hour=studies_hour)
     with engine.begin() as connection:
         audit.record(connection, getuser(), "a PACS is asked", f"{name}, request {id}")
     twice = f", {repeated} of them more than once in the list" if repeated else ""
@@ -80,7 +87,7 @@ def asked(
     number: Annotated[int | None, typer.Argument(metavar="REQUEST", help="Number of a request.")] = None,
     pause: Annotated[bool, typer.Option("--pause", help="Ask for nothing more of it for now.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on; of one that is done, ask again for what is missing.")
+        bool, typer.Option("--resume", help="Go on; of one that is not paused, ask again for what is missing.")
     ] = False,
     cancel: Annotated[
         bool, typer.Option("--cancel", help="Ask for nothing more of it, and stop what is coming.")
@@ -100,7 +107,7 @@ def asked(
 
     from cohortium.cli import terminal
     from cohortium.prove import audit
-    from cohortium.spool.requests import Standing
+    from cohortium.spool.wanted import Standing
 
     engine, requests = _requests(settings)
     wishes = {Standing.PAUSED: pause, Standing.OPEN: resume, Standing.CANCELLED: cancel}
@@ -118,18 +125,21 @@ def asked(
     if number is not None and not found:
         raise Refused(f"there is no request {number}")
     if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found], indent=2))
+        told = [asdict(each) for each in found]
+        if number is not None:
+            told[0] |= {"held": requests.held(number), "studies": [asdict(each) for each in requests.lines(number)]}
+        typer.echo(json.dumps(told, indent=2))
     else:
         terminal.show(*terminal.requests(found))
 
 
-def _pacs(settings: config.Config, source: str) -> str:
-    names = [each.name for each in settings.sources if isinstance(each, config.Pacs)]
-    if not source and len(names) == 1:
-        return names[0]
-    if source not in names:
-        raise ConfigError(f"--source: one of {', '.join(names)}" if names else "no [[source.pacs]] is configured")
-    return source
+def _pacs(settings: config.Config, source: str) -> config.Pacs:
+    found = {each.name: each for each in settings.sources if isinstance(each, config.Pacs)}
+    if not source and len(found) == 1:
+        return next(iter(found.values()))
+    if source not in found:
+        raise ConfigError(f"--source: one of {', '.join(found)}" if found else "no [[source.pacs]] is configured")
+    return found[source]
 
 
 def _content(path: Path) -> bytes:
@@ -153,11 +163,12 @@ def _requests(settings: config.Config) -> tuple[Engine, Requests]:
 
 def _write(engine: Engine, requests: Requests, number: int, path: Path) -> None:
     """The lines that say whom they are about: for a person, never for a pipe or a schedule."""
+    from cohortium.gateway.completeness import written
     from cohortium.prove import audit
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Refused("what identifies patients is written for a person at a terminal alone")
-    rows = [*_rows(requests.named(number))]
+    lines = requests.lines(number, named=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -165,15 +176,5 @@ def _write(engine: Engine, requests: Requests, number: int, path: Path) -> None:
     with engine.begin() as connection:
         audit.record(connection, getuser(), "who was asked for is written to a file", f"request {number}")
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0] if rows else [])
-        writer.writeheader()
-        writer.writerows(rows)
-    typer.echo(f"{len(rows)} lines; delete the file when you need it no longer.")
-
-
-def _rows(lines: Iterator[Named]) -> Iterator[dict[str, object]]:
-    for each in lines:
-        asked_for = " ".join(f"{name}={text}" for name, text in each.query.items())
-        study = each.study.StudyInstanceUID if each.study else ""
-        head = {"asked": asked_for, "StudyInstanceUID": study, "stage": each.stage.value}
-        yield {**head, **asdict(each.counts), "why": each.detail}
+        file.write(written(lines, named=True))
+    typer.echo(f"{len(lines)} studies; delete the file when you need it no longer.")

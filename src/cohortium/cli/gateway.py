@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from getpass import getuser
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -115,7 +116,7 @@ def compare(
 
     from cohortium.gateway.comparing import compare
 
-    found = compare(settings, pipeline)
+    found = compare(settings, pipeline, getuser())
     if as_json:
         typer.echo(json.dumps({name: asdict(each) for name, each in found.items()}, indent=2))
         return

@@ -26,7 +26,7 @@ from cohortium.cli import hint
 from cohortium.demo.run import Demo
 from cohortium.gateway.state import GatewayState
 from cohortium.spool import Summary
-from cohortium.spool.requests import Asked, Counts, Stage
+from cohortium.spool.wanted import Asked, Counts, Stage
 from cohortium.values import State
 from cohortium.verify import Report
 from cohortium.verify.checks import Status

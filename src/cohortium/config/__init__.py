@@ -1,6 +1,6 @@
 """cohortium.toml and the environment, read once, into frozen dataclasses; all mistakes are reported together."""
 
-from cohortium.config.contradictions import BUCKET_URL, NAME, hours_of, overlap
+from cohortium.config.contradictions import BUCKET_URL, HOURS, NAME, hours_of, overlap
 from cohortium.config.reading import backup_of_environment, load
 from cohortium.config.sections import (
     Backup,
@@ -36,6 +36,7 @@ __all__ = [
     "ARCHIVE",
     "BUCKET_URL",
     "EXAMPLE",
+    "HOURS",
     "LISTS",
     "NAME",
     "Backup",

@@ -13,7 +13,7 @@ from cohortium.config.sections import Pipeline, Project
 from cohortium.config.ways import Curated, Laid, Pacs, Receiver, Scp, SftpServer, Source, Stow, Upload, Watched
 from cohortium.config.whole import ARCHIVE, LISTS, Config
 
-__all__ = ["BUCKET_URL", "NAME", "contradictions", "hours_of", "overlap"]
+__all__ = ["BUCKET_URL", "HOURS", "NAME", "contradictions", "hours_of", "overlap"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 RESERVED = ("studies", "series", "instances")

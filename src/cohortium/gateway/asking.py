@@ -13,15 +13,17 @@ from time import monotonic, sleep
 
 from cohortium.acquire.intake import Intake
 from cohortium.acquire.pacs import Pacs
-from cohortium.config import Config, Receiver, hours_of
+from cohortium.config import Config, Receiver
 from cohortium.config import Pacs as Settings
 from cohortium.errors import Refused, Unavailable
+from cohortium.gateway.pace import is_hour
 from cohortium.gateway.quiet import Quiet
 from cohortium.spool import Spool
 from cohortium.spool.accounts import Account, account
-from cohortium.spool.requests import Query, Requests, Series, Stage, Study, Wanted
+from cohortium.spool.requests import Requests
+from cohortium.spool.wanted import Query, Series, Stage, Study, Wanted
 
-__all__ = ["Accounts", "Asking", "is_hour", "parts"]
+__all__ = ["Accounts", "Asking", "parts"]
 
 PAUSE = 2.0  # seconds between two looks where there is nothing to ask, or the hours are over
 FIRST_WAIT, LONGEST_WAIT = 5.0, 600.0  # seconds before a PACS that cannot be asked is tried again; doubles
@@ -31,14 +33,6 @@ MOVING, RESTING = timedelta(seconds=1), timedelta(seconds=5)  # how often the im
 
 Complete = Callable[[frozenset[tuple[str, str]]], None]
 """Takes (pipeline, SeriesInstanceUID) of series that are there as a PACS listed them."""
-
-
-def is_hour(hours: str, moment: datetime) -> bool:
-    """Whether the local hour lies in the span, which may pass midnight; one that ends where it begins is the day."""
-    first, end = hours_of(hours)
-    if first < end:
-        return first <= moment.hour < end
-    return first == end or moment.hour >= first or moment.hour < end
 
 
 class Accounts:
@@ -68,7 +62,7 @@ class Accounts:
         waiting += self._requests.to_count([Stage.WAITING, Stage.ARRIVED, Stage.INCOMPLETE], moment - RESTING)
         for wanted in waiting:
             found = self.of(wanted.source, wanted.study)
-            self._requests.count(wanted, found.counts, found.words, is_over=found.is_over)
+            self._requests.count(wanted, found)
             self._tell(found.complete)
         if self._keep and monotonic() > self._let_go:
             self._requests.let_go(moment - self._keep)
@@ -137,9 +131,12 @@ class Asking:
 
     def _ask(self) -> bool:
         name = self.settings.name
-        if wanted := self.requests.next_study(name):
+        plans = self.requests.plans(name, datetime.now(UTC) - HOUR)
+        now = [each for each in plans if is_hour(each.hours, self.clock())]
+        within = [each.id for each in now if not each.studies_hour or each.asked < each.studies_hour]
+        if wanted := self.requests.next_study(name, within):
             return self._pull(wanted) if wanted.study.StudyInstanceUID else self._find_again(wanted)
-        if found := self.requests.next_query(name):
+        if found := self.requests.next_query(name, [each.id for each in now]):
             request, number, query = found
             try:
                 self._find(request, number, query)

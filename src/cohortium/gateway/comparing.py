@@ -10,15 +10,23 @@ from cohortium.config import Config
 from cohortium.errors import Refused
 from cohortium.gateway.lines import folders_of
 from cohortium.spool import Delivery, Spool
+from cohortium.spool.comparisons import Comparisons
 from cohortium.store import open_store
 
 __all__ = ["compare"]
 
 
-def compare(config: Config, pipeline: str) -> Mapping[str, Delivery]:
-    """By source; nothing is changed, and a gateway may be at work meanwhile. `Refused` where there is no folder."""
+def compare(config: Config, pipeline: str, by: str) -> Mapping[str, Delivery]:
+    """By source; each is kept as the newest. Nothing else is changed, and a gateway may be at work meanwhile.
+
+    `Refused` where there is no folder.
+    """
     found = folders_of(config, pipeline)
     if not found:
         raise Refused("the pipeline takes from no folder, and no other source says what it has altogether")
-    spool = Spool(open_store(config), config.site.data / "spool", keys.load(config.site.key, config.site.data))
-    return {each.name: spool.compare(each.name, folder.found(each.path)) for each in found}
+    engine, key = open_store(config), keys.load(config.site.key, config.site.data)
+    spool, comparisons = Spool(engine, config.site.data / "spool", key), Comparisons(engine, key)
+    made = {each.name: spool.compare(each.name, folder.found(each.path)) for each in found}
+    for source, delivery in made.items():
+        comparisons.keep(source, delivery, by)
+    return made

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from shutil import disk_usage
 from time import monotonic
@@ -31,6 +31,7 @@ from cohortium.gateway.steady import Steady
 from cohortium.gateway.ways import opened, senders
 from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
+from cohortium.spool.comparisons import Comparisons
 from cohortium.spool.requests import Requests
 from cohortium.store import open_store
 from cohortium.store.room import room
@@ -102,6 +103,8 @@ class _Gateway:
         self.reserve = config.limits.free_megabytes * 1_000_000
         self.pulse = Pulse(config.site.data)
         self._data = config.site.data
+        self._keep = timedelta(days=config.gateway.keep_days)
+        self._comparisons = Comparisons(spool.engine, key)
         self._spool = spool
         self._chain = Chain(config, key, spool, archive, self._went_on, approval=config.gateway.require_approval)
         self.lines = self._chain.lines
@@ -182,7 +185,7 @@ class _Gateway:
         if number or monotonic() > self._look_again:  # for who withdrew
             self._chain.forget()
             if self._steady():
-                self._chain.expire(datetime.now(UTC))
+                self._expire(datetime.now(UTC))
             self._look_again = monotonic() + LOOKS
         ready = (lambda *_: True) if self.pulse.is_draining() else self.quiet
         number += self._chain.check(ready)
@@ -190,6 +193,11 @@ class _Gateway:
             self._spool.scrub()
             self._scrub_again = monotonic() + SCRUBS
         return 0.0 if number else PAUSE
+
+    def _expire(self, moment: datetime) -> None:
+        self._chain.expire(moment)
+        if self._keep:
+            self._comparisons.let_go(moment - self._keep)
 
     def _show(self) -> float:
         """Tell how it is; on a full disk even that fails, and must not end it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from cohortium.spool.requests import Counts, Series, Study
+from cohortium.spool.deliveries import Delivery
 from cohortium.spool.states import KEEPS
+from cohortium.spool.wanted import Counts, Held, Series, Study
 from cohortium.store.schema import arrival, delivery, item
 from cohortium.values import State
 
@@ -23,12 +24,15 @@ ON_THEIR_WAY = (State.RECEIVED, State.DEIDENTIFIED, State.OUTBOX)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Counts of one study; `missing` are series of which instances have not arrived.
+    """Counts of one study, and of its series in their order; `missing` are series of which instances have not arrived.
 
+    `held` counts images by destination and what shows that they are there.
     `complete` names (pipeline, SeriesInstanceUID of what was made) of every series that is there as the PACS listed it.
     """
 
     counts: Counts
+    series: tuple[Counts, ...]
+    held: Held
     missing: tuple[Series, ...]
     complete: frozenset[tuple[str, str]]
     words: str
@@ -40,6 +44,7 @@ class _Item:
     state: State
     place: tuple[str, str]
     is_made: bool
+    receipts: tuple[tuple[str, str], ...]  # destination, what shows that it is there
     is_confirmed: bool
 
 
@@ -56,15 +61,32 @@ def account(connection: Connection, study: Study, marks: Mapping[str, Series]) -
     missing = tuple(each for each in study.series if absent[each.SeriesInstanceUID])
     states = Counter(each.state for each in found.values())
     is_over = not any(KEEPS[state] for state in states)
-    counts = Counts(
-        listed=study.listed,
+    by_series: dict[str, list[_Item]] = {}
+    for mark, each in found.items():
+        by_series.setdefault(marks[mark].SeriesInstanceUID, []).append(each)
+    counts = _counts(study.listed, found.values())
+    series = tuple(_counts(each.listed, by_series.get(each.SeriesInstanceUID, ())) for each in study.series)
+    words = "; ".join(_words(study, counts, states))
+    return Account(counts, series, _held(found.values()), missing, complete, words, is_over)
+
+
+def _counts(listed: int, found: Collection[_Item]) -> Counts:
+    return Counts(
+        listed=listed,
         arrived=len(found),
-        made=sum(each.is_made for each in found.values()),
-        aside=sum(number for state, number in states.items() if state not in (*ON_THEIR_WAY, State.SENT)),
-        sent=states[State.SENT],
-        confirmed=sum(each.is_confirmed for each in found.values()),
+        made=sum(each.is_made for each in found),
+        aside=sum(each.state not in (*ON_THEIR_WAY, State.SENT) for each in found),
+        sent=sum(each.state is State.SENT for each in found),
+        confirmed=sum(each.is_confirmed for each in found),
     )
-    return Account(counts, missing, complete, "; ".join(_words(study, counts, states)), is_over)
+
+
+def _held(found: Collection[_Item]) -> Held:
+    numbers = Counter(receipt for each in found for receipt in each.receipts)
+    held: dict[str, dict[str, int]] = {}
+    for (destination, how), number in sorted(numbers.items()):
+        held.setdefault(destination, {})[how] = number
+    return held
 
 
 def _words(study: Study, counts: Counts, states: Mapping[State, int]) -> Iterator[str]:
@@ -91,11 +113,18 @@ def _items(connection: Connection, marks: Sequence[str]) -> Iterator[tuple[str, 
         some = marks[start : start + TOGETHER]
         came = select(*columns).join(item).where(arrival.c.path_mark.in_(some)).order_by(item.c.number.desc())
         rows = connection.execute(came).all()
-        sent = [row.id for row in rows if row.state == State.SENT]
-        receipts = select(delivery.c.item_id, delivery.c.receipt).where(delivery.c.item_id.in_(sent))
-        open_ones = {row.item_id for row in connection.execute(receipts) if UNCOMPARED.search(row.receipt)}
+        receipts: dict[str, list[tuple[str, str]]] = {}
+        here = delivery.c.item_id.in_([row.id for row in rows if row.digest]), delivery.c.state == Delivery.SENT
+        told = select(delivery.c.item_id, delivery.c.destination, delivery.c.receipt).where(*here)
+        for id, destination, receipt in connection.execute(told):
+            receipts.setdefault(id, []).append((destination, receipt))
         for row in sorted(rows, key=lambda row: bool(row.digest)):
-            state = State(row.state)
-            is_made = bool(row.digest)
-            confirmed = state is State.SENT and row.id not in open_ones
-            yield row.path_mark, _Item(state, (row.pipeline, row.SeriesInstanceUID), is_made, confirmed)
+            state, said = State(row.state), receipts.get(row.id, [])
+            compared = state is State.SENT and not any(UNCOMPARED.search(receipt) for _, receipt in said)
+            ways = tuple((destination, _how(receipt)) for destination, receipt in said)
+            yield row.path_mark, _Item(state, (row.pipeline, row.SeriesInstanceUID), bool(row.digest), ways, compared)
+
+
+def _how(receipt: str) -> str:
+    """What a receipt says after the digest."""
+    return receipt.partition(" ")[2] or "its word alone"

@@ -10,153 +10,61 @@ import hmac
 import json
 import os
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, Table, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from cohortium import sealed
 from cohortium.errors import Refused
 from cohortium.keys import SiteKey
+from cohortium.spool.accounts import Account
+from cohortium.spool.wanted import (
+    CHANGES,
+    COUNTED,
+    ENDED,
+    MISSING,
+    TO_DO,
+    Asked,
+    Counts,
+    Held,
+    Line,
+    Plan,
+    Query,
+    Series,
+    Stage,
+    Standing,
+    Study,
+    Wanted,
+)
 from cohortium.store import insert_once, now, total
 from cohortium.store.schema import request, requested
 
-__all__ = ["Asked", "Counts", "Named", "Query", "Requests", "Series", "Stage", "Standing", "Study", "Wanted"]
-
-Query = Mapping[str, str]
-"""Keywords of attributes at STUDY level, and what they are to be. Identifying."""
+__all__ = ["Requests"]
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # before a try after a failure; doubles
 TRIES = 8  # of a study
 TRIES_OF_A_QUERY = 3  # for the others of its request wait
 LOOKED_AT_TOGETHER = 50
-
-
-class Standing(StrEnum):
-    """Of a request."""
-
-    OPEN = "open"
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
-    DONE = "done"
-
-
-class Stage(StrEnum):
-    """Of a study in a request."""
-
-    WAITING = "waiting"  # to be asked for
-    ASKED = "asked"  # the PACS is at it
-    INCOMPLETE = "incomplete"  # the PACS did not send all of it, however often it was asked
-    ARRIVED = "arrived"  # all that the PACS listed is there, and on its way
-    SETTLED = "settled"  # and every image has come to an end: sent and confirmed, or set aside for good
-    NOT_FOUND = "not found"  # no study: a query that nothing answered
-
-
-#                       from              by a person's word
-CHANGES: Mapping[Standing, frozenset[Standing]] = {
-    Standing.OPEN: frozenset({Standing.PAUSED, Standing.CANCELLED}),
-    Standing.PAUSED: frozenset({Standing.OPEN, Standing.CANCELLED}),
-    Standing.DONE: frozenset({Standing.OPEN}),  # what is incomplete or was not found is asked for again
-    Standing.CANCELLED: frozenset(),
-}
-ENDED = (Standing.DONE, Standing.CANCELLED)
-TO_DO = (Stage.WAITING, Stage.ASKED)
-MISSING = (Stage.INCOMPLETE, Stage.NOT_FOUND)
 CANCELLED = "cancelled by a person"
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """A series as a PACS lists it: how many instances it tells, and each that it names with its SOP class."""
-
-    SeriesInstanceUID: str
-    told: int | None
-    instances: tuple[tuple[str, str], ...]
-
-    @property
-    def listed(self) -> int:
-        """How many there are: as many as are named; where none is, as many as are told."""
-        return len(self.instances) or self.told or 0
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """A study as a PACS lists it, for the query of that number; `series` are not known before it is its turn."""
-
-    query: int
-    StudyInstanceUID: str
-    told: int | None = None
-    series: tuple[Series, ...] = ()
-
-    @property
-    def unnamed(self) -> tuple[Series, ...]:
-        """Series of which the PACS names no instance: what came of them cannot be counted."""
-        return tuple(each for each in self.series if each.told != 0 and not each.instances)
-
-    @property
-    def listed(self) -> int:
-        """How many instances there are."""
-        return sum(each.listed for each in self.series) or self.told or 0
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Instances of a study: listed by the PACS, arrived, made, set aside, sent, and held by every receiver."""
-
-    listed: int = 0
-    arrived: int = 0
-    made: int = 0
-    aside: int = 0
-    sent: int = 0
-    confirmed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A study that somebody asked for at a source; without a StudyInstanceUID, a query that nothing answered yet."""
-
-    id: int
-    request: int
-    source: str
-    stage: Stage
-    tries: int
-    study: Study
-    counts: Counts
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request, in counts: of queries, of studies, of instances. `trouble` says in words what is amiss, how often."""
-
-    id: int
-    source: str
-    standing: Standing
-    by: str
-    created: str
-    queries: int
-    answered: int
-    detail: str
-    stages: Mapping[str, int] = field(default_factory=dict)
-    counts: Counts = Counts()
-    trouble: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """One line for who may see whom it is about; `study` is None for a query that nothing answered."""
-
-    query: Query
-    study: Study | None
-    stage: Stage
-    counts: Counts
-    detail: str
-
-
-COUNTED = tuple(each.name for each in fields(Counts))
+SHOWN = ("id", "source", "by", "created", "answered", "detail", "hours", "studies_hour")
 
 
 class Requests:
@@ -169,19 +77,24 @@ class Requests:
 
     # --- what people do ---
 
-    def ask(self, source: str, queries: Sequence[Query], by: str) -> int:
-        """Ask the source for what answers the queries; returns the request's number."""
+    def ask(self, source: str, queries: Sequence[Query], by: str, *, hours: str = "", studies_hour: int = 0) -> int:
+        """Ask the source for what answers the queries; returns the request's number.
+
+        In those hours of the day alone, and no more studies within any 60 minutes, where that is said.
+        """
         row: dict[str, Any] = {
             "source": source,
             "state": Standing.OPEN,
             "queries": self._sealed(list(map(dict, queries))),
+            "hours": hours,
+            "studies_hour": studies_hour,
         }
         row |= {"asked": len(queries), "by": by, "created": now(), "changed": now()}
         with self._engine.begin() as connection:
             return int(connection.execute(insert(request).values(**row).returning(request.c.id)).scalar_one())
 
     def change(self, id: int, standing: Standing) -> None:
-        """Pause, resume or cancel a request, or ask again for what is missing of one that is done."""
+        """Pause, resume or cancel a request, or ask again for what is missing of one that is open or done."""
         with self._engine.begin() as connection:
             row = connection.execute(select(request).where(request.c.id == id)).mappings().one_or_none()
             if row is None:
@@ -190,7 +103,7 @@ class Requests:
                 raise Refused(f"request {id} is {row['state']}; that cannot be done with it")
             if row["state"] == Standing.DONE and not row["queries"]:
                 raise Refused(f"the lists of request {id} were let go of; ask anew")
-            if row["state"] == Standing.DONE:
+            if standing == Standing.OPEN and row["state"] != Standing.PAUSED:
                 _restage(connection, id, MISSING, stage=Stage.WAITING, tries=0, due="")
             if standing == Standing.CANCELLED:
                 _restage(connection, id, TO_DO, stage=Stage.INCOMPLETE, detail=CANCELLED)
@@ -203,18 +116,49 @@ class Requests:
             rows = connection.execute(select(request).order_by(request.c.id.desc())).mappings().all()
             return [self._asked(connection, row) for row in rows]
 
-    def named(self, id: int) -> Iterator[Named]:
-        """What became of every study and query of the request; refused where its lists were let go of."""
+    def lines(self, id: int, *, after: int = 0, limit: int = 1_000_000, named: bool = False) -> list[Line]:
+        """What became of the next studies and queries of the request, of numbers beyond `after`.
+
+        `named`: with whom they are about; `Refused` where the lists were let go of.
+        """
         with self._reading() as connection:
-            lists = connection.scalar(select(request.c.queries).where(request.c.id == id))
-            if not lists:
+            lists = connection.scalar(select(request.c.queries).where(request.c.id == id)) if named else b""
+            if named and not lists:
                 raise Refused(f"there is no list of request {id}, or not any more")
-            queries = self._opened(lists)
-            here = select(requested).where(requested.c.request_id == id).order_by(requested.c.id)
-            for row in connection.execute(here).mappings():
-                study = self._study(row)
-                found = study if study.StudyInstanceUID else None
-                yield Named(queries[study.query], found, Stage(row["stage"]), _counts(row), row["detail"])
+            queries = self._opened(lists) if lists else []
+            here = requested.c.request_id == id, requested.c.id > after
+            rows = connection.execute(select(requested).where(*here).order_by(requested.c.id).limit(limit)).mappings()
+            return [self._line(row, queries) for row in rows]
+
+    def held(self, id: int) -> Held:
+        """How many images of the request each destination holds, by what shows that."""
+        found: dict[str, dict[str, int]] = {}
+        with self._reading() as connection:
+            for held in connection.scalars(select(requested.c.held).where(requested.c.request_id == id)):
+                for destination, ways in held.items():
+                    sums = found.setdefault(destination, {})
+                    for how, number in ways.items():
+                        sums[how] = sums.get(how, 0) + number
+        return dict(sorted(found.items()))
+
+    def plans(self, source: str, since: datetime) -> list[Plan]:
+        """The open requests to the source, in the order in which they are asked for; `asked` counts from then on."""
+        recent, to_do = total(_asked_since(since)), total(_is(requested.c.stage.in_(TO_DO)))
+        columns = request.c.id, request.c.hours, request.c.studies_hour, request.c.asked - request.c.answered
+        here = request.c.source == source, request.c.state == Standing.OPEN
+        found = select(*columns, recent, to_do).outerjoin(requested).where(*here).group_by(request.c.id)
+        with self._reading() as connection:
+            return [
+                Plan(id, hours, most, asked, unanswered + left)
+                for id, hours, most, unanswered, asked, left in connection.execute(found.order_by(request.c.id))
+            ]
+
+    def moved(self, source: str, limit: int = 50) -> list[datetime]:
+        """When the source was last asked for studies, the newest first."""
+        last = select(requested.c.moved).join(request).where(request.c.source == source, requested.c.moved != "")
+        with self._reading() as connection:
+            rows = connection.scalars(last.order_by(requested.c.moved.desc()).limit(limit))
+            return [datetime.fromisoformat(each) for each in rows]
 
     # --- what the gateway does ---
 
@@ -230,9 +174,9 @@ class Requests:
         with self._reading() as connection:
             return bool(connection.scalar(_standing(id)) == Standing.CANCELLED)
 
-    def next_query(self, source: str) -> tuple[int, int, Query] | None:
-        """The request, number and words of the next query that is due at the source."""
-        open_ones = request.c.source == source, request.c.state == Standing.OPEN, request.c.answered < request.c.asked
+    def next_query(self, source: str, among: Collection[int] | None = None) -> tuple[int, int, Query] | None:
+        """The request, number and words of the next query that is due at the source, of one of those requests."""
+        open_ones = [*_open(source, among), request.c.answered < request.c.asked]
         with self._reading() as connection:
             first = select(request).where(*open_ones, _due(request)).order_by(request.c.id).limit(1)
             row = connection.execute(first).mappings().one_or_none()
@@ -268,9 +212,9 @@ class Requests:
         if tries + 1 >= TRIES_OF_A_QUERY:
             self.answered(id, number, [], why)
 
-    def next_study(self, source: str) -> Wanted | None:
-        """The next study that is due at the source."""
-        here = request.c.source == source, request.c.state == Standing.OPEN, requested.c.stage == Stage.WAITING
+    def next_study(self, source: str, among: Collection[int] | None = None) -> Wanted | None:
+        """The next study that is due at the source, of one of those requests."""
+        here = [*_open(source, among), requested.c.stage == Stage.WAITING]
         with self._reading() as connection:
             first = (
                 select(requested, request.c.source)
@@ -284,10 +228,9 @@ class Requests:
 
     def asked_since(self, source: str, moment: datetime) -> int:
         """How many studies the source was asked for since then."""
-        span = requested.c.moved >= _text(moment), requested.c.moved <= now()  # not what a clock put into the future
         with self._reading() as connection:
-            here = select(func.count()).select_from(requested).join(request).where(request.c.source == source, *span)
-            return connection.scalar(here) or 0
+            here = select(total(_asked_since(moment))).select_from(requested).join(request)
+            return connection.scalar(here.where(request.c.source == source)) or 0
 
     def note_list(self, wanted: Wanted, study: Study) -> None:
         """Keep what the PACS listed of the study."""
@@ -329,12 +272,13 @@ class Requests:
             )
             return [self._wanted(row) for row in connection.execute(oldest).mappings()]
 
-    def count(self, wanted: Wanted, counts: Counts, detail: str, *, is_over: bool) -> None:
-        """Keep how many images of the study are where and, in words, what is amiss; `is_over`: none moves any more."""
+    def count(self, wanted: Wanted, found: Account) -> None:
+        """Keep where the images of the study are and, in words, what is amiss."""
+        parts = [[getattr(each, name) for name in COUNTED] for each in found.series]
         with self._engine.begin() as connection:
-            _set(connection, wanted.id, looked=now(), **asdict(counts))
+            _set(connection, wanted.id, looked=now(), series=parts, held=found.held, **asdict(found.counts))
             arrived = requested.c.id == wanted.id, requested.c.stage == Stage.ARRIVED
-            values = {"detail": detail} | ({"stage": Stage.SETTLED} if is_over else {})
+            values = {"detail": found.words} | ({"stage": Stage.SETTLED} if found.is_over else {})
             connection.execute(update(requested).where(*arrived).values(**values))
 
     def marks(self, source: str, study: Study) -> dict[str, Series]:
@@ -370,9 +314,10 @@ class Requests:
         words = select(requested.c.detail, func.count()).where(here, requested.c.detail != "")
         words = words.group_by(requested.c.detail).order_by(func.count().desc()).limit(LOOKED_AT_TOGETHER)
         return Asked(
-            **{name: row[name] for name in ("id", "source", "by", "created", "answered", "detail")},
+            **{name: row[name] for name in SHOWN},
             standing=Standing(row["state"]),
             queries=row["asked"],
+            has_lists=bool(row["queries"]),
             stages={row[0]: row[1] for row in stages},
             counts=_counts(sums),
             trouble={row[0]: row[1] for row in connection.execute(words)},
@@ -382,6 +327,20 @@ class Requests:
         stage, study = Stage(row["stage"]), self._study(row)
         ids = row["id"], row["request_id"], row["source"]
         return Wanted(*ids, stage, row["tries"], study, _counts(row), row["detail"])
+
+    def _line(self, row: RowMapping, queries: Sequence[Query]) -> Line:
+        line = Line(
+            row["id"],
+            Stage(row["stage"]),
+            _counts(row),
+            tuple(Counts(*each) for each in row["series"]),
+            row["held"],
+            row["detail"],
+        )
+        if not queries or not row["record"]:
+            return line
+        study = self._study(row)
+        return replace(line, query=queries[study.query], study=study if study.StudyInstanceUID else None)
 
     def _study(self, row: RowMapping) -> Study:
         found = self._opened(row["record"])
@@ -410,6 +369,20 @@ def _counts(row: RowMapping) -> Counts:
 
 def _standing(id: int) -> Select[Any]:
     return select(request.c.state).where(request.c.id == id)
+
+
+def _open(source: str, among: Collection[int] | None) -> list[ColumnElement[bool]]:
+    here = [request.c.source == source, request.c.state == Standing.OPEN]
+    return here if among is None else [*here, request.c.id.in_(among)]
+
+
+def _is(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
+
+
+def _asked_since(moment: datetime) -> ColumnElement[int]:
+    """1 for a study that was asked for since then, and not in a future into which some clock put it."""
+    return _is(and_(requested.c.moved >= _text(moment), requested.c.moved <= now()))
 
 
 def _set(connection: Connection, id: int, **values: Any) -> None:

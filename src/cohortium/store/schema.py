@@ -709,6 +709,8 @@ request = Table(
     Column("tries", Integer, nullable=False, server_default="0"),  # of the next one
     Column("due", String(32), nullable=False, server_default=""),  # it is not to be tried before
     Column("detail", Text, nullable=False, server_default=""),  # why its last try failed
+    Column("hours", String(5), nullable=False, server_default=""),  # of the day, in which to ask; empty: all
+    Column("studies_hour", Integer, nullable=False, server_default="0"),  # within any 60 minutes; 0: no limit
     Column("by", String(64), nullable=False),
     Column("created", String(32), nullable=False),
     Column("changed", String(32), nullable=False),
@@ -733,7 +735,22 @@ requested = Table(
     Column("aside", Integer, nullable=False, server_default="0"),
     Column("sent", Integer, nullable=False, server_default="0"),
     Column("confirmed", Integer, nullable=False, server_default="0"),  # the receivers hold what was made, by its digest
+    Column("series", JSON, nullable=False, server_default="[]"),  # these six of each series, in the order of the list
+    Column("held", JSON, nullable=False, server_default="{}"),  # images by destination, by what shows them there
     Column("detail", Text, nullable=False, server_default=""),  # in words, of no value
     UniqueConstraint("request_id", "mark"),
     Index(None, "stage", "looked"),
+)
+
+comparison = Table(
+    "comparison",  # the newest of a folder that is the whole truth with what came of it before
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("known", Integer, nullable=False),  # files, as in spool.Delivery
+    Column("new", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("absent", Integer, nullable=False),
+    Column("record", LargeBinary, nullable=False),  # the absent ones, sealed; empty once let go of
 )
