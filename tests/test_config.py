@@ -104,6 +104,7 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
         (RECEIVER + 'certificate = "a.pem"\n', "source in: certificate and certificate_key go together"),
         (RECEIVER + 'authority = "a.pem"\n', "source in: authority is given without certificate"),
         (RECEIVER + 'peers = ["PACS@pacs.example"]\n', "is no AE_TITLE@IP_ADDRESS"),
+        (FOLDER + "look_seconds = 0\n", "source in: settle_seconds: 0 or more; look_seconds: 1 or more"),
         (FOLDER + "remove = true\nsettle_seconds = 0\n", "source in: remove needs settle_seconds of at least 1"),
         (FOLDER + "remove = true\n" + CUMULATIVE, "source in: remove: its pipeline is cumulative"),
         (ARCHIVE + 'certificate = "a.pem"\ncertificate_key = "a.key"\n', "certificate is given without authority"),

@@ -158,6 +158,8 @@ def _source(config: Config, source: Source, receivers: set[str]) -> Iterator[str
         case Watched():
             yield from _folder(config, source.path)
             yield from _removal(config, source)
+            if source.settle_seconds < 0 or source.look_seconds < 1:
+                yield "settle_seconds: 0 or more; look_seconds: 1 or more"
         case Receiver():
             yield from _titles(source.ae_title)
             yield from (f"peers: {each!r} is no AE_TITLE@IP_ADDRESS" for each in source.peers if not _is_peer(each))

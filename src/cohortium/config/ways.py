@@ -30,6 +30,7 @@ class Watched:
     name: str = setting("", "short name: lower-case letters, digits, hyphens")
     path: Path = setting(Path(), "folder to read; relative to the configuration file")
     settle_seconds: int = setting(5, "seconds for which a file must have stayed as it is, from one look to a later one")
+    look_seconds: int = setting(10, "seconds from one look to the next; ten times what a look takes, if that is more")
     remove: bool = setting(False, "remove files when what they brought is durable here; what was not taken in stays")
     mount_point: bool = setting(False, "a share is mounted there; while none is, the folder counts as away")
 

@@ -42,7 +42,7 @@ __all__ = ["serve"]
 PAUSE = 0.5  # seconds between two looks where nothing waits
 LOOKS = 60.0  # seconds between two looks for who withdrew, and for what nobody decided about in time
 SCRUBS = 3600.0  # seconds between two times at which the database lets go of the last of what was let go
-SCANS = 10.0  # a folder is looked through at most every so many seconds, and a tenth of the time
+LOOK = 10.0  # seconds from one look at a version of a dataset to the next
 CHAIN = "the chain"
 
 log = logging.getLogger(__name__)
@@ -76,10 +76,10 @@ def serve(config: Config, stop: threading.Event) -> None:
         for name, source in gateway.lines.sources.items():
             if isinstance(source, Watched):
                 watch = Watch(source, gateway.intake(name))
-                gateway.keep(f"source {name}", partial(gateway.watch, watch))
+                gateway.keep(f"source {name}", partial(gateway.watch, watch, source.look_seconds))
             elif isinstance(source, Curated):
                 collection = Collection(source.version, gateway.intake(name), archive)
-                gateway.keep(f"source {name}", partial(gateway.watch, collection))
+                gateway.keep(f"source {name}", partial(gateway.watch, collection, LOOK))
         for name, step in parts(config, Requests(engine, key), spool, gateway.quiet, gateway.intake, gateway.halts):
             gateway.keep(name, step)
         while not (stop.is_set() or is_drained):
@@ -155,15 +155,17 @@ class _Gateway:
             raise Unavailable(why)
         return PAUSE
 
-    def watch(self, watch: Watch | Collection) -> float:
-        """Look through the folder or the dataset version, unless the gateway is to take in nothing more."""
+    def watch(self, watch: Watch | Collection, seconds: float) -> float:
+        """Look through the folder or the dataset version, unless the gateway is to take in nothing more; a tenth of
+        the time, at most, goes into looking.
+        """
         started = monotonic()
         if not self.pulse.is_draining():
             watch.intake.demand_room()
             for _ in watch.look():
                 if self._stop.is_set() or self.pulse.is_draining():
                     break
-        return max(SCANS, 10 * (monotonic() - started))
+        return max(seconds, 10 * (monotonic() - started))
 
     def work(self) -> None:
         """Do what waits between coming and going."""
