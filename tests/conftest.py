@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,13 +13,12 @@ from hypothesis import HealthCheck, settings
 
 import databases
 import inbox as inboxes
+import nursery
 import s3
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 FULL = os.environ.get("COHORTIUM_TEST_FULL") == "1"
-
-COHORTIUM = [sys.executable, "-c", "from cohortium.cli import main; main()"]
 
 SLOW_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("small", max_examples=60, derandomize=bool(os.environ.get("CI")), **SLOW_MACHINE)
@@ -80,9 +78,7 @@ def cohortium() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`cohortium("serve", "--port", 1, cwd=folder)`: the command in a process of its own, as people call it."""
 
     def run(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [*COHORTIUM, *map(str, arguments)]
-        env = {**os.environ, **environment}
-        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False)
+        return nursery.run(*arguments, cwd=cwd, env={**os.environ, **environment}, timeout=300)
 
     return run
 

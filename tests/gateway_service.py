@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pynetdicom import AE
+
+import nursery
 
 PATIENCE = 60.0  # seconds
 STORED = 0x0000
@@ -32,20 +33,13 @@ class Service:
     file: Path
     port: int
     approval: bool = False  # whether protocols must be approved
-    process: subprocess.Popen[bytes] | None = field(default=None)
+    process: nursery.Process | None = field(default=None)
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        command = [
-            str(Path(sys.executable).with_name("cohortium")),
-            "gateway",
-            "run",
-            "--no-portal",
-            "--config",
-            str(self.file),
-        ]
         environment = {**os.environ, "COHORTIUM_GATEWAY__REQUIRE_APPROVAL": str(self.approval).lower()}
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+        command = ("gateway", "run", "--no-portal", "--config", self.file)
+        self.process = nursery.start(*command, stdout=subprocess.DEVNULL, env=environment)
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             assert self.process.poll() is None, "the gateway ended by itself"

@@ -29,6 +29,7 @@ title = "Lung study"
 name = "ward"
 path = "ward"
 settle_seconds = 0
+look_seconds = 1
 [[source.receiver]]
 name = "pacs"
 peers = ["PACS@127.0.0.1"]

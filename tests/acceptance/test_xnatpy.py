@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import nursery
 import portal_site
 from cohortium import config, keys
 from cohortium.archive import Archive, storage_of
@@ -21,7 +22,6 @@ from cohortium.govern.roles import Role
 from cohortium.store import open_store
 
 THEIRS = next(Path(sys.prefix, "xnatpy").glob("xnat-*/xnat/tests"), Path("none"))
-SERVE = [sys.executable, "-c", "from cohortium.cli import main; main()", "serve", "--port", "0"]
 PYTEST = [sys.executable, "-m", "pytest", "--noconftest", "-p", "xnatpy_site", "-p", "no:cacheprovider", "-q"]
 PROJECT = config.Project("dummydicomproject", "", "trusted")  # theirs, where XNAT would take whatever is sent
 
@@ -39,7 +39,7 @@ def site(tmp_path: Path) -> Iterator[str]:
         users.choose_password(connection, anna, portal_site.PASSWORD)
         grants.give(connection, anna.id, opened, Role.OWNER)
     archive.engine.dispose()
-    with subprocess.Popen(SERVE, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
+    with nursery.start("serve", "--port", 0, cwd=tmp_path, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         try:
             found = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())

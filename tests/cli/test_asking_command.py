@@ -6,13 +6,13 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-COHORTIUM = [sys.executable, "-c", "from cohortium.cli import main; main()"]
+import nursery
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PACS = """
 [gateway]
@@ -64,7 +64,7 @@ def test_who_was_asked_for_is_written_at_a_terminal_alone(cohortium: Run, site: 
     refused = cohortium("gateway", "asked", 1, "--identified", "found.csv", cwd=site)
     assert (refused.returncode, (site / "found.csv").exists()) == (3, False)
     inner, outer = pty.openpty()
-    command = [*COHORTIUM, "gateway", "asked", "1", "--identified", "found.csv"]
+    command = [*nursery.COMMAND, "gateway", "asked", "1", "--identified", "found.csv"]
     process = subprocess.Popen(command, cwd=site, stdin=outer, stdout=outer, stderr=outer)
     assert process.wait(120) == 0
     os.close(outer)

@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import nursery
 from cohortium import __version__, config
 from cohortium.cli import EXIT_CODES
 from cohortium.cli.options import FAILED, FOUND
 from cohortium.errors import CohortiumError
-
-COMMAND = [sys.executable, "-c", "from cohortium.cli import main; main()"]
-
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -153,7 +151,7 @@ def test_a_reader_that_goes_away_is_no_traceback(site: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     process = subprocess.run(
-        [*COMMAND, "config", "show"], cwd=site, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+        [*nursery.COMMAND, "config", "show"], cwd=site, stdout=write, stderr=subprocess.PIPE, text=True, check=False
     )
     os.close(write)
     assert (process.returncode, process.stderr) == (1, "")

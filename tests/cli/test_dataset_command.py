@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+import nursery
 from client_archive import Archive, archived
 
-COHORTIUM = [sys.executable, "-c", "from cohortium.cli import main; main()"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -55,8 +53,7 @@ def test_a_pull_that_is_killed_goes_on_and_fetches_nothing_twice(
     with archive.client as client:
         client.freeze("lung", "v1", description="Baseline.")
     archive.road.pause, archive.road.asked = 0.15, []
-    command = [*COHORTIUM, "pull", "lung/v1", "out", "--jobs", "1", *here]
-    with subprocess.Popen(command, cwd=tmp_path, env=dict(os.environ)) as process:
+    with nursery.start("pull", "lung/v1", "out", "--jobs", 1, *here, cwd=tmp_path) as process:
         for _ in range(2000):
             if len(list(tmp_path.rglob("out/**/*.dcm"))) >= 4:
                 break

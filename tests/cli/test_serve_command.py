@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ import pytest
 from sqlalchemy import select
 
 import databases
+import nursery
 import portal_site
 import s3
 import stow_corners
@@ -31,7 +31,6 @@ from cohortium.store import jobs, open_store, schema
 
 LOGIN = ("admin", portal_site.PASSWORD)
 Run = Callable[..., subprocess.CompletedProcess[str]]
-SERVE = [sys.executable, "-c", "from cohortium.cli import main; main()", "serve", "--port", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +41,11 @@ def site(cohortium: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serving(site: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def serving(site: Path, *arguments: str, **environment: str) -> Iterator[nursery.Process]:
     """`cohortium serve` in a process group of its own, as a terminal starts it."""
-    with subprocess.Popen(
-        [*SERVE, *arguments],
-        cwd=site,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    said = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    env = {**os.environ, **environment}
+    with nursery.start("serve", "--port", 0, *arguments, cwd=site, env=env, start_new_session=True, **said) as process:
         try:
             yield process
         finally:
@@ -61,12 +54,12 @@ def serving(site: Path, *arguments: str, **environment: str) -> Iterator[subproc
 
 
 @pytest.fixture
-def server(site: Path) -> Iterator[subprocess.Popen[str]]:
+def server(site: Path) -> Iterator[nursery.Process]:
     with serving(site) as process:
         yield process
 
 
-def address(server: subprocess.Popen[str]) -> str:
+def address(server: nursery.Process) -> str:
     assert server.stdout is not None
     found = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
     assert found
@@ -80,13 +73,13 @@ def workers(pid: int) -> list[Path]:
     return [child for child in children if b"spawn_main" in (child / "cmdline").read_bytes()]
 
 
-def test_it_answers_at_the_address_that_it_prints(server: subprocess.Popen[str]) -> None:
+def test_it_answers_at_the_address_that_it_prints(server: nursery.Process) -> None:
     with urllib.request.urlopen(address(server), timeout=30) as answer:
         assert answer.status == 200
         assert "uvicorn" not in str(answer.headers)
 
 
-def test_ctrl_c_ends_it_and_nothing_was_logged(server: subprocess.Popen[str]) -> None:
+def test_ctrl_c_ends_it_and_nothing_was_logged(server: nursery.Process) -> None:
     with urllib.request.urlopen(address(server) + "?name=Mueller", timeout=30):
         pass
     server.send_signal(signal.SIGINT)

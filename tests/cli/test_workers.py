@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydicom.data import get_testdata_file
 
+import nursery
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 LOOPBACK = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
 COPIES = 200
@@ -140,9 +142,9 @@ def test_a_worker_that_fails_names_no_file_in_its_log(cohortium: Run, site: Path
 
 
 def test_a_worker_killed_in_mid_work_costs_nothing(cohortium: Run, site: Path, cluster: Cluster) -> None:
-    command = [sys.executable, "-c", "from cohortium.cli import main; main()", "deidentify", PATIENT, "out"]
     environment = {"PATH": "/usr/bin:/bin", **cluster.environment}
-    running = subprocess.Popen([*command, "--cluster", cluster.address], cwd=site, env=environment)
+    command = ("deidentify", PATIENT, "out", "--cluster", cluster.address)
+    running = nursery.start(*command, cwd=site, env=environment)
     while not list((site / "out").rglob("*.dcm")):
         assert running.poll() is None
         time.sleep(0.005)

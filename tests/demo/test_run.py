@@ -10,7 +10,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+import nursery
 from cohortium import keys
 from cohortium.archive import Address, Archive
 from cohortium.demo.people import planted
@@ -30,11 +30,11 @@ from cohortium.govern.users import User
 from cohortium.store import open_store, schema
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = [sys.executable, "-c", "from cohortium.cli import main; main()", "demo", "--json", "--root"]
+COMMAND = ("demo", "--json", "--root")
 
 
 def demo(root: Path, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run([*COMMAND, str(root), *arguments], capture_output=True, text=True, check=False)
+    done = nursery.run(*COMMAND, root, *arguments, timeout=300)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     for value in planted():
@@ -121,7 +121,7 @@ def test_killed_anywhere_and_run_again_it_ends_in_the_same_state(
         shutil.copytree(root / "keys", site / "keys")
         if seed % 2:  # every other time the hospital is there already, so the kill falls later
             shutil.copytree(root / "hospital", site / "hospital")
-        process = subprocess.Popen([*COMMAND, str(site)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = nursery.start(*COMMAND, site, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(moments.uniform(1.5, 8))
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
-COMMAND = [sys.executable, "-c", "from cohortium.cli import main; main()"]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import nursery
 
 serves = "serve" in sys.argv or sys.argv[1:3] == ["gateway", "run"]
 if not serves or "--help" in sys.argv:
-    sys.exit(subprocess.run([*COMMAND, *sys.argv[1:]], check=False).returncode)
+    sys.exit(nursery.start(*sys.argv[1:]).wait())
 
 anywhere = {**os.environ, "COHORTIUM_SERVE__PORT": "0"}
-with subprocess.Popen([*COMMAND, *sys.argv[1:]], stdout=subprocess.PIPE, text=True, env=anywhere) as server:
+with nursery.start(*sys.argv[1:], stdout=subprocess.PIPE, env=anywhere) as server:
     line = server.stdout.readline()
     address = re.search(r"http://\S+", line)
     if address:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import databases
+import nursery
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -67,10 +68,12 @@ def test_every_command_of_the_page_works(
         script = script.replace("/run/postgresql", str(server.socket))
     if "cohortium-demo" in script or "cohortium demo" in script:
         (tmp_path / "cohortium-demo").symlink_to(demo)
+    orders, path = nursery.orders().fileno(), f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     result = subprocess.run(
         ["bash", "-euxo", "pipefail", "-c", script],
         cwd=tmp_path,
-        env={**os.environ, **database, "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={**os.environ, **database, "PATH": path, "NURSERY": str(orders)},
+        pass_fds=[orders],
         capture_output=True,
         text=True,
         timeout=300,

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +25,13 @@ from pydicom.uid import generate_uid
 from xnat.exceptions import XNATLoginFailedError, XNATResponseError, XNATUploadError
 
 import databases
+import nursery
 import portal_site
 from cohortium.deidentify import protocol
 from foreign_files import npy
 from portal_site import PASSWORD
 
 LOG = logging.getLogger("xnat")
-SERVE = [sys.executable, "-c", "from cohortium.cli import main; main()", "serve", "--port", "0"]
 SETTINGS = """[serve]
 guests = true
 projects = "basic"
@@ -65,9 +63,8 @@ def site(cohortium: Run, postgres: databases.Server, tmp_path_factory: pytest.Te
         people = {
             name: cohortium("user", "password", name, cwd=folder).stdout.strip() for name in ("root", "mara", "colin")
         }
-        with subprocess.Popen(
-            SERVE, cwd=folder, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as server:
+        said = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with nursery.start("serve", "--port", 0, cwd=folder, **said) as server:
             try:
                 assert server.stdout is not None
                 address = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())

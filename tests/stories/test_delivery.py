@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,11 +12,11 @@ import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import update
 
+import nursery
 from cohortium.store import open_store, schema
 from outgoing import JSON, Foreign, answering, parcel, stored, uids_in
 
 Make = Callable[..., bytes]
-COHORTIUM = [sys.executable, "-c", "from cohortium.cli import main; main()"]
 
 CONFIGURATION = """
 [gateway]
@@ -195,7 +194,7 @@ def test_killed_in_mid_delivery_nothing_is_lost_or_there_twice(
 ) -> None:
     for number in range(1, 5):
         hospital.put(f"{number}.dcm", make(number))
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[nursery.Process] = []
     answer = archive.__call__
 
     def deadly(method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
@@ -210,8 +209,8 @@ def test_killed_in_mid_delivery_nothing_is_lost_or_there_twice(
     with answering(deadly) as url:
         text = CONFIGURATION.format(address=url.removeprefix("http://"), url=url, source=hospital.source)
         hospital.file.write_text(text)
-        command = [*COHORTIUM, "gateway", "once", "--config", str(hospital.file)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = nursery.start("gateway", "once", "--config", hospital.file, **quiet)
         running.append(process)
         process.wait(60)
         assert process.returncode < 0, "it was killed"

@@ -33,6 +33,7 @@ peers = ["SENDER@127.0.0.1"]
 name = "share"
 path = "share"
 settle_seconds = 0
+look_seconds = 1
 [[pipeline]]
 name = "ct"
 sources = ["pacs", "share"]
