@@ -33,6 +33,7 @@ from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
 from cohortium.spool.comparisons import Comparisons
 from cohortium.spool.requests import Requests
+from cohortium.spool.temporary import temporary_below
 from cohortium.store import open_store
 from cohortium.store.room import room
 from cohortium.values import State
@@ -64,6 +65,7 @@ def serve(config: Config, stop: threading.Event) -> None:
         engine = open_store(config)
         archive = Archive(engine, storage_of(config), key)
         spool = open_ones.enter_context(Spool(engine, config.site.data / "spool", key))
+        open_ones.enter_context(temporary_below(spool.folder))
         take_back(config.site.data)
         gateway = _Gateway(config, key, spool, archive, stop)
         destinations = senders(config, archive)
