@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pypdf.generic import DictionaryObject, NameObject
 
 from cohortium.archive.files import look, objection
-from cohortium.archive.files.said import Said
 from cohortium.errors import Refused
+from cohortium.texts.said import Said
 from foreign_files import PLAIN, TELLING, atom, jpeg, mp4, nifti, npy, nrrd, packed, pdf, png, png_chunk, tiff
 
 NAME = "Mustermann Erika"

@@ -11,7 +11,8 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from cohortium.verify.values import Values, collect, identifying, manufacturers, stop_words
+from cohortium.texts.identifying import identifying
+from cohortium.verify.values import Values, collect, manufacturers, stop_words
 
 UID = "1.2.276.0.99.4711"
 

@@ -13,12 +13,12 @@ from itertools import chain
 from sqlalchemy import Connection, RowMapping, select
 
 from cohortium.archive import consents, files, resources
-from cohortium.archive.files.said import Said
-from cohortium.archive.files.wording import candidates, objection
 from cohortium.archive.incoming import Unfit
 from cohortium.archive.resources import Destination, Kind, Level
 from cohortium.store import schema
 from cohortium.store.schema import consent
+from cohortium.texts.said import Said
+from cohortium.texts.wording import candidates, objection
 
 __all__ = ["check", "objections"]
 

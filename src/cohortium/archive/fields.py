@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from cohortium.archive import attaching
-from cohortium.archive.files.said import Said
 from cohortium.archive.resources import Level
 from cohortium.errors import Refused
 from cohortium.store import now
 from cohortium.store.schema import field
+from cohortium.texts.said import Said
 
 __all__ = ["fields_of", "put_fields"]
 

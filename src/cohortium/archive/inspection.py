@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from pydicom.uid import UID
 
-from cohortium.archive import texts
 from cohortium.archive.incoming import Unfit
 from cohortium.dicom import elements
 from cohortium.dicom.elements import Elements, File
 from cohortium.errors import Malformed, Refused
+from cohortium.texts import attributes as texts
 
 __all__ = ["inspect"]
 

@@ -11,11 +11,11 @@ from typing import Any
 from pydicom.datadict import keyword_for_tag
 from sqlalchemy import Connection, RowMapping, exists, insert, select, update
 
-from cohortium.archive.texts import descriptors
 from cohortium.config import Project
 from cohortium.errors import Refused
 from cohortium.store import insert_once, now
 from cohortium.store.schema import instance, project, site
+from cohortium.texts.attributes import descriptors
 from cohortium.values import Action, Protocol
 
 __all__ = ["enrol", "name_of", "open_project", "project_named", "public_key"]

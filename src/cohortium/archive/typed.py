@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from cohortium.archive.files.said import Said
-from cohortium.archive.files.wording import objection
 from cohortium.errors import Refused
+from cohortium.texts.said import Said
+from cohortium.texts.wording import objection
 
 __all__ = ["demand_label"]
 

@@ -18,11 +18,12 @@ from pathlib import Path
 
 from ahocorasick_rs import BytesAhoCorasick
 
+from cohortium.texts.identifying import identifying
 from cohortium.verify.patterns import Pattern, patterns
 from cohortium.verify.policy import Matching, Told
 from cohortium.verify.regions import Place, inflated, pixels, places, where
 from cohortium.verify.tables import cell, is_table
-from cohortium.verify.values import PRIVATE_TEXT, REMOVED, collect, identifying, manufacturers
+from cohortium.verify.values import PRIVATE_TEXT, REMOVED, collect, manufacturers
 
 __all__ = ["FILE_NAME", "Hit", "Report", "search"]
 

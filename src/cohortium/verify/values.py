@@ -1,12 +1,11 @@
 """The identifying values of the inputs, read with pydicom alone, and from the bare bytes where pydicom gives up.
 
-Every name at every depth, every attribute that `identifying.csv` lists, text of private elements, and the UIDs of the
+Every name at every depth, every attribute that identifies, text of private elements, and the UIDs of the
 patient's own objects. Values stay in memory; nothing here writes or reports them.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 import struct
 from collections.abc import Callable, Iterable
@@ -25,12 +24,13 @@ from pydicom.dataelem import DataElement
 from pydicom.filereader import dcmread
 from pydicom.tag import BaseTag
 
+from cohortium.texts.identifying import identifying
 from cohortium.verify.elements import LONGEST, UNREADABLE, each, strings, texts
 from cohortium.verify.patterns import searchable, words
 from cohortium.verify.policy import Policy, pieces
 from cohortium.verify.tables import identities, is_table
 
-__all__ = ["PRIVATE_TEXT", "REMOVED", "Values", "collect", "identifying", "manufacturers", "stop_words"]
+__all__ = ["PRIVATE_TEXT", "REMOVED", "Values", "collect", "manufacturers", "stop_words"]
 
 TEXT = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UT"})
 CODED = frozenset({"CS", "DA"})
@@ -102,13 +102,6 @@ def _vocabulary() -> frozenset[str]:
     names = (entry[2] for entry in DicomDictionary.values())
     classes = (entry[0] for entry in UID_dictionary.values())
     return frozenset(word.casefold() for name in (*names, *classes) for word in words(name))
-
-
-@cache
-def identifying() -> dict[str, str]:
-    """Kind by keyword of every attribute that identifies, whatever a protocol says of it."""
-    with (files(__package__) / "identifying.csv").open(encoding="utf-8") as table:
-        return {row["keyword"]: row["kind"] for row in csv.DictReader(table)}
 
 
 def stop_words() -> frozenset[str]:

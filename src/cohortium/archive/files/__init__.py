@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cohortium.archive.files import jpeg, mp4, nifti, npy, nrrd, png, tables, tiff
-from cohortium.archive.files.said import Said
-from cohortium.archive.files.wording import objection
 from cohortium.archive.incoming import Unfit
 from cohortium.errors import Refused
+from cohortium.texts.said import Said
+from cohortium.texts.wording import objection
 
 __all__ = ["Looked", "look", "objection"]
 

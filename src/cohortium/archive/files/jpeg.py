@@ -6,8 +6,8 @@ import re
 import struct
 from collections.abc import Iterator
 
-from cohortium.archive.files.said import Said
 from cohortium.errors import Refused
+from cohortium.texts.said import Said
 
 __all__ = ["claims", "read"]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cohortium.archive.files import inflate
-from cohortium.archive.files.said import Said
 from cohortium.errors import Refused
+from cohortium.texts.said import Said
 
 __all__ = ["claims", "claims_gzip", "read", "read_gzip"]
 

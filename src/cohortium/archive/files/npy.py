@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cohortium.archive.files.said import Said
 from cohortium.errors import Refused
+from cohortium.texts.said import Said
 
 __all__ = ["claims", "read"]
 

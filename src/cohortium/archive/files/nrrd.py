@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from cohortium.archive.files import inflate
-from cohortium.archive.files.said import Said
 from cohortium.errors import Refused
+from cohortium.texts.said import Said
 
 __all__ = ["claims", "read"]
 

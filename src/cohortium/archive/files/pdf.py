@@ -24,8 +24,8 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from cohortium.archive.files.said import Said
 from cohortium.errors import Refused
+from cohortium.texts.said import Said
 
 __all__ = ["read"]
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cohortium.archive.files.said import Said
 from cohortium.clinical import headings
 from cohortium.errors import Refused
+from cohortium.texts.said import Said
 
 __all__ = ["claims_csv", "claims_json", "claims_text", "claims_tsv", "read_csv", "read_json", "read_text", "read_tsv"]
 

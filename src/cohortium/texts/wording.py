@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
-from cohortium.archive.files.said import Said
 from cohortium.clinical import vocabulary
+from cohortium.texts.said import Said
 
 __all__ = ["candidates", "objection"]
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
-from cohortium.archive.files.said import Said
-from cohortium.archive.files.wording import DATE, TELEPHONE, objection
 from cohortium.clinical import vocabulary
 from cohortium.dicom import charset
 from cohortium.dicom.charset import SPECIFIC_CHARACTER_SET
 from cohortium.dicom.elements import Elements
 from cohortium.errors import Malformed
+from cohortium.texts.said import Said
+from cohortium.texts.wording import DATE, TELEPHONE, objection
 
 __all__ = ["descriptors", "objections"]
 
