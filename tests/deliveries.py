@@ -149,17 +149,17 @@ def picture(patient: int, number: int) -> bytes:
 
 
 def encoded(attributes: Attributes) -> bytes:
-    """A Part 10 file of the attributes; `_raw` is a whole file instead of one."""
-    if "_raw" in attributes:
-        return bytes(attributes["_raw"])
+    """A Part 10 file of the attributes; `_private` is the value of a private one."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = attributes["SOPClassUID"]
     meta.MediaStorageSOPInstanceUID = attributes["SOPInstanceUID"]
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     for keyword, value in attributes.items():
-        if value is not None:
+        if value is not None and not keyword.startswith("_"):
             setattr(file, keyword, value)
+    if "_private" in attributes:
+        file.private_block(0x0009, "ACME", create=True).add_new(1, "LO", attributes["_private"])
     file["PixelData"].VR = "OW"
     stream = io.BytesIO()
     pydicom.dcmwrite(stream, file, enforce_file_format=True)
@@ -183,6 +183,30 @@ def _all(**attributes: Any) -> Callable[[Delivery], None]:
 def _one(number: int, **attributes: Any) -> Callable[[Delivery], None]:
     """Other values in one of its slices."""
     return lambda made: made.change(made.series()[number : number + 1], **attributes)
+
+
+def _moved(place: Callable[[str], str]) -> Callable[[Delivery], None]:
+    """The objects of the first series elsewhere."""
+
+    def violate(made: Delivery) -> None:
+        for path in made.series():
+            made.objects[place(path)] = made.objects.pop(path)
+
+    return violate
+
+
+def _called(made: Delivery) -> None:
+    path = made.series()[0]
+    made.objects[f"{path.rpartition('/')[0]}/Mueller Hans.dcm"] = made.objects.pop(path)
+
+
+def _private(made: Delivery) -> None:
+    made.objects[made.series()[0]]["_private"] = "of whom"
+
+
+def _nobody(made: Delivery) -> None:
+    for path in made.series():
+        made.objects[path]["PatientID"] = made.objects[path]["PatientName"] = ""
 
 
 def _lost(*numbers: int) -> Callable[[Delivery], None]:
@@ -214,7 +238,8 @@ def _of_two(made: Delivery) -> None:
     uid = made.objects[first[0]]["SeriesInstanceUID"]
     where = [f"{1.25 * (SLICES + number):g}" for number in range(1, SLICES + 1)]
     for path, z in zip(second, where, strict=True):
-        made.change([path], SeriesInstanceUID=uid, ImagePositionPatient=["-12", "-12", z])
+        each = made.objects.pop(path) | {"SeriesInstanceUID": uid, "ImagePositionPatient": ["-12", "-12", z]}
+        made.objects[f"{each['PatientID']}/{each['StudyInstanceUID']}/{uid}/{path.rpartition('/')[2]}"] = each
 
 
 def _sheared(made: Delivery) -> None:
@@ -228,9 +253,12 @@ def _uneven(made: Delivery) -> None:
 
 
 VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
+    "accuracy.convolution-kernel": _all(ConvolutionKernel=None),
     "accuracy.modality": _all(Modality="OT"),
     "accuracy.pixel-spacing": _all(PixelSpacing=["0.5", "0.5"]),
     "accuracy.slice-thickness": _all(SliceThickness="3"),
+    "accuracy.units": _all(RescaleType="US"),
+    "completeness.attributes": _all(ManufacturerModelName=""),
     "completeness.missing": _lost(12),
     "completeness.slices": _lost(0, 1, 2, 3),
     "geometry.duplicate": _one(0, ImagePositionPatient=["-12", "-12", "2.5"]),
@@ -239,6 +267,14 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "geometry.position": _one(0, ImagePositionPatient=None),
     "geometry.tilt": _sheared,
     "geometry.uneven": _uneven,
+    "layout.patient": _nobody,
+    "layout.place": _moved(lambda path: path.partition("/")[2]),
+    "privacy.attribute": _all(AccessionNumber="4711"),
+    "privacy.burned-in": _all(BurnedInAnnotation="YES"),
+    "privacy.declared": _all(PatientIdentityRemoved=None),
+    "privacy.file-name": _called,
+    "privacy.private": _private,
+    "privacy.text": _all(SeriesDescription="Mueller Hans"),
     "structure.readable": _cut,
     "structure.stray": lambda made: made.files.update({"notes.txt": b"who"}),
     "uniformity.value": _one(5, KVP="100"),

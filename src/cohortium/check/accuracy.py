@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cohortium.check.rule import Check, Limit, Rule, Scope
+from cohortium.check.scan import Scan
 from cohortium.check.series import Series, figure
 from cohortium.values import Finding, Instance
 
@@ -17,6 +18,31 @@ def modality(series: Series, rule: Rule) -> Iterator[Finding]:
     if wrong:
         amount = _share(len(wrong), len(series.instances), "objects")
         yield series.finding(rule, f"Modality is not {' or '.join(rule.allowed)} in {amount}", wrong, "Modality")
+
+
+def convolution_kernel(scan: Scan, rule: Rule) -> Iterator[Finding]:
+    """ConvolutionKernel is stated for images of computed tomography."""
+    series = scan.series
+    silent = [each for each in series.images if each.Modality == "CT" and not each.text("ConvolutionKernel")]
+    if silent:
+        yield series.finding(
+            rule, f"ConvolutionKernel is missing in {_of(series, silent)}", silent, "ConvolutionKernel"
+        )
+
+
+def units(scan: Scan, rule: Rule) -> Iterator[Finding]:
+    """Values of computed tomography can be rescaled, and to one of the units allowed; where none is named it is HU."""
+    series = scan.series
+    images = [each for each in series.images if each.Modality == "CT"]
+    unscaled = [each for each in images if None in map(each.number, RESCALE)]
+    if unscaled:
+        yield series.finding(
+            rule, f"{' or '.join(RESCALE)} is missing in {_of(series, unscaled)}", unscaled, RESCALE[0]
+        )
+    others = [each for each in images if (unit := each.text("RescaleType")) and unit not in rule.allowed]
+    if others:
+        fact = f"the unit is not {' or '.join(rule.allowed)} in {_of(series, others)}"
+        yield series.finding(rule, fact, others, "RescaleType")
 
 
 def pixel_spacing(series: Series, rule: Rule) -> Iterator[Finding]:
@@ -55,9 +81,12 @@ def _share(some: int, whole: int, noun: str) -> str:
     return f"all {whole} {noun}" if some == whole > 1 else f"{some} of {whole} {noun}"
 
 
+RESCALE = ("RescaleIntercept", "RescaleSlope")
 SPAN = {"least": Limit.NUMBER, "most": Limit.NUMBER}
 CHECKS = (
+    Check("accuracy.convolution-kernel", Scope.FILES, convolution_kernel),
     Check("accuracy.modality", Scope.SERIES, modality, {"allowed": Limit.TEXTS}),
     Check("accuracy.pixel-spacing", Scope.SERIES, pixel_spacing, SPAN),
     Check("accuracy.slice-thickness", Scope.SERIES, slice_thickness, SPAN),
+    Check("accuracy.units", Scope.FILES, units, {"allowed": Limit.TEXTS}),
 )

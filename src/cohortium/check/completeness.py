@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cohortium.check.rule import Check, Limit, Rule, Scope
+from cohortium.check.scan import Scan
 from cohortium.check.series import Series, figure
-from cohortium.values import Finding
+from cohortium.dicom import meta
+from cohortium.values import Finding, Instance
 
 __all__ = ["CHECKS"]
 
@@ -19,6 +21,22 @@ def slices(series: Series, rule: Rule) -> Iterator[Finding]:
     if series.images and not rule.least <= series.slices <= rule.most:
         expected = f"{figure(rule.least)} to {figure(rule.most)} are expected"
         yield series.finding(rule, f"{series.slices} {_slices(series.slices)}, {expected}")
+
+
+def attributes(scan: Scan, rule: Rule) -> Iterator[Finding]:
+    """Each attribute that is required has a value in every image of a modality that has it."""
+    series, own = scan.series, {each.keyword: each.one_value for each in meta.attributes()}
+    for keyword in rule.limits["required"]:
+        modalities = own.get(keyword) or frozenset("*")
+        images = [each for each in series.images if "*" in modalities or each.Modality in modalities]
+        silent = [each for each in images if not _stated(each, keyword)]
+        if silent:
+            fact = f"{keyword} is missing or empty in {len(silent)} of {len(images)} images"
+            yield series.finding(rule, fact, silent, keyword)
+
+
+def _stated(instance: Instance, keyword: str) -> bool:
+    return bool(getattr(instance, keyword) if keyword in meta.FIELDS else instance.text(keyword))
 
 
 def missing(series: Series, rule: Rule) -> Iterator[Finding]:
@@ -41,6 +59,7 @@ def _slices(number: int) -> str:
 
 
 CHECKS = (
+    Check("completeness.attributes", Scope.FILES, attributes, {"required": Limit.TEXTS}),
     Check("completeness.missing", Scope.SERIES, missing),
     Check("completeness.slices", Scope.SERIES, slices, {"least": Limit.NUMBER, "most": Limit.NUMBER}),
 )

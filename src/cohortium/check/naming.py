@@ -10,10 +10,11 @@ import re
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-__all__ = ["masked", "pseudonym", "table"]
+__all__ = ["is_uid", "masked", "pseudonym", "table"]
 
 HIDDEN = "…"
-UID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*)){4,}(?:\.dcm)?")  # a date has fewer dots
+LONGEST = 64  # characters of a UID
+UID = re.compile(r"2\.25\.[0-9]{20,39}|[0-2](?:\.(?:0|[1-9][0-9]*)){4,}")  # a date has fewer dots
 TABLE = re.compile(r"(?P<partner>[A-Za-z0-9-]{1,20})_(?P<domain>[A-Za-z]{2})\.(?:csv|xpt)", re.IGNORECASE)
 PSEUDONYM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -21,6 +22,11 @@ PSEUDONYM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def masked(name: str) -> str:
     """A path below the delivery, with slashes, as it may be shown."""
     return "/".join(map(_masked, PurePosixPath(name).parts))
+
+
+def is_uid(text: str) -> bool:
+    """Whether it is a UID that cannot be taken for a date."""
+    return len(text) <= LONGEST and UID.fullmatch(text) is not None
 
 
 def pseudonym(PatientID: str) -> str:
@@ -36,4 +42,4 @@ def table(name: str) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=4096)
 def _masked(part: str) -> str:
-    return part if (len(part) <= 68 and UID.fullmatch(part)) or TABLE.fullmatch(part) else HIDDEN
+    return part if is_uid(part.removesuffix(".dcm")) or TABLE.fullmatch(part) else HIDDEN

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cohortium.check.noticed import Notice, noticed
 from cohortium.check.series import Series
 from cohortium.dicom import elements, meta
 from cohortium.errors import Malformed
@@ -30,11 +31,15 @@ ANOTHER_SYNTAX = ("1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")  # well forme
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One object of a series where it lies; `name` is its place below the delivery, and may identify."""
+    """One object of a series where it lies; `name` is its place below the delivery, and may identify.
+
+    `notices` is None where its header could not be looked through.
+    """
 
     path: Path
     name: str
     instance: Instance
+    notices: frozenset[Notice] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +97,8 @@ def read(root: Path, SeriesInstanceUID: str, names: Iterable[str]) -> Scan:
         problem = ""
         try:
             with opened(root / name) as content:
-                instance, problem = _described(content)
-                files.append(File(root / name, name, instance))
+                instance, notices, problem = _described(content)
+                files.append(File(root / name, name, instance, notices))
         except OSError as error:
             problem = unreadable(error)
         except Malformed as error:
@@ -108,11 +113,12 @@ def unreadable(error: OSError) -> str:
     return f"it cannot be read ({error.strerror or type(error).__name__})"
 
 
-def _described(content: Content) -> tuple[Instance, str]:
-    """What the object says of itself, and what is wrong with its bytes."""
+def _described(content: Content) -> tuple[Instance, frozenset[Notice] | None, str]:
+    """What the object says of itself, what should not be in it, and what is wrong with its bytes."""
     try:
-        return meta.described(elements.read(content), ""), ""
+        file = elements.read(content)
+        return meta.described(file, ""), noticed(file.elements), ""
     except Malformed as error:
         problem = str(error)
     instance = meta.describe(memoryview(content), "")
-    return instance, "" if instance.TransferSyntaxUID in ANOTHER_SYNTAX else problem
+    return instance, None, "" if instance.TransferSyntaxUID in ANOTHER_SYNTAX else problem
