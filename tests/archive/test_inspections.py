@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 import portal_site
-from cohortium.archive import inspections
+from cohortium.archive import flags, inspections
 from cohortium.archive.inspections import Verdict
 from cohortium.errors import Refused
 from cohortium.store import open_store
+from cohortium.store.schema import scan
 
 
 @pytest.fixture
@@ -53,6 +54,27 @@ def test_what_was_said_stays_and_says_who(connection: Connection) -> None:
     assert (said.verdict, said.note, said.by) == ("identifies", "a name at the top", "bob")
     assert said.looked
     assert inspections.waiting(connection) == []
+
+
+def test_one_that_identifies_is_flagged_and_an_alarm_until_somebody_dealt_with_it(connection: Connection) -> None:
+    inspections.ask(connection, 2, "ada")
+    one, other = inspections.waiting(connection)
+    inspections.judge(connection, other.id, Verdict.CLEAN, "", "bob")
+    assert inspections.alarms(connection) == []
+    inspections.judge(connection, one.id, Verdict.IDENTIFIES, "a name at the top", "bob", {"hub": 15})
+    (alarm,) = inspections.alarms(connection)
+    assert (alarm.id, alarm.sent) == (one.id, {"hub": 15})
+    series = select(scan.c.SeriesInstanceUID).where(flags.unusable_scan())
+    assert list(connection.scalars(series)) == [one.SeriesInstanceUID]
+    with pytest.raises(Refused, match="what was done"):
+        inspections.deal(connection, one.id, " ", "eve")
+    inspections.deal(connection, one.id, "the hub was told and removed it", "eve")
+    assert inspections.alarms(connection) == []
+    for id in (one.id, other.id):
+        with pytest.raises(Refused, match="somebody else"):
+            inspections.deal(connection, id, "again", "eve")
+    (said,) = [each for each in inspections.record(connection) if each.id == one.id]
+    assert (said.dealt_by, said.dealt_note) == ("eve", "the hub was told and removed it")
 
 
 def test_frames_lead_from_the_first_to_the_last(connection: Connection) -> None:

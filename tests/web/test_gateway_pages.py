@@ -13,8 +13,9 @@ from sqlalchemy import select
 
 import gateway_site
 import portal_site
+from cohortium import gateway
 from cohortium.govern import logins, users
-from cohortium.spool import Item, asides
+from cohortium.spool import Decision, Item, Verdict, asides
 from cohortium.store.schema import audit
 from cohortium.values import Reason, State
 from hospital import PLANTED
@@ -157,6 +158,33 @@ def test_what_cannot_be_drawn_says_so(site: Served) -> None:
         assert page.status_code == 200
         assert client.get(f"/inspect/{broken.name}/after.png").status_code == 404
         assert client.get("/inspect/ffffffffffff").status_code == 404
+
+
+def test_a_series_that_identifies_is_an_alarm_with_who_has_it_until_somebody_dealt_with_it(site: Served) -> None:
+    held = items(site, INSPECTION)
+    spool = site.app.state.looks.spool
+    spool.decide(held, Decision(Verdict.RELEASE, "manager", "looked at"))
+    gateway.run(site.app.state.config, lambda *_: None)
+    with as_(site, "manager") as client:
+        client.post("/inspections", data={"number": "1", "form": form_of(client.get("/inspections"))})
+        page = client.get("/inspections/1")
+        said_so = {"verdict": "identifies", "note": "a name at the top", "form": form_of(page)}
+        assert client.post("/inspections/1", data=said_so).headers["location"] == "/inspections"
+        series = client.get("/inspections/1").text.split("Series <code>")[1].split("<")[0]
+        assert series == held[0].series
+        for name in ("manager", "maintainer"):
+            with as_(site, name) as looking:
+                shown = looking.get("/gateway").text
+                assert series in shown
+                assert "which have 3 images" in shown
+                assert ("a name at the top" in shown) is (name == "manager")
+        assert "cohortium_identifying_series 1.0" in httpx.get(f"{site.url}/metrics").text
+        form = form_of(client.get("/inspections"))
+        assert client.post("/inspections/1/dealt", data={"note": "", "form": form}).status_code == 422
+        assert client.post("/inspections/1/dealt", data={"note": "all were told", "form": form}).status_code == 303
+        assert series not in client.get("/gateway").text
+        assert "all were told" in client.get("/inspections").text
+    assert ("manager", "deal with inspection", f"lung/{series}") in said(site)
 
 
 def test_a_made_up_object_tries_a_destination_and_is_there_once(site: Served) -> None:

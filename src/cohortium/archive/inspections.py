@@ -1,22 +1,39 @@
 """Series drawn at random, so that somebody looks at what was let go on by rules alone; and the record of who did.
 
-A series is drawn once. What was said of it is never changed, and stays when the series does not.
+A series is drawn once. What was said of it is never changed, and stays when the series does not. One that identifies
+somebody goes into no dataset version any more, and is an alarm until somebody has dealt with it: told who received it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from random import SystemRandom
 
 from sqlalchemy import Connection, exists, insert, select, update
 
+from cohortium.archive import flags
 from cohortium.archive.objects import Address
 from cohortium.errors import Refused
 from cohortium.store import now
 from cohortium.store.schema import inspection, instance, project, scan
+from cohortium.values import Reason, SetAside
 
-__all__ = ["Frame", "Inspection", "Verdict", "ask", "frames", "judge", "named", "record", "waiting"]
+__all__ = [
+    "Frame",
+    "Inspection",
+    "Verdict",
+    "alarms",
+    "ask",
+    "deal",
+    "frames",
+    "identifying",
+    "judge",
+    "named",
+    "record",
+    "waiting",
+]
 
 MOST = 100  # series asked for at once
 SHOWN = 12  # frames of a series
@@ -33,7 +50,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`verdict`, `looked` and `by` are empty until somebody looked."""
+    """`verdict`, `looked` and `by` are empty until somebody looked.
+
+    Of one that identifies, `sent` tells how many of its images each destination had then; `dealt` and what follows are
+    empty until somebody has dealt with it.
+    """
 
     id: int
     project: str
@@ -44,6 +65,15 @@ class Inspection:
     note: str
     looked: str
     by: str
+    sent: Mapping[str, int]
+    dealt: str
+    dealt_note: str
+    dealt_by: str
+
+    @property
+    def aside(self) -> SetAside:
+        """Why what comes of a series that identifies is held."""
+        return SetAside(Reason.INSPECTION, f"at random inspection {self.id} its series was seen to identify somebody")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +116,56 @@ def named(connection: Connection, id: int) -> Inspection | None:
     return next(iter(_select(connection, inspection.c.id == id)), None)
 
 
-def judge(connection: Connection, id: int, verdict: Verdict, note: str, by: str) -> None:
-    """Keep what somebody saw; `Refused` where somebody else did before, or it is not explained."""
-    note = note.strip()
-    if len(note) > LONGEST or not note.isprintable() or (verdict is not Verdict.CLEAN and not note):
-        raise Refused(f"say what is to be seen, in 1 to {LONGEST} characters on one line")
+def judge(
+    connection: Connection, id: int, verdict: Verdict, note: str, by: str, sent: Mapping[str, int] | None = None
+) -> None:
+    """Keep what somebody saw; `Refused` where somebody else did before, or it is not explained.
+
+    A series that identifies is flagged unusable; `sent` is what each destination has of it.
+    """
+    note = _line(note, "say what is to be seen", required=verdict is not Verdict.CLEAN)
     here = inspection.c.id == id, inspection.c.verdict == ""
-    said = {"verdict": verdict.value, "note": note, "looked": now(), "by": by}
+    said = {"verdict": verdict.value, "note": note, "looked": now(), "by": by, "sent": dict(sent or {})}
     if not connection.execute(update(inspection).where(*here).values(**said)).rowcount:
         raise Refused("somebody else looked at it a moment ago")
+    if verdict is Verdict.IDENTIFIES:
+        _flag(connection, id, by)
+
+
+def alarms(connection: Connection) -> list[Inspection]:
+    """Those that identify somebody, and that nobody has dealt with yet."""
+    return _select(connection, (inspection.c.verdict == Verdict.IDENTIFIES) & (inspection.c.dealt == ""))
+
+
+def identifying(connection: Connection, project_id: int) -> dict[str, Inspection]:
+    """All series of the project that identify somebody, dealt with or not, by SeriesInstanceUID."""
+    here = (inspection.c.verdict == Verdict.IDENTIFIES) & (inspection.c.project_id == project_id)
+    return {each.SeriesInstanceUID: each for each in _select(connection, here)}
+
+
+def deal(connection: Connection, id: int, note: str, by: str) -> None:
+    """Keep what somebody did about a series that identifies; `Refused` where it is no alarm any more."""
+    note = _line(note, "say what was done, and who was told", required=True)
+    here = inspection.c.id == id, inspection.c.verdict == Verdict.IDENTIFIES, inspection.c.dealt == ""
+    done = {"dealt": now(), "dealt_note": note, "dealt_by": by}
+    if not connection.execute(update(inspection).where(*here).values(**done)).rowcount:
+        raise Refused("somebody else dealt with it a moment ago")
+
+
+def _line(text: str, wanted: str, *, required: bool) -> str:
+    text = text.strip()
+    if len(text) > LONGEST or not text.isprintable() or (required and not text):
+        raise Refused(f"{wanted}, in 1 to {LONGEST} characters on one line")
+    return text
+
+
+def _flag(connection: Connection, id: int, by: str) -> None:
+    """Let nobody take the series into a dataset version, as far as the archive still holds it."""
+    same = inspection.c.project_id == scan.c.project_id, inspection.c.SeriesInstanceUID == scan.c.SeriesInstanceUID
+    held = select(scan.c.project_id, scan.c.id).join(inspection, same[0] & same[1]).where(inspection.c.id == id)
+    for project_id, scan_id in connection.execute(held).all():
+        why = f"random inspection {id}: it identifies somebody"
+        flags.put(connection, project_id, scan_id, "", flags.Verdict.UNUSABLE, why, by)
 
 
 def frames(connection: Connection, found: Inspection) -> list[Frame]:

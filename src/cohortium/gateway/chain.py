@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from cohortium import __version__
-from cohortium.archive import Archive
+from cohortium.archive import Archive, inspections
 from cohortium.check import check
 from cohortium.config import Config
 from cohortium.deidentify import Deidentified
@@ -132,6 +132,9 @@ class Chain:
         held = SetAside(Reason.CHECK, ", ".join(errors)) if errors and line.pipeline.gate else None
         if held is None and line.pipeline.hold:
             held = SetAside(Reason.INSPECTION)
+        with self._spool.reading() as connection:
+            if seen := inspections.identifying(connection, line.project_id).get(SeriesInstanceUID):
+                held = seen.aside
         if self._demands_approval and line.protocol.digest not in self._approved:
             held = SetAside(Reason.PROTOCOL, f"{line.protocol.label}, {line.protocol.digest[:12]}")
         self._archive.note(line.project_id, SeriesInstanceUID, findings)

@@ -56,12 +56,15 @@ class Backlog:
 
 
 def address(connection: Connection, found: Item, destinations: Collection[str]) -> None:
-    """Let the item wait for each of those destinations."""
+    """Let the item wait for each of those destinations, but for those that it was addressed to before."""
+    there = set(connection.scalars(select(delivery.c.destination).where(delivery.c.item_id == found.id)))
     rows = [
         {"item_id": found.id, "destination": name, "number": found.number, "state": Delivery.WAITING, "due": ""}
         for name in destinations
+        if name not in there
     ]
-    connection.execute(insert(delivery), rows)
+    if rows:
+        connection.execute(insert(delivery), rows)
 
 
 def due(connection: Connection, destination: str, limit: int) -> list[Item]:

@@ -301,13 +301,16 @@ class Spool:
         self._change(item.id, move)
 
     def address(self, item: Item, destinations: Collection[str]) -> None:
-        """Put the item in the outbox, for each of those destinations."""
+        """Put the item in the outbox, for each of those destinations; it is sent if all of them have it already."""
 
         def address(connection: Connection) -> State | None:
             if not items.change(connection, item, State.OUTBOX):
                 return None
             deliveries.address(connection, item, destinations)
-            return State.OUTBOX
+            if not deliveries.is_done(connection, item.id):
+                return State.OUTBOX
+            items.change(connection, replace(item, state=State.OUTBOX), State.SENT)
+            return State.SENT
 
         self._change(item.id, address)
 

@@ -391,6 +391,11 @@ inspection = Table(  # of a series drawn at random
     Column("note", String(500), nullable=False),
     Column("looked", String(32), nullable=False),
     Column("by", String(64), nullable=False),
+    # of one that identifies:
+    Column("sent", JSON, nullable=False, server_default="{}"),  # how many of its images each destination had by then
+    Column("dealt", String(32), nullable=False, server_default=""),  # when somebody had dealt with it
+    Column("dealt_note", String(500), nullable=False, server_default=""),
+    Column("dealt_by", String(64), nullable=False, server_default=""),
     UniqueConstraint("project_id", "SeriesInstanceUID"),
 )
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cohortium import keys
+from cohortium.archive import inspections
 from cohortium.config import Config
 from cohortium.gateway.state import GatewayState, looked
 from cohortium.spool import asides
@@ -33,9 +34,9 @@ def metrics(request: Request) -> Response:
     _demand(request, settings)
     state = looked(settings, request.app.state.engine)
     with reading(request).connect() as connection:
-        heaps = asides.heaps(connection)
+        heaps, identifying = asides.heaps(connection), len(inspections.alarms(connection))
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Counts([*_of_gateway(state), *_of_spool(settings, state, heaps)]))
+    registry.register(_Counts([*_of_gateway(state), *_of_spool(settings, state, heaps), _of_inspections(identifying)]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -73,6 +74,11 @@ def _of_spool(settings: Config, state: GatewayState, heaps: list[asides.Heap]) -
     free = shutil.disk_usage(settings.site.data).free
     yield from (items, aside, sent)
     yield GaugeMetricFamily("cohortium_disk_free_bytes", "Free below the data root.", value=free)
+
+
+def _of_inspections(number: int) -> GaugeMetricFamily:
+    text = "Series that were seen to identify somebody, and that nobody has dealt with."
+    return GaugeMetricFamily("cohortium_identifying_series", text, value=number)
 
 
 def _demand(request: Request, settings: Config) -> None:

@@ -29,6 +29,7 @@ from cohortium.values import State
 from cohortium.web.auth import demand_form_token, reading, record
 from cohortium.web.errors import BadRequest
 from cohortium.web.portal.charts import pairs
+from cohortium.web.portal.inspections import alarms
 from cohortium.web.portal.templating import render
 from cohortium.web.route import Route
 
@@ -82,11 +83,13 @@ def state(request: Request, said: str = "", problem: str = "") -> Response:
     found = looked(settings, request.app.state.engine)
     with reading(request).connect() as connection:
         went, heaps = lately.course(connection), asides.heaps(connection)
+        identifying = alarms(request, connection)
     values: dict[str, Any] = {
         "state": found,
         "course": went,
         "chart": pairs([(each.day.isoformat(), each.received, each.sent) for each in went.days]),
         "waiting": sum(heap.count for heap in heaps),
+        "identifying": identifying,
         "disk": shutil.disk_usage(settings.site.data),
         "reserve": settings.limits.free_megabytes * 1_000_000,
         "pipelines": {each.name: each for each in settings.pipelines},
