@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,25 @@ def test_what_was_frozen_goes_through_a_second_protocol_once(tmp_path: Path) -> 
         summary = gateway.run(settings, lambda *_: None)
         assert (summary.files, summary.states["sent"]) == (3, 3), summary
     assert len(uids(settings, "second")) == 3
+    assert uids(settings, "second") & uids(settings, "lung") == set()
+
+
+def test_fresh_subjects_are_refused_and_a_copy_with_keyed_ones_is_not(tmp_path: Path) -> None:
+    settings = portal_site.configuration(tmp_path)
+    engine = open_store(settings)
+    portal_site.fill(engine, settings.site.data, "lung", "Lung", portal_site.slices(2))
+    with engine.begin() as connection:
+        version = datasets.freeze(connection, 1, "first", "ada")
+    text = SECOND.format(version=version.digest)
+    settings.file.write_text(text.replace('"basic"', '"chaimeleon-anonymise"', 1))
+    with pytest.raises(ConfigError, match=r"chaimeleon-anonymise 1.0 forgets .* `cohortium anonymise`"):
+        gateway.run(config.load(settings.file, {}), lambda *_: None)
+    shipped = (files("cohortium.deidentify.protocols") / "chaimeleon-anonymise.toml").read_text("utf-8")
+    copied = shipped.replace('kind = "fresh"', 'kind = "keyed"').replace('name = "chaim', 'name = "our-chaim')
+    (tmp_path / "second.toml").write_text(copied)
+    settings.file.write_text(text.replace('"basic"', '"second.toml"', 1))
+    summary = gateway.run(config.load(settings.file, {}), lambda *_: None)
+    assert summary.states["sent"] == 2, summary
     assert uids(settings, "second") & uids(settings, "lung") == set()
 
 

@@ -116,7 +116,11 @@ class Lines:
 
     def _subjects(self, protocol: Protocol, project: str) -> Subjects:
         if protocol.subject.kind == "fresh":
-            raise ConfigError(f"project {project}: fresh identifiers are for one batch, `cohortium deidentify`")
+            raise ConfigError(
+                f"project {project}: {protocol.label} forgets whose its identifiers were, and a gateway remembers what "
+                "became of everything; `cohortium pull` the version and `cohortium anonymise` it, "
+                'or name a copy of that protocol whose [subject] says kind = "keyed"'
+            )
         secret, table = means(self._config.site, self._key, project, protocol)
         return Subjects(protocol, self._key, project, secret, table, self._config.site.issuer)
 
