@@ -36,6 +36,7 @@ class Delivery:
     objects: dict[str, Attributes] = field(default_factory=dict)
     tables: dict[str, list[Row]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    metadata: list[Callable[[list[Row]], None]] = field(default_factory=list)  # what to change in the metadata table
 
     def series(self, number: int = 0) -> list[str]:
         """Paths of the objects of one series, from the first slice to the last."""
@@ -50,11 +51,39 @@ class Delivery:
     def write(self, root: Path) -> Path:
         """All of it below `root`."""
         contents = {path: encoded(each) for path, each in self.objects.items()}
-        contents |= {path: as_csv(rows) for path, rows in self.tables.items()}
+        contents |= {path: as_csv(rows) for path, rows in (self.tables | self.described()).items()}
         for path, content in (contents | self.files).items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_bytes(content)
         return root
+
+    def described(self) -> dict[str, list[Row]]:
+        """The metadata table, as the objects are, with the changes asked for."""
+        series: dict[str, list[Attributes]] = {}
+        for each in self.objects.values():
+            series.setdefault(each["SeriesInstanceUID"], []).append(each)
+        rows = [_described(objects) for objects in series.values()]
+        for change in self.metadata:
+            change(rows)
+        return {"metadata.csv": rows} if rows else {}
+
+
+def _described(objects: Sequence[Attributes]) -> Row:
+    first = objects[0]
+    return {
+        "project": "DRAGON",
+        "partner": PARTNER,
+        "patient": first["PatientID"],
+        "modality": first["Modality"],
+        "date_time": "2020-03-04T10:11:12",
+        "study_uid": first["StudyInstanceUID"],
+        "series_uid": first["SeriesInstanceUID"],
+        "series_date_time": "2020-03-04T10:15:00",
+        "slices_number": str(sum("LOCALIZER" not in each["ImageType"] for each in objects)),
+        "convolution_kernel": first["ConvolutionKernel"] or "",
+        "slice_thickness": first["SliceThickness"],
+        "pixel_spacing": "\\".join(first["PixelSpacing"]),
+    }
 
 
 def clean(patients: int = 2, slices: int = SLICES) -> Delivery:
@@ -149,7 +178,7 @@ def picture(patient: int, number: int) -> bytes:
 
 
 def encoded(attributes: Attributes) -> bytes:
-    """A Part 10 file of the attributes; `_private` is the value of a private one."""
+    """A Part 10 file of the attributes; `_private` is the value of a private one, `_cut` how many bytes are lost."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = attributes["SOPClassUID"]
     meta.MediaStorageSOPInstanceUID = attributes["SOPInstanceUID"]
@@ -163,7 +192,8 @@ def encoded(attributes: Attributes) -> bytes:
     file["PixelData"].VR = "OW"
     stream = io.BytesIO()
     pydicom.dcmwrite(stream, file, enforce_file_format=True)
-    return stream.getvalue()
+    content = stream.getvalue()
+    return content[: len(content) - attributes.get("_cut", 0)]
 
 
 def as_csv(rows: Sequence[Mapping[str, str]]) -> bytes:
@@ -209,6 +239,23 @@ def _nobody(made: Delivery) -> None:
         made.objects[path]["PatientID"] = made.objects[path]["PatientName"] = ""
 
 
+def _noted(**cells: str) -> Callable[[Delivery], None]:
+    """Other cells in the first row of the metadata table."""
+    return lambda made: made.metadata.append(lambda rows: rows[0].update(cells))
+
+
+def _undated(made: Delivery) -> None:
+    made.change(made.series(), SeriesDate=None)
+    _noted(series_date_time="")(made)
+
+
+def _renamed(made: Delivery) -> None:
+    """A longer identifier for the first patient."""
+    for path in made.series():
+        each = made.objects.pop(path) | {"PatientID": "P0000000001", "PatientName": "P0000000001"}
+        made.objects[f"P0000000001/{path.partition('/')[2]}"] = each
+
+
 def _lost(*numbers: int) -> Callable[[Delivery], None]:
     def violate(made: Delivery) -> None:
         paths = made.series()
@@ -219,9 +266,7 @@ def _lost(*numbers: int) -> Callable[[Delivery], None]:
 
 
 def _cut(made: Delivery) -> None:
-    path = made.series()[3]
-    made.files[path] = encoded(made.objects.pop(path))[:-100]
-    made.objects = dict(made.objects)
+    made.objects[made.series()[3]]["_cut"] = 100
 
 
 def _twice(made: Delivery) -> None:
@@ -258,7 +303,10 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "accuracy.pixel-spacing": _all(PixelSpacing=["0.5", "0.5"]),
     "accuracy.slice-thickness": _all(SliceThickness="3"),
     "accuracy.units": _all(RescaleType="US"),
+    "chronology.date": _undated,
+    "chronology.order": _all(AcquisitionDate="20200301"),
     "completeness.attributes": _all(ManufacturerModelName=""),
+    "completeness.metadata": _noted(slices_number="29"),
     "completeness.missing": _lost(12),
     "completeness.slices": _lost(0, 1, 2, 3),
     "geometry.duplicate": _one(0, ImagePositionPatient=["-12", "-12", "2.5"]),
@@ -269,6 +317,10 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "geometry.uneven": _uneven,
     "layout.patient": _nobody,
     "layout.place": _moved(lambda path: path.partition("/")[2]),
+    "metadata.series": lambda made: made.metadata.append(lambda rows: rows.pop()),
+    "metadata.table": lambda made: made.metadata.append(lambda rows: rows.clear()),
+    "metadata.value": _noted(convolution_kernel="B70f"),
+    "metadata.width": _renamed,
     "privacy.attribute": _all(AccessionNumber="4711"),
     "privacy.burned-in": _all(BurnedInAnnotation="YES"),
     "privacy.declared": _all(PatientIdentityRemoved=None),

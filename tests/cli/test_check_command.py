@@ -1,5 +1,6 @@
 """`cohortium check`: what it prints and writes, and how it ends."""
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -92,3 +93,18 @@ def test_nothing_is_written_into_the_delivery(run, clean):
 
 def test_what_is_no_folder_is_refused(run, tmp_path):
     assert run(tmp_path / "nowhere").returncode == 2
+
+
+def test_the_metadata_table_that_is_written_is_the_one_that_agrees(run, tmp_path):
+    made = deliveries.clean()
+    made.metadata.append(lambda rows: rows.clear())
+    delivery = made.write(tmp_path / "delivery")
+    options = ("--project", "DRAGON", "--partner", "p01", "--write-metadata", tmp_path / "metadata.csv")
+    first = run(delivery, "--json", "-", *options)
+    assert [each["rule"] for each in json.loads(first.stdout)["findings"]] == ["metadata.table"]
+    (tmp_path / "metadata.csv").rename(delivery / "metadata.csv")
+    again = run(delivery, "--json", "-")
+    assert (again.returncode, json.loads(again.stdout)["findings"]) == (0, [])
+    with (delivery / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row | {"pixel_spacing": "0.75\\0.75"} for row in csv.DictReader(file)]
+    assert rows == deliveries.clean().described()["metadata.csv"]

@@ -9,13 +9,35 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 
-from cohortium.check import accuracy, completeness, geometry, layout, privacy, structure, uniformity, uniqueness
+from cohortium.check import (
+    accuracy,
+    chronology,
+    completeness,
+    geometry,
+    layout,
+    metadata,
+    privacy,
+    structure,
+    uniformity,
+    uniqueness,
+)
 from cohortium.check.rule import Check
 from cohortium.errors import ConfigError
 
 __all__ = ["checks"]
 
-FAMILIES = (accuracy, completeness, geometry, layout, privacy, structure, uniformity, uniqueness)
+FAMILIES = (
+    accuracy,
+    chronology,
+    completeness,
+    geometry,
+    layout,
+    metadata,
+    privacy,
+    structure,
+    uniformity,
+    uniqueness,
+)
 GROUP = "cohortium.checks"
 
 

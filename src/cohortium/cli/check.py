@@ -28,6 +28,12 @@ def check(
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report as JUnit XML, for a pipeline.")
     ] = None,
+    write_metadata: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the metadata table (Table 3) as the images have it."),
+    ] = None,
+    project: Annotated[str, typer.Option(help="The project, for the metadata table.")] = "",
+    partner: Annotated[str, typer.Option(help="The partner, for the metadata table.")] = "",
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that work at the same time.")] = (
         os.cpu_count() or 1
     ),
@@ -38,23 +44,27 @@ def check(
     specification.
     """
     from cohortium import check as checks
+    from cohortium.check import metadata
     from cohortium.check import report as reports
     from cohortium.check.examine import examine
     from cohortium.cli import findings, terminal
     from cohortium.cli.workers import workers
 
     rules = checks.load(specification)
-    for option, path in (("--json", Path(as_json) if as_json not in ("", STDOUT) else None), ("--junit", junit)):
+    reported = Path(as_json) if as_json not in ("", STDOUT) else None
+    for option, path in (("--json", reported), ("--junit", junit)):
         if path is not None and path.resolve().is_relative_to(folder.resolve()):
             raise ConfigError(f"{option} would write into the delivery; choose another place")
     with terminal.progress() as progress, workers(jobs, "", folder, folder) as executor:
         report = examine(folder, rules, executor, progress)
     if as_json:
         text = json.dumps(reports.as_dict(report), indent=2, ensure_ascii=False) + "\n"
-        if as_json == STDOUT:
+        if reported is None:
             typer.echo(text, nl=False)
         else:
-            Path(as_json).write_text(text, "utf-8")
+            reported.write_text(text, "utf-8")
+    if write_metadata is not None:
+        metadata.write(write_metadata, report.delivery, project, partner)
     if junit is not None:
         junit.write_bytes(reports.junit(report))
     if as_json != STDOUT:
