@@ -6,6 +6,7 @@ What was identifiable appears only as HMAC(site key, bytes), which says nothing 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
@@ -13,10 +14,10 @@ from sqlalchemy import Connection, select
 
 from cohortium.errors import Corrupt
 from cohortium.prove.canonical import canonical
-from cohortium.store import insert_once
+from cohortium.store import insert_each_once, insert_once
 from cohortium.store.schema import provenance
 
-__all__ = ["Provenance", "of", "record"]
+__all__ = ["Provenance", "of", "record", "record_all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,14 @@ class Provenance:
 
 def record(connection: Connection, made: Provenance) -> str:
     """Write the record once, in the caller's transaction; returns its digest."""
-    text = canonical(asdict(made))
-    digest = sha256(text.encode()).hexdigest()
-    insert_once(connection, provenance, {"digest": digest, "output": made.output, "record": text})
-    return digest
+    row = _row(made)
+    insert_once(connection, provenance, row)
+    return row["digest"]
+
+
+def record_all(connection: Connection, made: Iterable[Provenance]) -> None:
+    """The same of many, in one statement."""
+    insert_each_once(connection, provenance, [_row(each) for each in made])
 
 
 def of(connection: Connection, output: str) -> list[Provenance]:
@@ -57,3 +62,8 @@ def of(connection: Connection, output: str) -> list[Provenance]:
             raise Corrupt(f"provenance record {digest[:12]} was changed; compare with a backup")
         found.append(Provenance(**json.loads(text)))
     return sorted(found, key=lambda made: made.created)
+
+
+def _row(made: Provenance) -> dict[str, str]:
+    text = canonical(asdict(made))
+    return {"digest": sha256(text.encode()).hexdigest(), "output": made.output, "record": text}

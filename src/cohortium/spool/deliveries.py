@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, insert, or_, select, update
 
 from cohortium.spool import items
-from cohortium.spool.items import Item
+from cohortium.spool.items import Item, Move
 from cohortium.store import insert_once, now
 from cohortium.store.schema import delivery, item
 from cohortium.store.schema import pause as pause_
@@ -36,6 +36,10 @@ __all__ = [
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)  # before a try after a failure; doubles
 
 
+Addressed = tuple[Item, Collection[str]]
+"""An item, and the names of the destinations that are to have it."""
+
+
 class Delivery(StrEnum):
     """Where an item stands on its way to one destination."""
 
@@ -55,16 +59,29 @@ class Backlog:
     detail: str
 
 
-def address(connection: Connection, found: Item, destinations: Collection[str]) -> None:
-    """Let the item wait for each of those destinations, but for those that it was addressed to before."""
-    there = set(connection.scalars(select(delivery.c.destination).where(delivery.c.item_id == found.id)))
+def address(connection: Connection, addressed: Sequence[Addressed]) -> dict[str, State | None]:
+    """Put items in the outbox, for those of their destinations that they were not addressed to before.
+
+    What all of them have already is sent. Returns where each is then; None of those that moved since they were found.
+    """
+    there = items.as_found(connection, [found for found, _ in addressed])
+    going = [each for each in addressed if each[0].id in there]
+    before = select(delivery.c.item_id, delivery.c.destination, delivery.c.state).where(delivery.c.item_id.in_(there))
+    known = {(id, name): state for id, name, state in connection.execute(before)}
     rows = [
         {"item_id": found.id, "destination": name, "number": found.number, "state": Delivery.WAITING, "due": ""}
+        for found, destinations in going
         for name in destinations
-        if name not in there
+        if (found.id, name) not in known
     ]
     if rows:
         connection.execute(insert(delivery), rows)
+    wait = {row["item_id"] for row in rows} | {id for (id, _), state in known.items() if state != Delivery.SENT}
+    done = [replace(found, state=State.OUTBOX) for found, _ in going if found.id not in wait]
+    items.change_all(connection, [Move(found, State.OUTBOX) for found, _ in going])
+    items.change_all(connection, [Move(found, State.SENT) for found in done])
+    states: dict[str, State | None] = dict.fromkeys(found.id for found, _ in addressed)
+    return states | dict.fromkeys(there, State.OUTBOX) | {found.id: State.SENT for found in done}
 
 
 def due(connection: Connection, destination: str, limit: int) -> list[Item]:

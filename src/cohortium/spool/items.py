@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, null, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, null, select, update
 
 from cohortium.errors import Corrupt
 from cohortium.prove.provenance import Provenance
@@ -27,15 +29,17 @@ __all__ = [
     "Item",
     "Listing",
     "Made",
+    "Move",
     "arrive",
     "arrive_all",
+    "as_found",
     "change",
+    "change_all",
     "columns",
     "count",
     "count_of_series",
     "digest_of",
     "earlier_digests",
-    "earlier_version",
     "forget",
     "forget_unread",
     "in_state",
@@ -43,7 +47,6 @@ __all__ = [
     "of_ids",
     "of_series",
     "pipelines",
-    "rival",
     "series_in",
     "state_of",
     "states_of",
@@ -117,6 +120,15 @@ class Item:
     def name(self) -> str:
         """What people and logs call it."""
         return self.id[:12]
+
+
+class Move(NamedTuple):
+    """An item, the state that it is to enter, and what else is set with it."""
+
+    found: Item
+    state: State
+    set_aside: SetAside | None = None
+    more: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +225,32 @@ def change(connection: Connection, found: Item, state: State, set_aside: SetAsid
     who came first is right, in whatever process.
     """
     values = {"state": move(found.state, state), "changed": now(), **_aside(set_aside), **more}
-    made = found.instance.digest if found.instance else ""  # of the same state, what was made may still be another
-    here = item.c.id == found.id, item.c.state == found.state, item.c.digest == made
+    here = item.c.id == found.id, item.c.state == found.state, item.c.digest == _digest(found)
     moved = connection.execute(update(item).where(*here).values(**values)).rowcount == 1
     if moved and not KEEPS[state]:
         connection.execute(update(arrival).where(arrival.c.item_id == found.id).values(path=b""))
     return moved
+
+
+def as_found(connection: Connection, found: Collection[Item]) -> set[str]:
+    """The ids of those that nobody moved, or made anew, since they were `found`."""
+    here = select(item.c.id, item.c.state, item.c.digest).where(item.c.id.in_([each.id for each in found]))
+    rows = {tuple(row) for row in connection.execute(here)}
+    return {each.id for each in found if (each.id, each.state, _digest(each)) in rows}
+
+
+def change_all(connection: Connection, moves: Collection[Move]) -> None:
+    """Move many items, all `as_found`, in as many statements as there are sets of columns."""
+    rows = [
+        {"this": each.found.id, "state": move(each.found.state, each.state), "changed": now()}
+        | _aside(each.set_aside)
+        | dict(each.more)
+        for each in moves
+    ]
+    for _, alike in groupby(sorted(rows, key=list), key=list):
+        connection.execute(update(item).where(item.c.id == bindparam("this")), list(alike))
+    if gone := [each.found.id for each in moves if not KEEPS[each.state]]:
+        connection.execute(update(arrival).where(arrival.c.item_id.in_(gone)).values(path=b""))
 
 
 def in_state(connection: Connection, state: State, after: int = 0) -> list[Item]:
@@ -287,38 +319,6 @@ def series_in(connection: Connection, states: Collection[State]) -> list[tuple[s
     return [(pipeline, uid) for pipeline, uid in connection.execute(waiting)]
 
 
-def _claimant(connection: Connection, pipelines: Collection[str], **values: str) -> Item | None:
-    """The earliest item of those pipelines that holds these values (`PatientID`, `SOPInstanceUID`) by right."""
-    claim = select(item).where(item.c.pipeline.in_(pipelines), item.c.state.in_(CLAIMS))
-    for column, value in values.items():
-        claim = claim.where(item.c[column] == value)
-    row = connection.execute(claim.order_by(item.c.number).limit(1)).mappings().one_or_none()
-    return _item(row) if row else None
-
-
-def rival(connection: Connection, pipelines: Collection[str], made: Made) -> tuple[State, SetAside | None] | None:
-    """Where an item must go because an earlier one of those pipelines owns its UID or its pseudonym; else None."""
-    first = _claimant(connection, pipelines, SOPInstanceUID=made.instance.SOPInstanceUID)
-    if first and first.instance and first.instance.digest == made.instance.digest:
-        return State.DUPLICATE, None
-    if first:
-        return State.QUARANTINED, SetAside(Reason.OTHER_BYTES, f"item {first.name} came first")
-    first = _claimant(connection, pipelines, PatientID=made.instance.PatientID)
-    if first and first.subject_mark != made.subject_mark:
-        return State.QUARANTINED, SetAside(Reason.SUBJECT_COLLISION, f"with item {first.name}")
-    return None
-
-
-def earlier_version(connection: Connection, pipelines: Collection[str], id: str, made: Made) -> Item | None:
-    """The item that a path brought before it brought the item of that `id`: the same instance, in other bytes."""
-    first = _claimant(connection, pipelines, SOPInstanceUID=made.instance.SOPInstanceUID)
-    if first is None or not first.instance or first.instance.digest == made.instance.digest:
-        return None
-    brought = select(arrival.c.path_mark).where(arrival.c.item_id == id)
-    same = exists().where(arrival.c.item_id == first.id, arrival.c.path_mark.in_(brought))
-    return first if first.subject_mark == made.subject_mark and connection.scalar(select(same)) else None
-
-
 def earlier_digests(connection: Connection, found: Item) -> frozenset[str]:
     """What the items that this one superseded were, as they left; of very many, the last."""
     uid = found.instance.SOPInstanceUID if found.instance else ""
@@ -339,6 +339,11 @@ def columns(made: Made) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in made.findings],
         "subject_mark": made.subject_mark,
     }
+
+
+def _digest(found: Item) -> str:
+    """Of what was made: in the same state that may be another."""
+    return found.instance.digest if found.instance else ""
 
 
 def _aside(set_aside: SetAside | None) -> dict[str, str]:

@@ -25,19 +25,21 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Engine
 
 from cohortium import sealed
 from cohortium.errors import Corrupt, Unavailable
 from cohortium.keys import SiteKey
-from cohortium.prove import audit, provenance
-from cohortium.spool import cumulative, decisions, deliveries, items
+from cohortium.prove import audit
+from cohortium.spool import claims, cumulative, decisions, deliveries, items
 from cohortium.spool.arriving import FolderSync, Label, label_of, labelled, opened
+from cohortium.spool.claims import Claim
 from cohortium.spool.cumulative import Delivery
 from cohortium.spool.decisions import Decision, Verdict, Word
 from cohortium.spool.items import Arrival, Came, Item, Listing, Made
@@ -49,8 +51,14 @@ from cohortium.values import Reason, SetAside, State
 
 __all__ = ["Spool"]
 
+States = Mapping[str, State | None]
+"""In which states changes leave items, by their ids; None where their files are left alone."""
+
 Change = Callable[[Connection], State | None]
-"""Writes rows for one item; returns the state in which they leave it, None where they leave its files alone."""
+"""Writes rows for one item."""
+
+Work = tuple[Callable[[Connection, Any], States], Any]
+"""What writes rows for many items at once, and one of them."""
 
 KINDS = ("incoming", "outgoing")
 ARRIVING = "arriving"  # what other processes accepted
@@ -123,7 +131,7 @@ class Spool:
 
         What was changed before the block raised is kept. Killed within it, the work is done again.
         """
-        changes: list[tuple[str, Change]] = []
+        changes: list[Work] = []
         self._mine.pending = changes
         try:
             yield
@@ -235,22 +243,13 @@ class Spool:
         if versions:
             self._commit_pending()  # for the earlier version may be among it
             with self.reading() as connection:
-                earlier = items.earlier_version(connection, rivals, item.id, made)
+                earlier = claims.earlier_version(connection, rivals, item.id, made)
             if earlier:
                 self.settle(earlier, State.SUPERSEDED)
         with room():
             sealed.write(self._file("outgoing", item.id), self._seal_key, [content], sync_name=False)
 
-        def claim(connection: Connection) -> State | None:
-            state, aside = items.rival(connection, rivals, made) or (State.DEIDENTIFIED, None)
-            more = items.columns(made) if state is State.DEIDENTIFIED else {"pipeline": made.pipeline}
-            if not items.change(connection, item, state, aside, **more):
-                return None
-            if state is State.DEIDENTIFIED:
-                provenance.record(connection, made.provenance)
-            return state
-
-        self._change(item.id, claim)
+        self._work(claims.claim, Claim(item, made, tuple(rivals)))
 
     def count(self, state: State) -> int:
         """How many items are in that state."""
@@ -302,17 +301,7 @@ class Spool:
 
     def address(self, item: Item, destinations: Collection[str]) -> None:
         """Put the item in the outbox, for each of those destinations; it is sent if all of them have it already."""
-
-        def address(connection: Connection) -> State | None:
-            if not items.change(connection, item, State.OUTBOX):
-                return None
-            deliveries.address(connection, item, destinations)
-            if not deliveries.is_done(connection, item.id):
-                return State.OUTBOX
-            items.change(connection, replace(item, state=State.OUTBOX), State.SENT)
-            return State.SENT
-
-        self._change(item.id, address)
+        self._work(deliveries.address, (item, destinations))
 
     def due(self, destination: str, limit: int) -> list[Item]:
         """The next items to deliver there, in order of arrival: at most `limit`."""
@@ -434,11 +423,14 @@ class Spool:
             return decisions.words(connection, [item.id for item in found])
 
     def _change(self, id: str, change: Change) -> None:
-        pending: list[tuple[str, Change]] | None = getattr(self._mine, "pending", None)
+        self._work(_one_by_one, (id, change))
+
+    def _work(self, work: Callable[[Connection, Any], States], on: Any) -> None:
+        pending: list[Work] | None = getattr(self._mine, "pending", None)
         if pending is None:
-            self._commit([(id, change)])
+            self._commit([(work, on)])
         else:
-            pending.append((id, change))
+            pending.append((work, on))
 
     def _commit_pending(self) -> None:
         """What this thread changed together so far."""
@@ -447,10 +439,17 @@ class Spool:
             pending.clear()
             self._commit(changes)
 
-    def _commit(self, changes: Collection[tuple[str, Change]]) -> None:
+    def _commit(self, changes: Collection[Work]) -> None:
         """Names of files before the rows that name them, rows before the files that they let go of."""
+
+        def write(connection: Connection) -> States:
+            states: dict[str, State | None] = {}
+            for work, alike in groupby(changes, key=itemgetter(0)):
+                states |= work(connection, [on for _, on in alike])
+            return states
+
         if changes:
-            self._write(lambda connection: {id: change(connection) for id, change in changes})
+            self._write(write)
 
     def _list(self, accepted: Collection[tuple[str, Label]]) -> None:
         listings = [self._listing(id, label) for id, label in accepted]
@@ -461,7 +460,7 @@ class Spool:
 
         self._write(arrive)
 
-    def _write(self, rows: Callable[[Connection], Mapping[str, State | None]]) -> None:
+    def _write(self, rows: Callable[[Connection], States]) -> None:
         with room():
             for kind in KINDS:
                 sealed.sync_folder(self.folder / kind)
@@ -569,7 +568,11 @@ class Spool:
             label = Label(Arrival(Path(f"damaged:{id}"), path.stat().st_size, 0), Came("", ""))
             aside = SetAside(Reason.DAMAGED)
             listing = self._listing(id, label, State.QUARANTINED, aside)
-            self._commit([(id, lambda connection: items.arrive(connection, listing))])
+            self._change(id, lambda connection: items.arrive(connection, listing))
+
+
+def _one_by_one(connection: Connection, changes: Collection[tuple[str, Change]]) -> States:
+    return {id: change(connection) for id, change in changes}
 
 
 def _lies_there(found: Arrival) -> bool:

@@ -6,7 +6,7 @@ On both a transaction is alone in writing from its begin to its end, unless it c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from cohortium.store import on_postgres, on_sqlite
 from cohortium.store.migrate import is_current, migrate
 from cohortium.store.room import room
 
-__all__ = ["RESTORING", "insert_once", "is_ready", "now", "open_store", "scrub", "total"]
+__all__ = ["RESTORING", "insert_each_once", "insert_once", "is_ready", "now", "open_store", "scrub", "total"]
 
 RESTORING = ".restoring"  # file below the data root, until a restore has ended
 
@@ -56,9 +56,18 @@ def is_ready(engine: Engine) -> bool:
 
 def insert_once(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert the row unless one with its key is there; True where it was inserted."""
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
-    once = insert(table).values(dict(row)).on_conflict_do_nothing().returning(*table.primary_key)
+    once = _insert(connection, table).values(dict(row)).on_conflict_do_nothing().returning(*table.primary_key)
     return connection.execute(once).first() is not None
+
+
+def insert_each_once(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert those of the rows whose keys are not there, in one statement."""
+    if rows:
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
 def total(column: ColumnElement[int]) -> ColumnElement[int]:

@@ -633,7 +633,7 @@ item = Table(
     Column("subject_mark", String(64), nullable=False),  # keyed digest of who the patient is; tells collisions
     Index(None, "state", "number"),
     Index(None, "pipeline", "state"),
-    Index(None, "PatientID"),
+    Index(None, "PatientID", "number"),
     Index(None, "SeriesInstanceUID"),
     Index(None, "SOPInstanceUID"),
 )
