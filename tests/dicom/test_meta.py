@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import time
+from collections.abc import Callable
 from io import BytesIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
@@ -22,6 +24,7 @@ from pydicom.uid import (
 import factory
 from cohortium.dicom import geometry, meta
 from cohortium.errors import Malformed
+from cohortium.values import Instance
 
 DIGEST = "0f" * 32
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pytest shows what the package hides of pydicom
@@ -262,6 +265,31 @@ def test_flipped_bytes_give_an_instance_or_malformed_and_nothing_else(content, f
     except Malformed:
         return
     json.dumps(dict(found.attributes), allow_nan=False)
+
+
+def by(describe: Callable[[bytes, str], Instance], content: bytes) -> Instance | None:
+    try:
+        return describe(content, DIGEST)
+    except Malformed:
+        return None
+
+
+@given(st.sampled_from(PIECES), st.lists(st.tuples(st.integers(132, 5000), st.binary(max_size=4)), max_size=3))
+def test_what_is_plain_is_described_as_pydicom_reads_it(content, flips):
+    changed = bytearray(content)
+    for at, replacement in flips:
+        at = min(at, len(changed))
+        changed[at : at + len(replacement)] = replacement
+    assert by(meta.describe, bytes(changed)) == by(meta._described_by_pydicom, bytes(changed))
+
+
+@pytest.mark.parametrize("keyword", ["SpecificCharacterSet", "Rows", "SharedFunctionalGroupsSequence", "KVP"])
+@pytest.mark.parametrize("vr", ["LO", "SQ", "FD", "OB", "UN", "IS"])
+@pytest.mark.parametrize("value", [b"", b"8 ", bytes(8)])
+def test_an_element_of_a_wrong_type_is_described_as_pydicom_reads_it(keyword, vr, value):
+    tag = tag_for_keyword(keyword)
+    content = factory.ct(raw={tag: factory.element(tag, value, vr)})
+    assert by(meta.describe, content) == by(meta._described_by_pydicom, content)
 
 
 @given(st.binary(max_size=300))

@@ -10,25 +10,23 @@ import csv
 import math
 import re
 import struct
-import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 
-from pydicom.charset import convert_encodings, decode_bytes, default_encoding
-from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
-from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import Dataset, FileDataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.charset import decode_bytes, default_encoding
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataset import FileDataset
 from pydicom.filereader import read_partial
-from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from cohortium.dicom import geometry
-from cohortium.dicom.elements import Elements, File
+from cohortium.dicom import elements, geometry
+from cohortium.dicom.elements import File
+from cohortium.dicom.places import LONGEST, UNREADABLE, Lenient, Place, Plain, called
 from cohortium.errors import Malformed
 from cohortium.values import Instance
 
@@ -39,8 +37,6 @@ PIXELS = frozenset(
     tag for tag in map(tag_for_keyword, ("FloatPixelData", "DoubleFloatPixelData", "PixelData")) if tag is not None
 )
 GROUPS = (0x52009229, 0x52009230)  # Shared, then Per-frame Functional Groups Sequence
-SPECIFIC_CHARACTER_SET = 0x00080005
-LONGEST = 4096  # bytes of a value; none of the attributes needs more
 UNDEFINED = 0xFFFFFFFF
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -49,22 +45,6 @@ UNDIVIDED = frozenset({"LT", "ST", "UT", "UR"})  # a backslash in these is only 
 IN_CHARACTER_SET = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 DELIMITERS = {0x0A, 0x0C, 0x0D, 0x5C}  # after these a character set starts anew (PS3.5 6.1.2.5.3)
 BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
-
-# What pydicom lets through from bytes that are no DICOM.
-UNREADABLE = (
-    AttributeError,
-    BytesLengthException,
-    EOFError,
-    InvalidDicomError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +82,28 @@ def describe(content: bytes | memoryview, digest: str) -> Instance:
     Beside the attributes as they stand, `NumberOfFrames` is always there (0: no pixels), and for multi-frame objects
     with parallel planes `SliceLocationVector`: each frame's position in mm along the normal. Raises `Malformed`.
     """
-    size = content.nbytes if isinstance(content, memoryview) else len(content)
-    dataset, has_pixels = _read(_Window(content), size)
-    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
-    return _instance(dataset, syntax, digest, size, has_pixels=has_pixels)
+    if isinstance(content, bytes):
+        with suppress(Malformed):  # what is not plain, or worth a word with its offset, is read again
+            return described(elements.read(content), digest)
+    return _described_by_pydicom(content, digest)
 
 
 def described(file: File, digest: str) -> Instance:
     """The same of a file that was read already."""
     syntax = bytes(file.meta[0x00020010][1]).decode("latin-1").rstrip("\0 ")  # type: ignore[arg-type]
     has_pixels = any(tag in file.elements and len(file.elements[tag][1]) for tag in PIXELS)
-    return _instance(_dataset(file.elements, [default_encoding]), syntax, digest, file.size, has_pixels=has_pixels)
+    return _instance(Plain(file.elements, [default_encoding]), syntax, digest, file.size, has_pixels=has_pixels)
 
 
-def _instance(dataset: Dataset, syntax: str, digest: str, size: int, *, has_pixels: bool) -> Instance:
+def _described_by_pydicom(content: bytes | memoryview, digest: str) -> Instance:
+    """The same of whatever can be read at all, four times as slowly; for what is plain, the oracle."""
+    size = content.nbytes if isinstance(content, memoryview) else len(content)
+    dataset, has_pixels = _read(_Window(content), size)
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
+    return _instance(Lenient(dataset), syntax, digest, size, has_pixels=has_pixels)
+
+
+def _instance(dataset: Place, syntax: str, digest: str, size: int, *, has_pixels: bool) -> Instance:
     found = _found(dataset)
     taken = {name: found.pop(name, "") for name in FIELDS}
     taken["TransferSyntaxUID"] = syntax
@@ -145,34 +133,12 @@ def _read(stream: _Window, size: int) -> tuple[FileDataset, bool]:
     try:
         dataset = read_partial(stream, stop_when=stop, specific_tags=_wanted())  # type: ignore[arg-type]
     except UNREADABLE as error:
-        raise Malformed(f"not readable at {_name(at[0])}" if at else "not readable as DICOM", stream.tell()) from error
+        raise Malformed(f"not readable at {called(at[0])}" if at else "not readable as DICOM", stream.tell()) from error
     has_pixels = bool(at) and at[0] in PIXELS and at[2] != 0
     deflated = dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
     if at and not deflated and at[0] not in PIXELS and at[2] != UNDEFINED and at[1] + at[2] > size:
-        raise Malformed(f"cut within {_name(at[0])}", at[1])
+        raise Malformed(f"cut within {called(at[0])}", at[1])
     return dataset, has_pixels
-
-
-def _dataset(elements: Elements, encodings: list[str]) -> Dataset:
-    """The wanted elements, undecoded, as `_read` has them."""
-    if SPECIFIC_CHARACTER_SET in elements:
-        named = bytes(elements[SPECIFIC_CHARACTER_SET][1]).decode("latin-1")  # type: ignore[arg-type]
-        encodings = convert_encodings([term.strip() for term in named.split("\\")])
-    found: dict[BaseTag, RawDataElement | DataElement] = {}
-    for number in _wanted():
-        if number not in elements:
-            continue
-        vr, value = elements[number]
-        tag = BaseTag(number)
-        if isinstance(value, list):
-            found[tag] = DataElement(
-                tag, vr, Sequence(_dataset(item, encodings) for item in value), already_converted=True
-            )
-        elif len(value) <= LONGEST:
-            found[tag] = RawDataElement(tag, vr, len(value), bytes(value), 0, False, True)
-    dataset = Dataset(found)
-    dataset.set_original_encoding(False, True, encodings)
-    return dataset
 
 
 @cache
@@ -181,58 +147,45 @@ def _wanted() -> tuple[int, ...]:
     return (*sorted(tags), *GROUPS)
 
 
-def _found(dataset: Dataset) -> dict[str, Any]:
-    groups = [_item(dataset, tag) for tag in GROUPS]
+def _found(dataset: Place) -> dict[str, Any]:
+    places = dataset, *(_item(dataset, tag) for tag in GROUPS)
     found = {}
     for each in attributes():
         value = _value(dataset, each.tag)
         if value is None and each.sequence is not None:
-            places = [_item(place, each.sequence) for place in (dataset, *groups)]
-            value = next((v for place in places if (v := _value(place, each.tag)) is not None), None)
+            items = (_item(place, each.sequence) for place in places)
+            value = next((v for item in items if (v := _value(item, each.tag)) is not None), None)
         if value is not None:
             found[each.keyword] = value
     return found
 
 
-def _item(dataset: Dataset | None, tag: int) -> Dataset | None:
+def _item(place: Place | None, tag: int) -> Place | None:
     """The first item of a sequence, if there is one."""
-    return next(_items(dataset, tag), None)
+    return next(_items(place, tag), None)
 
 
-def _items(dataset: Dataset | None, tag: int) -> Iterator[Dataset]:
-    if dataset is None or tag not in dataset:
-        return
-    offset = getattr(dataset.get_item(tag, keep_deferred=True), "value_tell", None)
-    try:
-        value = dataset[tag].value
-    except UNREADABLE as error:
-        raise Malformed(f"{_name(tag)} is not readable", offset) from error
-    if value is not None and not isinstance(value, Sequence):
-        raise Malformed(f"{_name(tag)} is not a sequence", offset)
-    yield from value or ()
+def _items(place: Place | None, tag: int) -> Iterator[Place]:
+    return iter(()) if place is None or tag not in place else place.items(tag)
 
 
-def _value(dataset: Dataset | None, tag: int) -> Any:
+def _value(place: Place | None, tag: int) -> Any:
     """The element as a JSON value; None where absent, empty or longer than any of use."""
-    if dataset is None or tag not in dataset:
+    if place is None or tag not in place:
         return None
-    element = cast("RawDataElement | DataElement", dataset.get_item(tag, keep_deferred=True))
-    if not isinstance(element, RawDataElement):  # pydicom itself decodes PixelRepresentation and undefined lengths
-        if element.value is None or isinstance(element.value, int):
-            return element.value
-        raise Malformed(f"{_name(tag)} is not one plain value")
-    if not element.value or len(element.value) > LONGEST:
-        return None
-    return _decoded(dataset, tag, element.value, element.is_little_endian, element.value_tell)
+    raw = place.raw(tag)
+    if isinstance(raw, int):
+        return raw
+    return _decoded(place, tag, raw) if raw and len(raw) <= LONGEST else None
 
 
-def _decoded(dataset: Dataset, tag: int, raw: bytes, little: bool, offset: int) -> Any:
-    vr = dictionary_VR(tag)
+def _decoded(place: Place, tag: int, raw: bytes) -> Any:
+    vr = _vr(tag)
     if vr == "US or SS":
-        vr = "SS" if _value(dataset, _tag("PixelRepresentation")) == 1 else "US"
+        vr = "SS" if _value(place, _tag("PixelRepresentation")) == 1 else "US"
     if vr in BINARY:
-        return _joined([_finite(v) for v in _unpacked(raw, BINARY[vr], little, tag, offset)])
-    text = _text(dataset, raw) if vr in IN_CHARACTER_SET else raw.decode("latin-1")
+        return _joined([_finite(v) for v in _unpacked(raw, BINARY[vr], place, tag)])
+    text = decode_bytes(raw, place.encodings, DELIMITERS) if vr in IN_CHARACTER_SET else raw.decode("latin-1")
     if vr in UNDIVIDED:
         return text.replace("\0", "").rstrip() or None
     parts = [part.replace("\0", "").strip() for part in text.split("\\")]
@@ -241,16 +194,11 @@ def _decoded(dataset: Dataset, tag: int, raw: bytes, little: bool, offset: int) 
     return _joined(parts)
 
 
-def _unpacked(raw: bytes, code: str, little: bool, tag: int, offset: int) -> tuple[Any, ...]:
+def _unpacked(raw: bytes, code: str, place: Place, tag: int) -> tuple[Any, ...]:
     count, rest = divmod(len(raw), struct.calcsize("=" + code))
     if rest:
-        raise Malformed(f"{_name(tag)} has a length that its type cannot have", offset)
-    return struct.unpack(f"{'<' if little else '>'}{count}{code}", raw)
-
-
-def _text(dataset: Dataset, raw: bytes) -> str:
-    encodings = dataset.original_character_set
-    return decode_bytes(raw, [encodings] if isinstance(encodings, str) else encodings, DELIMITERS)
+        raise Malformed(f"{called(tag)} has a length that its type cannot have", place.offset(tag))
+    return struct.unpack(f"{place.order(tag)}{count}{code}", raw)
 
 
 def _number(text: str, *, whole: bool) -> int | float | str:
@@ -279,7 +227,7 @@ def _frames(number: Any) -> int:
     return number if isinstance(number, int) and 0 < number < 2**31 else 1
 
 
-def _frame_positions(dataset: Dataset, found: Mapping[str, Any]) -> dict[str, Any]:
+def _frame_positions(dataset: Place, found: Mapping[str, Any]) -> dict[str, Any]:
     """Where each frame lies, if every frame says so and all are parallel."""
     shared = _item(dataset, GROUPS[0])
     normal = geometry.normal(_orientation(shared) or found.get("ImageOrientationPatient"))
@@ -295,7 +243,7 @@ def _frame_positions(dataset: Dataset, found: Mapping[str, Any]) -> dict[str, An
     return {"SliceLocationVector": positions}
 
 
-def _orientation(group: Dataset | None) -> Any:
+def _orientation(group: Place | None) -> Any:
     return _value(_item(group, _tag("PlaneOrientationSequence")), _tag("ImageOrientationPatient"))
 
 
@@ -309,15 +257,16 @@ def _demand(taken: Mapping[str, Any]) -> None:
 
 
 @cache
+def _vr(tag: int) -> str:
+    return dictionary_VR(tag)
+
+
+@cache
 def _tag(keyword: str) -> int:
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise LookupError(f"{keyword} is no keyword of PS3.6")
     return tag
-
-
-def _name(tag: int) -> str:
-    return keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 class _Window:

@@ -43,7 +43,7 @@ def claim(connection: Connection, claims: Sequence[Claim]) -> dict[str, State | 
     """Let each item have its names, or stand back behind who has them; None where it was moved since it was found."""
     states: dict[str, State | None] = dict.fromkeys(each.found.id for each in claims)
     there = items.as_found(connection, [each.found for each in claims])
-    owners = {each.rivals: _Owners(connection, each.rivals, claims) for each in claims}
+    owners = {rivals: _Owners(connection, rivals, claims) for rivals in {each.rivals for each in claims}}
     moves = []
     for each in claims:
         if each.found.id in there:

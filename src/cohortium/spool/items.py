@@ -7,7 +7,7 @@ sealed. What follows de-identification stands in the clear.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
@@ -64,6 +64,7 @@ NOTHING_YET: dict[str, Any] = {
     "subject_mark": "",
 }
 COMES_AGAIN = (State.SUPERSEDED, State.DUPLICATE)  # what is made of it is not what its destinations hold
+INSTANCE = tuple(each.name for each in fields(Instance))
 TRY_AGAIN = (Reason.UNREADABLE, Reason.TOO_LARGE)  # mended by permissions or a setting, which no time stamp shows
 
 
@@ -335,7 +336,7 @@ def columns(made: Made) -> dict[str, Any]:
         "PatientID": made.instance.PatientID,
         "SeriesInstanceUID": made.instance.SeriesInstanceUID,
         "SOPInstanceUID": made.instance.SOPInstanceUID,
-        "instance": asdict(made.instance),
+        "instance": {name: getattr(made.instance, name) for name in INSTANCE},
         "findings": [asdict(finding) for finding in made.findings],
         "subject_mark": made.subject_mark,
     }
