@@ -41,6 +41,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def connected(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def cohortium(folder: Path, port: int) -> None:
     """The gateway's receiver and its spool, in a process that does nothing else."""
     from cohortium.acquire.intake import Intake
@@ -123,7 +129,7 @@ def received(
         command(folder, port), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        while socket.socket().connect_ex(("127.0.0.1", port)):
+        while not connected(port):
             time.sleep(0.1)
         time.sleep(1)
         spy = record(process.pid, profile) if profile else None

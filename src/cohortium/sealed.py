@@ -35,6 +35,7 @@ __all__ = [
     "sync_folder",
     "unseal",
     "write",
+    "written",
 ]
 
 MAGIC = b"COHSEAL1"
@@ -129,17 +130,30 @@ def write(path: Path, key: bytes, slices: Iterable[bytes | bytearray | memoryvie
     Without `sync_name` a power cut may undo the rename; who writes many files calls `sync_folder` once after them.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    written(part, seal(key, slices))
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.writelines(seal(key, slices))
-            file.flush()
-            os.fsync(file.fileno())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     if sync_name:
         sync_folder(path.parent)
+
+
+def written(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file that only its owner can read, durable but for its name; whole or not at all."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def read(path: Path, key: bytes) -> bytes:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from cohortium import sealed
@@ -50,17 +51,7 @@ class FolderSync:
 def labelled(path: Path, key: bytes, label: Label, slices: Iterable[bytes | memoryview]) -> None:
     """Write the label and the bytes, each sealed, durable but for the file's name; whole or not at all."""
     head = sealed.sealed(key, _text(label))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        _write(descriptor, len(head).to_bytes(LENGTH, "big") + head)
-        for piece in sealed.seal(key, slices):
-            _write(descriptor, piece)
-        os.fsync(descriptor)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
+    sealed.written(path, chain([len(head).to_bytes(LENGTH, "big") + head], sealed.seal(key, slices)))
 
 
 def opened(path: Path, key: bytes) -> bytes:
@@ -89,12 +80,6 @@ def _text(label: Label) -> bytes:
     path = os.fsencode(found.path).hex()  # need not be text
     row = {"path": path, "changed": found.changed}  # how many bytes there are is not known before they have come
     return json.dumps(row | {"source": label.came.source, "pipeline": label.came.pipeline}).encode()
-
-
-def _write(descriptor: int, piece: bytes) -> None:
-    view = memoryview(piece)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _length(head: bytes) -> int:
