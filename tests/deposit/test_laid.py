@@ -63,6 +63,13 @@ def test_a_pseudonym_that_no_folder_can_be_called_is_refused_alone(tmp_path: Pat
     assert [type(each) for each in answers] == [Refused, Confirmed]
 
 
+def test_a_folder_is_asked_whether_it_is_there(tmp_path: Path) -> None:
+    Folder(tmp_path).probe()
+    assert files(tmp_path) == []
+    with pytest.raises(Unavailable, match="not there"):
+        Folder(tmp_path / "away").probe()
+
+
 def test_other_bytes_under_its_uid_are_never_replaced(tmp_path: Path) -> None:
     one = parcel(made(1)[0])
     path = tmp_path / laid.place(one.instance)

@@ -27,6 +27,8 @@ def test_files_lie_in_three_tiers_and_read_back_as_they_were(server: Server) -> 
     contents = made(3)
     sent = parcels(contents)
     there = server.sender()
+    there.probe()
+    assert list(server.root.iterdir()) == []
     for _ in ("once", "the same again"):
         assert [each.how for each in there.send("lung", sent) if isinstance(each, Confirmed)] == [How.READ_BACK] * 3
         files = sorted(path for path in server.root.rglob("*") if path.is_file())
@@ -81,6 +83,8 @@ def test_a_server_with_another_key_is_told_nothing(server: Server) -> None:
     (server.below / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {other}\n")
     with pytest.raises(Unavailable, match="another key"):
         server.sender().send("lung", parcels(made(1)))
+    with pytest.raises(Unavailable, match="another key"):
+        server.sender().probe()
     (server.below / "known_hosts").write_text("")
     with pytest.raises(Unavailable, match="another key"):
         server.sender().send("lung", parcels(made(1)))

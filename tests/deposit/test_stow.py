@@ -75,8 +75,21 @@ def test_a_hub_says_in_words_why_it_refuses_one(hub: tuple[Served, str, Path]) -
     assert "receipt is for another project" in str(answers[1])
 
 
+def test_a_hub_is_asked_whether_it_lets_this_site_in_and_stores_nothing(hub: tuple[Served, str, Path]) -> None:
+    served, url, folder = hub
+    with sender(url, folder, token_file="hub.token") as there:
+        there.probe()
+    for wrong, words in ((f"{url}/else", "mend its url"), ("https://127.0.0.1:9", "does not answer")):
+        with sender(wrong, folder, token_file="hub.token") as there, pytest.raises(Unavailable, match=words):
+            there.probe()
+    with served.engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(schema.instance)) == 0
+
+
 def test_without_its_token_all_waits(hub: tuple[Served, str, Path]) -> None:
     _, url, _ = hub
+    with sender(url) as there, pytest.raises(Unavailable, match="token"):
+        there.probe()
     with sender(url) as there, pytest.raises(Unavailable, match="token"):
         there.send("lung", parcels(made(1)))
 
@@ -98,6 +111,7 @@ def test_certificates_that_are_not_there_are_told_at_the_start(tmp_path: Path) -
 def test_orthanc_shows_the_bytes_that_it_stored(tmp_path: Path) -> None:
     sent = parcels(made(3))
     with orthanc.orthanc(tmp_path) as url, sender(url) as there:
+        there.probe()
         assert hows(there.send("lung", sent)) == [How.READ_BACK] * 3
         assert hows(there.send("lung", sent)) == [How.READ_BACK] * 3
         uid = sent[0].instance.SOPInstanceUID

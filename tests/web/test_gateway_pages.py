@@ -9,6 +9,7 @@ from time import perf_counter
 
 import httpx
 import pytest
+from pydicom import Dataset
 from sqlalchemy import select
 
 import gateway_site
@@ -18,6 +19,7 @@ from cohortium.govern import logins, users
 from cohortium.spool import Decision, Item, Verdict, asides
 from cohortium.store.schema import audit
 from cohortium.values import Reason, State
+from cohortium.web.looks import MOST_ITEMS, compared
 from hospital import PLANTED
 from portal_site import Served, form_of
 
@@ -91,6 +93,22 @@ def test_one_image_in_under_a_second(site: Served) -> None:
         client.get(f"/inspect/{item.name}")
         client.get(f"/inspect/{item.name}/before.png")
         assert perf_counter() - started < 1
+
+
+def test_of_a_long_sequence_some_items_are_shown_and_all_on_demand() -> None:
+    before, after = Dataset(), Dataset()
+    for dataset, count in ((before, 300), (after, 299)):
+        dataset.PerFrameFunctionalGroupsSequence = [Dataset() for _ in range(count)]
+        for number, each in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            each.InstanceNumber = number
+    rows = list(compared(before, after))
+    assert len(rows) == 1 + MOST_ITEMS + 1
+    assert [row.before for row in rows[:4]] == ["300 items", "0", "1", "2"]
+    assert (rows[-1].before, rows[-1].after, rows[-1].is_rest) == ("280 more items", "279 more items", True)
+    whole = list(compared(before, after, 1000))
+    assert len(whole) == 301
+    assert [row.before for row in whole[1:]] == [str(number) for number in range(300)]
+    assert whole[-1].change == "removed"
 
 
 def test_a_decision_leads_to_the_next_and_says_who_and_why(site: Served) -> None:
@@ -196,6 +214,13 @@ def test_a_made_up_object_tries_a_destination_and_is_there_once(site: Served) ->
             assert "share has the test object of patient COHORTIUM-TEST" in answer.text
         sent = {"way": "nowhere", "what": "echo", "form": form_of(client.get("/gateway"))}
         assert client.post("/gateway", data=sent).status_code == 400
+        for what, way, words in (
+            ("echo", "share", "share is there and can be written."),
+            ("probe", "ward", "ward is there and can be read."),
+            ("probe", "pacs", "pacs: it does not answer"),
+        ):
+            answer = client.post("/gateway", data={"way": way, "what": what, "form": form_of(client.get("/gateway"))})
+            assert words in answer.text
     (file,) = [path for path in share.rglob("*") if path.is_file()]
     assert file.relative_to(share).parts[0] == "COHORTIUM-TEST"
     assert said(site).count(("maintainer", "test by send", "share")) == 2

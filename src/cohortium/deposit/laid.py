@@ -51,6 +51,12 @@ class Folder:
             raise Unavailable(f"the destination's folder cannot be written: {error.strerror}") from None
         return answers
 
+    def probe(self) -> None:
+        """See `Sender`."""
+        self._demand_there()
+        if not os.access(self._root, os.W_OK | os.X_OK):
+            raise Unavailable("the destination's folder cannot be written by the gateway's user")
+
     def close(self) -> None:
         """See `Sender`."""
 

@@ -24,5 +24,8 @@ class OwnArchive:
         answers = self._archive.admit_all(offers, project, who=self._who)
         return [each if isinstance(each, Refused) else Confirmed(each.digest, How.STATED) for each in answers]
 
+    def probe(self) -> None:
+        """See `Sender`: nothing stands between."""
+
     def close(self) -> None:
         """See `Sender`."""

@@ -62,6 +62,10 @@ class Sender(Protocol):
         """
         ...
 
+    def probe(self) -> None:
+        """Return where the destination answers and lets this site in; `Unavailable` where not. Nothing is sent."""
+        ...
+
     def close(self) -> None:
         """Let go of what was opened."""
         ...

@@ -25,6 +25,7 @@ from pynetdicom.presentation import build_context
 
 from cohortium import tls
 from cohortium.config import Scp
+from cohortium.deposit.echo import echo
 from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
 from cohortium.errors import Refused, Unavailable
 from cohortium.values import Instance
@@ -48,7 +49,7 @@ class Scu:
     """One peer; `below` is the folder from which files of the settings are named."""
 
     def __init__(self, settings: Scp, below: Path) -> None:
-        self._settings = settings
+        self._settings, self._below = settings, below
         self._tls: Any = (tls.client(settings, below), settings.host) if settings.authority else None
         self._ae = AE(ae_title=settings.calling)
         self._ae.connection_timeout = CONNECT
@@ -70,6 +71,10 @@ class Scu:
                 break
         broken = Unavailable("the association broke")
         return [answers.get(number, broken) for number in range(len(parcels))]
+
+    def probe(self) -> None:
+        """See `Sender`."""
+        echo(self._settings, self._below)
 
     def close(self) -> None:
         """See `Sender`."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cohortium import keys
 from cohortium.config import SftpServer
@@ -27,6 +27,8 @@ __all__ = ["Sftp"]
 TIMEOUT = 30  # seconds until a connection stands
 SILENCE = 20  # seconds after which a silent server is asked whether it is there
 PIECE = 1 << 22  # bytes read at once
+
+Value = TypeVar("Value")
 
 
 class Sftp:
@@ -64,8 +66,15 @@ class Sftp:
 
     def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:  # noqa: ARG002
         """See `Sender`."""
+        return self._done(self._send(parcels))
+
+    def probe(self) -> None:
+        """See `Sender`: the server is known, lets this site in, and speaks SFTP."""
+        self._done(self._look())
+
+    def _done(self, what: Coroutine[Any, Any, Value]) -> Value:
         try:
-            return self._loop.run_until_complete(self._send(parcels))
+            return self._loop.run_until_complete(what)
         except self._ssh.HostKeyNotVerifiable:
             raise Unavailable("the server shows another key than known_hosts has; nothing was sent") from None
         except self._ssh.PermissionDenied:
@@ -76,6 +85,10 @@ class Sftp:
     def close(self) -> None:
         """See `Sender`."""
         self._loop.close()
+
+    async def _look(self) -> None:
+        async with self._ssh.connect(**self._options) as connection, connection.start_sftp_client() as sftp:
+            await sftp.stat(".")
 
     async def _send(self, parcels: Sequence[Parcel]) -> list[Answer]:
         async with self._ssh.connect(**self._options) as connection, connection.start_sftp_client() as sftp:

@@ -28,6 +28,7 @@ __all__ = ["StowRs"]
 DICOM, JSON = "application/dicom", "application/dicom+json"
 AS_STORED = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
 TOGETHER = 1 << 26  # bytes of a request, and its last instance
+PATIENCE = 10.0  # seconds for an answer to nothing
 TIMEOUT = httpx.Timeout(300.0, connect=10.0)
 PER_INSTANCE = (400, 409, 413, 422)  # what is wrong lies in what was sent
 NOT_NOW = (429, 503)
@@ -58,6 +59,18 @@ class StowRs:
     def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:  # noqa: ARG002  the address says it
         """See `Sender`."""
         return [answer for group in _groups(parcels) for answer in self._store(group)]
+
+    def probe(self) -> None:
+        """See `Sender`: a request that brings nothing goes through the same door as those that do."""
+        writer = _Writer()
+        try:
+            answer = self._http.post(
+                f"{self._url}/studies", content=writer.end(), headers=writer.headers([]), timeout=PATIENCE
+            )
+        except httpx.TransportError as error:
+            raise Unavailable(_unreached(error)) from None
+        if not (answer.is_success or answer.status_code in PER_INSTANCE):
+            raise Unavailable(_objection(answer.status_code))
 
     def close(self) -> None:
         """See `Sender`."""

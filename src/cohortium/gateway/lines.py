@@ -24,7 +24,7 @@ from cohortium.keys import SiteKey
 from cohortium.spool import Item
 from cohortium.values import Protocol
 
-__all__ = ["Line", "Lines", "folders_of", "sources_of"]
+__all__ = ["Line", "Lines", "folders_of", "protocol_of", "sources_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ def folders_of(config: Config, pipeline: str) -> list[Watched]:
     return [each for each in watched if each.name in found.sources or each.path.resolve() == own]
 
 
+def protocol_of(config: Config, pipeline: Pipeline) -> Protocol:
+    """The protocol that the pipeline names, a shipped one or a file beside the configuration."""
+    return load_protocol(_shipped_or_path(config, pipeline.protocol), pipeline.level)
+
+
 class Lines:
     """All pipelines of a configuration, in its order."""
 
@@ -89,7 +94,7 @@ class Lines:
     def _line(self, pipeline: Pipeline) -> Line:
         config = self._config
         project = config.project(pipeline.project)
-        protocol = load_protocol(self._shipped_or_path(pipeline.protocol), pipeline.level)
+        protocol = protocol_of(config, pipeline)
         return Line(
             pipeline=pipeline,
             sources=frozenset(self._sources(pipeline)),
@@ -99,7 +104,7 @@ class Lines:
             filter=read_filter(pipeline.filter) if pipeline.filter else None,
             protocol=protocol,
             deidentifier=self._deidentifier(protocol, project.name),
-            specification=load_specification(self._shipped_or_path(pipeline.specification)),
+            specification=load_specification(_shipped_or_path(config, pipeline.specification)),
         )
 
     def _sources(self, pipeline: Pipeline) -> Sequence[str]:
@@ -124,11 +129,12 @@ class Lines:
         secret, table = means(self._config.site, self._key, project, protocol)
         return Subjects(protocol, self._key, project, secret, table, self._config.site.issuer)
 
-    def _shipped_or_path(self, name: str) -> str | Path:
-        return self._config.file.parent / name if name.endswith(".toml") else name
-
 
 UNREADABLE: tuple[type[Exception], ...] = (Malformed, *NONSENSE)
+
+
+def _shipped_or_path(config: Config, name: str) -> str | Path:
+    return config.file.parent / name if name.endswith(".toml") else name
 
 
 def _names_folder(config: Config, pipeline: Pipeline) -> bool:

@@ -5,6 +5,7 @@ What is *before* identifies; what is *after* is as it would leave.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,11 +23,13 @@ from cohortium.spool import Item, Spool
 from cohortium.spool.states import KEEPS
 from cohortium.web.pictures import Recent
 
-__all__ = ["Looks", "Row", "Shape", "compared", "drawn", "shape"]
+__all__ = ["MOST_ITEMS", "Looks", "Row", "Shape", "compared", "drawn", "shape"]
 
 LONGEST = 160  # characters of a value
 UNSHOWN = frozenset(("PixelData", "FloatPixelData", "DoubleFloatPixelData"))
 EDGE = 1280  # pixels of a picture, at most
+REST = "…]"
+MOST_ITEMS = 20  # of a sequence: one of thousands of frames would make a page of megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,11 @@ class Row:
     before: str | None
     after: str | None
     change: str
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether it stands for the items of a sequence that are not shown."""
+        return self.place.endswith(REST)
 
 
 class Looks:
@@ -113,17 +121,22 @@ def drawn(dataset: Dataset, frame: int) -> bytes:
     return render.encoded(shown, viewport, "PNG")
 
 
-def compared(before: Dataset | None, after: Dataset | None) -> Iterator[Row]:
-    """Every attribute of either, in order of tag, those in sequences too."""
-    one, other = dict(_flat(before)), dict(_flat(after))
-    for place in sorted(one.keys() | other.keys()):
+def compared(before: Dataset | None, after: Dataset | None, most: int = MOST_ITEMS) -> Iterator[Row]:
+    """Every attribute of either, in order of tag, those in sequences too: of at most so many items of each."""
+    one, other = dict(_flat(before, most)), dict(_flat(after, most))
+    for place in sorted(one.keys() | other.keys(), key=_order):
         keyword, old = one.get(place, ("", None))
         named, new = other.get(place, (keyword, None))
         change = "removed" if new is None else "added" if old is None else "kept" if old == new else "changed"
         yield Row(place, keyword or named, old, new, change if before is not None and after is not None else "")
 
 
-def _flat(dataset: Dataset | None, prefix: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
+def _order(place: str) -> list[int]:
+    """By tag, then by number of item, which grows read as hexadecimal, too."""
+    return [int(digits, 16) for digits in re.findall("[0-9A-F]+", place)]
+
+
+def _flat(dataset: Dataset | None, most: int, prefix: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
     if dataset is None:
         return
     for tag in sorted(dataset.keys()):
@@ -132,8 +145,10 @@ def _flat(dataset: Dataset | None, prefix: str = "") -> Iterator[tuple[str, tupl
             element = dataset[tag]
             if element.VR == "SQ":
                 yield place, (element.keyword, f"{len(element.value)} item{'' if len(element.value) == 1 else 's'}")
-                for number, each in enumerate(element.value, start=1):
-                    yield from _flat(each, f"{place}[{number}]")
+                for number, each in enumerate(element.value[:most], start=1):
+                    yield from _flat(each, most, f"{place}[{number}]")
+                if len(element.value) > most:
+                    yield f"{place}[{most + 1}{REST}", (element.keyword, f"{len(element.value) - most} more items")
             elif element.keyword not in UNSHOWN:
                 yield place, (element.keyword, _text(element))
         except codecs.BAD_INPUT:

@@ -96,7 +96,7 @@ def state(request: Request, said: str = "", problem: str = "") -> Response:
         "shown": SHOWN,
         "sources": _sources(settings, found, went.newest),
         "destinations": _destinations(settings, found),
-        "echoed": trial.echoed(settings),
+        "tried": {each.name for each in settings.destinations},
         "said": said,
         "problem": problem,
     }
@@ -109,20 +109,27 @@ def try_way(
     what: Annotated[str, Form()] = "",
     form: Annotated[str, Form()] = "",
 ) -> Response:
-    """Ask a peer for an echo, or send a made-up object to a destination."""
+    """Ask a way in or out whether it is there, or send a made-up object to a destination."""
     demand_form_token(request, form)
     settings: Config = request.app.state.config
-    known = trial.echoed(settings) if what == "echo" else {each.name for each in settings.destinations}
-    if way not in known or what not in ("echo", "send"):
+    known = sources_of(settings) if what == "probe" else {each.name for each in settings.destinations}
+    if way not in known or what not in ("probe", "echo", "send"):
         raise BadRequest("A test is an echo or a made-up object, to what the configuration names.")
     with request.app.state.engine.begin() as connection:
         record(request, connection, f"test by {what}", way)
     try:
-        key = keys.load(settings.site.key, settings.site.data)
-        said = trial.echo(settings, way) if what == "echo" else trial.send(settings, key, way)
+        said = _tried(request, settings, way, what)
     except CohortiumError as error:
         return state(request, problem=f"{way}: {error}.")
     return state(request, said=f"{said}.")
+
+
+def _tried(request: Request, settings: Config, way: str, what: str) -> str:
+    if what == "probe":
+        return trial.probe(settings, request.app.state.engine, way)
+    if what == "echo":
+        return trial.answers(settings, way)
+    return trial.send(settings, keys.load(settings.site.key, settings.site.data), way)
 
 
 def log(request: Request) -> Response:

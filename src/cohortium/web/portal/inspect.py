@@ -22,7 +22,7 @@ from cohortium.spool import Area, Decision, Item, Verdict, asides
 from cohortium.values import Reason, State
 from cohortium.web.auth import demand_form_token, grounds, reading, record, user
 from cohortium.web.errors import BadRequest
-from cohortium.web.looks import Looks, Shape, compared, drawn, shape
+from cohortium.web.looks import MOST_ITEMS, Looks, Shape, compared, drawn, shape
 from cohortium.web.portal.quarantine import demand_why
 from cohortium.web.portal.templating import render
 from cohortium.web.route import Route
@@ -32,13 +32,14 @@ __all__ = ["ROUTES"]
 Name = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 AREA = re.compile(r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})")  # x, y, width, height
 MOST = 50  # areas
+EVERY = 1 << 20  # items of a sequence
 FACE = Reason.FACE
 SAID = {Verdict.RELEASE: "Looked at it; nothing in it identifies anybody.", Verdict.REJECT: "Looked at it."}
 
 
-def show(request: Request, item: Name) -> Response:
-    """The item: picture and header, before and after."""
-    return _page(request, _found(request, item))
+def show(request: Request, item: Name, whole: bool = False) -> Response:
+    """The item: picture and header, before and after; the `whole` header where a sequence is long."""
+    return _page(request, _found(request, item), whole=whole)
 
 
 def picture_before(request: Request, item: Name, frame: int = 0) -> Response:
@@ -106,7 +107,7 @@ def decide(
     return RedirectResponse(f"/inspect/{following.name}" if following else f"/quarantine?{query}", 303)
 
 
-def _page(request: Request, found: Item, problem: str = "", status: int = 200) -> Response:
+def _page(request: Request, found: Item, problem: str = "", status: int = 200, *, whole: bool = False) -> Response:
     looks, identifies = _looks(request), _identifies(request)
     before, why_before = _read(looks.before, found)
     after, why_after = _read(looks.after, found)
@@ -124,7 +125,7 @@ def _page(request: Request, found: Item, problem: str = "", status: int = 200) -
         "identifies": identifies,
         "before": shape(before) if before is not None else Shape(why=why_before or "It has no bytes any more."),
         "after": shape(after) if after is not None else Shape(why=why_after or "It was not made yet."),
-        "rows": list(compared(before, after)),
+        "rows": list(compared(before, after, EVERY if whole else MOST_ITEMS)),
         "previous": beside[0],
         "following": beside[1],
         "reads": ocr.available() and identifies,
