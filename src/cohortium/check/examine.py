@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cohortium import __version__
-from cohortium.check import scan
+from cohortium.check import naming, scan
 from cohortium.check.delivery import Place, Progress, Table, find
 from cohortium.check.outline import Outline
 from cohortium.check.registry import checks
@@ -92,7 +92,7 @@ def examine(
         checked=datetime.now(UTC).isoformat(timespec="seconds"),
         delivery=delivery,
         outcomes=tuple(answers.outcomes(specification)),
-        findings=tuple(sorted(answers.findings, key=_order)),
+        findings=tuple(sorted(map(_shown, answers.findings), key=_order)),
     )
 
 
@@ -105,7 +105,7 @@ def _series(
     if outline is not None:
         answers.ask(specification, Scope.SERIES, seen.series, MIXED if outline.mixed else "")
         answers.ask(specification, Scope.FILES, seen)
-        patient = outline.where["patient"]
+        patient = outline.patient
         answers.findings[:] = [replace(each, patient=each.patient or patient) for each in answers.findings]
     return answers, outline, seen.broken
 
@@ -115,6 +115,11 @@ def _table(specification: Specification, table: Table) -> Answers:
     answers = Answers()
     answers.ask(specification, Scope.TABLE, table)
     return answers
+
+
+def _shown(finding: Finding) -> Finding:
+    series, instance = naming.uid(finding.SeriesInstanceUID), naming.uid(finding.SOPInstanceUID)
+    return replace(finding, SeriesInstanceUID=series, SOPInstanceUID=instance)
 
 
 def _order(finding: Finding) -> tuple[str | int, ...]:

@@ -96,10 +96,11 @@ def value(delivery: Delivery, rule: Rule) -> Found:
 
 def width(delivery: Delivery, rule: Rule) -> Found:
     """Identifiers of patients are no longer than the specification's type for them."""
-    long = [patient.PatientID for patient in delivery.patients() if len(patient.PatientID) > rule.most]
+    long = [patient for patient in delivery.patients() if len(patient.PatientID) > rule.most]
     if long:
         fact = f"{len(long)} patient identifiers have more than {rule.most:g} characters"
-        yield rule.finding(fact, variable="patient", patient=naming.pseudonym(long[0]) if len(long) == 1 else "")
+        patient = long[0].outlines[0].patient if len(long) == 1 else ""
+        yield rule.finding(fact, variable="patient", patient=patient)
 
 
 def _compared(delivery: Delivery, rule: Rule, columns: tuple[str, ...]) -> Found:

@@ -10,12 +10,13 @@ import re
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-__all__ = ["is_uid", "masked", "pseudonym", "table"]
+__all__ = ["HIDDEN", "is_uid", "masked", "pseudonym", "table", "uid"]
 
 HIDDEN = "…"
 LONGEST = 64  # characters of a UID
 UID = re.compile(r"2\.25\.[0-9]{20,39}|[0-2](?:\.(?:0|[1-9][0-9]*)){4,}")  # a date has fewer dots
 TABLE = re.compile(r"(?P<partner>[A-Za-z0-9-]{1,20})_(?P<domain>[A-Za-z]{2})\.(?:csv|xpt)", re.IGNORECASE)
+DOTTED = re.compile(r"[0-9.]{1,64}")
 PSEUDONYM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -32,6 +33,11 @@ def is_uid(text: str) -> bool:
 def pseudonym(PatientID: str) -> str:
     """A patient's identifier as it may be shown; a name, with its blanks and carets, is none."""
     return PatientID if PSEUDONYM.fullmatch(PatientID) else HIDDEN
+
+
+def uid(text: str) -> str:
+    """What stands in the place of a UID, as it may be shown: anything may stand there."""
+    return text if not text or DOTTED.fullmatch(text) else HIDDEN
 
 
 def table(name: str) -> tuple[str, str] | None:

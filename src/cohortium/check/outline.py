@@ -60,10 +60,17 @@ class Outline:
         return len(self.patients) > 1 or len(self.studies) > 1
 
     @property
+    def patient(self) -> str:
+        """The patient's identifier as a finding shows it: not where nothing says that it is a pseudonym."""
+        if len(self.patients) != 1 or not self.patients[0]:
+            return ""
+        declared = self.first.text("PatientIdentityRemoved").upper() == "YES"
+        return naming.pseudonym(self.patients[0]) if declared else naming.HIDDEN
+
+    @property
     def where(self) -> dict[str, str]:
         """What a finding about the series says of its place."""
-        patient = naming.pseudonym(self.patients[0]) if len(self.patients) == 1 else ""
-        return {"SeriesInstanceUID": self.SeriesInstanceUID, "patient": patient}
+        return {"SeriesInstanceUID": self.SeriesInstanceUID, "patient": self.patient}
 
 
 def _sorted(values: Iterable[str]) -> tuple[str, ...]:

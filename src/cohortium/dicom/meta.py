@@ -249,7 +249,7 @@ def _orientation(group: Place | None) -> Any:
 
 def _demand(taken: Mapping[str, Any]) -> None:
     """Without these an object cannot be filed; an identifier with a list or a novel in it is none."""
-    for name, value in taken.items():
+    for name, value in sorted(taken.items()):
         if not isinstance(value, str) or len(value) > 64:
             raise Malformed(f"{name} is not one value of at most 64 characters")
         if name.endswith("UID") and not value:
