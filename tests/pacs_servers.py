@@ -30,9 +30,20 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
 
-    def store(self, folder: Path) -> None:
-        """Send it every file of the folder, as a scanner does."""
-        command = ["storescu", "+sd", "+r", "-aet", "SCANNER", "-aec", self.title, "127.0.0.1", str(self.port)]
+    def store(self, folder: Path, secured: Sequence[object] = ()) -> None:
+        """Send it every file of the folder, as a scanner does; `secured` are the options of TLS."""
+        command = [
+            "storescu",
+            *map(str, secured),
+            "+sd",
+            "+r",
+            "-aet",
+            "SCANNER",
+            "-aec",
+            self.title,
+            "127.0.0.1",
+            str(self.port),
+        ]
         subprocess.run([*command, str(folder)], check=True, capture_output=True, timeout=120)
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
 
+from certificates import Certificates
 from cohortium.acquire.intake import Intake
 from cohortium.acquire.pacs import Pacs
+from cohortium.acquire.receiver import Receiver
 from cohortium.config import Pacs as Settings
+from cohortium.config import Receiver as Listening
+from cohortium.errors import Unavailable
 from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
 from cohortium.spool.wanted import Study
@@ -102,3 +107,35 @@ def test_what_is_asked_for_comes_by_c_get(server: Server, spool: Spool, part: in
     outcome = pacs.pull(found, found.series[:part], lambda: False, lambda: 0)
     assert outcome.words == ""
     assert spool.list_accepted() == sum(each.listed for each in found.series[:part])
+
+
+@pytest.mark.parametrize("destination", ["COHORTIUM", ""], ids=["c-move", "c-get"])
+def test_over_tls_with_certificates_of_both_and_back(spool: Spool, tmp_path: Path, destination: str) -> None:
+    """Files are named from the folder of the configuration, wherever the process stands."""
+    made, port = Certificates(tmp_path / "tls"), free_port()
+    shown = {"certificate": "tls/own.pem", "certificate_key": "tls/own.key", "authority": "tls/authority.pem"}
+    tls = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(made.certificate),
+        "DicomTlsPrivateKey": str(made.key),
+        "DicomTlsTrustedCertificates": str(made.authority),
+        "DicomTlsRemoteCertificateRequired": True,
+        "DicomModalities": {
+            "cohortium": {"AET": "COHORTIUM", "Host": "127.0.0.1", "Port": port, "UseDicomTls": True},
+        },
+    }
+    study(tmp_path / "files", 1, "A1")
+    intake = Intake(spool, Came("pacs", "ct"), 1 << 20, 0)
+    receiver = Receiver(Listening("in", port=port, peers=("ORTHANC@127.0.0.1",), **shown), intake, tmp_path)
+    with orthanc(tmp_path, port, **tls) as server, receiver:
+        server.store(tmp_path / "files", ["+tls", made.key, made.certificate, "+cf", made.authority])
+        settings = Settings("pacs", ae_title="ORTHANC", host="127.0.0.1", port=server.port, **shown)
+        pacs = Pacs(settings, destination, intake, lambda: False, tmp_path)
+        ((found,), _) = pacs.find(0, {"AccessionNumber": "A1"})
+        listed = pacs.listed(found)
+        assert pacs.pull(listed, listed.series, lambda: False, lambda: 0).words == ""
+        assert spool.list_accepted() == IMAGES
+        bare = replace(settings, certificate="", certificate_key="")
+        for other in (bare, replace(bare, authority="")):
+            with pytest.raises(Unavailable):
+                Pacs(other, "", intake, lambda: False, tmp_path).find(0, {"AccessionNumber": "A1"})
