@@ -1,4 +1,4 @@
-"""An authority made for a test, and a certificate of it for 127.0.0.1, good for both ends of a connection."""
+"""An authority made for a test, a certificate of it for 127.0.0.1, good for both ends of a connection, and others."""
 
 from __future__ import annotations
 
@@ -21,21 +21,26 @@ class Certificates:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self.authority, self.certificate, self.key = (folder / each for each in ("authority.pem", "own.pem", "own.key"))
-        root = ec.generate_private_key(ec.SECP256R1())
-        own = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
-        self.authority.write_bytes(
-            _signed(name, name, root.public_key(), root, x509.BasicConstraints(ca=True, path_length=None))
-        )
+        self._root, self._name = ec.generate_private_key(ec.SECP256R1()), _named("authority of a test")
+        is_authority = x509.BasicConstraints(ca=True, path_length=None)
+        public = self._root.public_key()
+        self.authority.write_bytes(_signed(self._name, self._name, public, self._root, is_authority))
+        self.make(self.certificate)
+
+    def make(self, path: Path, *, days: int = 1, alone: bool = False) -> tuple[Path, Path]:
+        """Another certificate at that path, and its key beside it; one that is `alone` has signed itself."""
+        own, subject = ec.generate_private_key(ec.SECP256R1()), _named("localhost")
+        issuer, by = (subject, own) if alone else (self._name, self._root)
         alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")])
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        self.certificate.write_bytes(_signed(subject, name, own.public_key(), root, alternative))
-        self.key.write_bytes(
+        path.write_bytes(_signed(subject, issuer, own.public_key(), by, alternative, days))
+        key = path.with_suffix(".key")
+        key.write_bytes(
             own.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
-        self.key.chmod(0o600)
+        key.chmod(0o600)
+        return path, key
 
     def server(self, *, asks: bool = False) -> ssl.SSLContext:
         """For a server; `asks` for a certificate of the same authority."""
@@ -45,15 +50,20 @@ class Certificates:
         return context
 
 
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
 def _signed(
     subject: x509.Name,
     issuer: x509.Name,
     public: ec.EllipticCurvePublicKey,
     by: ec.EllipticCurvePrivateKey,
     extension: x509.ExtensionType,
+    days: float = 1,
 ) -> bytes:
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(issuer, subject, public, x509.random_serial_number())
-    made = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    made = builder.not_valid_before(now - timedelta(days=2)).not_valid_after(now + timedelta(days=days))
     made = made.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
     return made.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -74,6 +74,9 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
         assert part in message
 
 
+TLS = 'certificate = "own.pem"\ncertificate_key = "own.key"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
@@ -84,6 +87,12 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
         ('[serve]\npublic = "http://archive.example.org"\n', "serve.public"),
         ('[serve]\npublic = "https://archive.example.org/"\n', "serve.public"),
         ('[serve]\nproxies = ["*"]\n', "serve.proxies"),
+        ('[serve]\ncertificate = "own.pem"\n', "serve: certificate and certificate_key go together"),
+        ('[serve]\nauthority = "sites.pem"\n', "serve: authority is given without certificate"),
+        ('[serve]\ncertificate_header = "X-Certificate"\n', "serve.certificate_header: needs proxies"),
+        ('[serve]\ncertificate_header = "X-Certificate"\nproxies = ["::1"]\n', "serve.certificate_header: needs"),
+        ('[serve]\ncertificate_header = "Host"\n', "serve.certificate_header: a name of one's own"),
+        (f'[serve]\n{TLS}public = "http://localhost"\n', "serve.public: is not https"),
         ("[limits]\nfile_megabytes = 0\n", "limits.file_megabytes"),
         ("[backup]\nhours = 0\n", "backup.hours"),
         ("[backup]\nkeep = -1\n", "backup.keep"),

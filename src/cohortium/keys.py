@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cohortium.errors import ConfigError, Refused, Unavailable
 from cohortium.sealed import sync_folder
 
-__all__ = ["Ed25519PublicKey", "SiteKey", "create", "ephemeral", "load", "read_private", "write_once"]
+__all__ = ["Ed25519PublicKey", "SiteKey", "create", "ephemeral", "load", "read_private", "read_token", "write_once"]
 
 BYTES = 32
+SHORTEST = 32  # characters of a token
 CREDENTIALS = Path("/run/credentials")  # systemd's: what it loads for a service, whose user alone can enter
 
 
@@ -89,6 +90,14 @@ def read_private(path: Path, what: str) -> str:
     if stat.S_IMODE(mode) & (0o037 if by_systemd else 0o077):
         raise Refused(f"others can read {what} {path}; run `chmod 600 {path}`")
     return text
+
+
+def read_token(path: Path, what: str) -> str:
+    """The same, of what a program shows; refuse one that could be guessed."""
+    token = read_private(path, what)
+    if len(token) < SHORTEST:
+        raise ConfigError(f"{what} has less than {SHORTEST} characters; make one with `openssl rand -hex 32`")
+    return token
 
 
 def write_once(path: Path, content: str | bytes, what: str) -> None:

@@ -79,13 +79,21 @@ class Archive:
             return projects.open_project(connection, project, protocol)
 
     def admit_all(
-        self, offers: Iterable[Offer], project: str, who: str, *, aside: bool = False, called: Called = NUMBERED
+        self,
+        offers: Iterable[Offer],
+        project: str,
+        who: str,
+        *,
+        aside: bool = False,
+        called: Called = NUMBERED,
+        address: str = "",
+        basis: str = "",
     ) -> list[Instance | Refused]:
         """Store and index what is offered to the project, on the word of `who`; the same bytes again: no change.
 
         One answer each, in order: `Refused` where the receipt, the inspection or the index says no. Takes about
         `PORTION` bytes of offers at a time, and writes the index once. `aside`: what the check refuses waits in the
-        project's prearchive.
+        project's prearchive. From where and by which right it is offered is for the audit.
         """
         with self.engine.execution_options(reading=True).begin() as connection:
             row = projects.project_named(connection, project)
@@ -93,7 +101,7 @@ class Archive:
         with self.engine.begin() as connection:
             said: list[tuple[str, str]] = []
             answers = self._indexed(connection, row, stored, who, said, called)
-            audit.record_all(connection, who, said)
+            audit.record_all(connection, who, said, address=address, basis=basis)
             return answers
 
     def admit_whole(

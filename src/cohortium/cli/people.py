@@ -33,6 +33,10 @@ __all__ = [
 
 PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account.")]
+Certificate = Annotated[
+    Path | None,
+    typer.Option(help="Certificate (PEM) that the site shows in place of a token.", exists=True, dir_okay=False),
+]
 Label = Annotated[str, typer.Argument(metavar="LABEL", help="The token, by where it is used.")]
 
 
@@ -55,9 +59,13 @@ def add(
     key: Annotated[str, typer.Option(metavar="HEX", help="The site's public key: `cohortium key public`.")] = "",
     project: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Where the site may deposit.")] = None,
     days: Annotated[int, typer.Option(help="Days until a site's token ends.", min=1, max=366)] = 366,
+    certificate: Certificate = None,
     file: ConfigFile = DEFAULT,
 ) -> None:
-    """Add a person, and print a one-time password; or a site, enrol its key, and print its token, this once."""
+    """Add a person, and print a one-time password; or a site, enrol its key, and print its token, this once.
+
+    With a certificate, a site gets no token, and the certificate's fingerprint is printed.
+    """
     settings = config.load(file)
 
     from cohortium.govern import users
@@ -73,12 +81,14 @@ def add(
     if not PUBLIC_KEY.fullmatch(key):
         raise typer.BadParameter("64 hexadecimal digits, as `cohortium key public` prints", param_hint="--key")
     with engine.begin() as connection:
-        typer.echo(_site(connection, name, key, project or [], days))
+        typer.echo(_site(connection, name, key, project or [], days, certificate))
         audit.record(connection, getuser(), "add site", name)
 
 
-def _site(connection: Connection, name: str, key: str, names: Sequence[str], days: int) -> str:
-    """The token of a new account for the site."""
+def _site(
+    connection: Connection, name: str, key: str, names: Sequence[str], days: int, certificate: Path | None
+) -> str:
+    """The token of a new account for the site, or the fingerprint of its certificate."""
     from cohortium.archive import projects
     from cohortium.govern import grants, tokens, users
     from cohortium.govern.roles import Role, Scope
@@ -88,6 +98,8 @@ def _site(connection: Connection, name: str, key: str, names: Sequence[str], day
     who = users.named(connection, name)
     for each in names:
         grants.give(connection, who.id, projects.project_named(connection, each)["id"], Role.MEMBER, getuser())
+    if certificate:
+        return tokens.pin(connection, who, "gateway", Scope.WRITE, certificate.read_bytes())
     return tokens.make(connection, who, "gateway", Scope.WRITE, days)
 
 
@@ -156,9 +168,10 @@ def make_token(
     scope: Annotated[str, typer.Option(metavar="read|write", help="What it may be used for.")] = "read",
     project: Annotated[str, typer.Option(metavar="NAME", help="The one project it opens; else all.")] = "",
     days: Annotated[int, typer.Option(help="Days until it ends.", min=1, max=366)] = 90,
+    certificate: Certificate = None,
     file: ConfigFile = DEFAULT,
 ) -> None:
-    """Make an API token for an account and print it, this once."""
+    """Make an API token for an account and print it, this once; or let a site's certificate stand for one."""
     settings = config.load(file)
 
     from cohortium.govern import grants, tokens, users
@@ -171,8 +184,11 @@ def make_token(
     with open_store(settings).begin() as connection:
         who = users.named(connection, name)
         only = grants.id_of(connection, who, project, May.READ) if project else None
-        made = tokens.make(connection, who, label, Scope(scope), days, only)
-        audit.record(connection, getuser(), "make token", name)
+        if certificate:
+            made = tokens.pin(connection, who, label, Scope(scope), certificate.read_bytes(), only)
+        else:
+            made = tokens.make(connection, who, label, Scope(scope), days, only)
+        audit.record(connection, getuser(), "pin certificate" if certificate else "make token", name)
     typer.echo(made)
 
 

@@ -7,6 +7,7 @@ import gc
 import ipaddress
 import os
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ import typer
 from cohortium import config
 from cohortium.cli.options import DEFAULT, ConfigFile
 from cohortium.cli.worker import beside, deaf
-from cohortium.config import Config
+from cohortium.config import Config, Serve
 from cohortium.errors import ConfigError, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def serve(
         if ohif is not None:
             settings = replace(settings, serve=replace(settings.serve, ohif=str(ohif.resolve())))
         open_store(settings).dispose()  # whatever is wrong with it is told here, once, and workers find it migrated
-        typer.echo(f"Cohortium is at http://{_authority(host)}:{port}/ (Ctrl-C ends it)")
+        typer.echo(f"Cohortium is at {_address(settings.serve)} (Ctrl-C ends it)")
         sys.stdout.flush()
         plan = planned(settings, settings.serve.workers if workers is None else workers)
         with contextlib.suppress(KeyboardInterrupt), beside(settings):
@@ -92,7 +93,7 @@ def in_a_thread(settings: Config, behind_proxy: bool) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="portal")
         thread.start()
         try:
-            yield f"http://{_authority(host)}:{port}/"
+            yield _address(settings.serve)
         finally:
             server.should_exit = True
             thread.join()
@@ -100,19 +101,28 @@ def in_a_thread(settings: Config, behind_proxy: bool) -> Iterator[str]:
 
 def demand_tls(host: str, settings: Config, behind_proxy: bool) -> None:
     """`Refused` where passwords would cross a network in the clear."""
-    if not (behind_proxy or _is_loopback(host)):
-        raise Refused(f"{host} can be reached from other machines, and there is no TLS; see --behind-proxy")
-    if behind_proxy and not settings.serve.public:
-        raise ConfigError("behind a proxy, serve.public must say by which address people reach the site")
+    if not (behind_proxy or settings.serve.certificate or _is_loopback(host)):
+        raise Refused(
+            f"{host} can be reached from other machines, and there is no TLS; see serve.certificate, or --behind-proxy"
+        )
+    if not settings.serve.public and (behind_proxy or not _is_loopback(host)):
+        raise ConfigError("serve.public must say by which address people reach the site")
 
 
 def planned(settings: Config, workers: int) -> uvicorn.Config:
     """How uvicorn is to answer."""
     import uvicorn
 
+    from cohortium.web.certificates import Connection, context
+
+    below = settings.file.parent
+    if settings.serve.certificate:
+        context(settings.serve, below)  # whatever is wrong with it is told here, once
     return uvicorn.Config(
         partial(_application, settings),
         factory=True,
+        http=Connection,
+        ssl_context_factory=partial(_tls, settings) if settings.serve.certificate else None,
         workers=workers,
         timeout_worker_healthcheck=60,  # a busy worker is not a dead one
         access_log=False,
@@ -122,8 +132,17 @@ def planned(settings: Config, workers: int) -> uvicorn.Config:
     )
 
 
-def _authority(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _address(listening: Serve) -> str:
+    """Where it listens, and not where proxies make people come."""
+    from cohortium.web.public import Public
+
+    return Public.of(replace(listening, public="")).address + "/"
+
+
+def _tls(settings: Config, *_: object) -> ssl.SSLContext:
+    from cohortium.web.certificates import context
+
+    return context(settings.serve, settings.file.parent)
 
 
 def _application(settings: Config) -> FastAPI:

@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 from itertools import chain
 from pathlib import Path
 
-from cohortium.config.sections import Pipeline, Project
+from cohortium.config.sections import Pipeline, Project, Serve
 from cohortium.config.ways import Curated, Laid, Pacs, Receiver, Scp, SftpServer, Source, Stow, Upload, Watched
 from cohortium.config.whole import ARCHIVE, LISTS, Config
 
@@ -23,6 +23,7 @@ HUB = re.compile(r"(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:\d{
 BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?")
 PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]\w*password=")
 AE_TITLE = re.compile(r"[!-\[\]-~]{1,16}")  # PS3.5 6.2, without the backslash and without spaces
+HEADER = re.compile(r"X-[A-Za-z0-9-]{1,60}")
 HOURS = re.compile(r"([01]?\d|2[0-3])-([01]?\d|2[0-4])")
 LARGEST_PORT = 65535
 
@@ -60,10 +61,21 @@ def _serve(config: Config) -> Iterator[str]:
     for each in config.serve.proxies:
         if not _is_network(each):
             yield f"serve.proxies: {each!r} is no IP address or network"
+    yield from _certificates(config.serve)
     if config.serve.workers < 1:
         yield "serve.workers: at least 1"
     if config.serve.login_hours < 1:
         yield "serve.login_hours: at least 1"
+
+
+def _certificates(serve: Serve) -> Iterator[str]:
+    yield from (f"serve: {mistake}" for mistake in _tls(serve, "certificate", "authority"))
+    if serve.certificate and serve.public.startswith("http:"):
+        yield "serve.public: is not https, and serve.certificate is given"
+    if serve.certificate_header and not HEADER.fullmatch(serve.certificate_header):
+        yield "serve.certificate_header: a name of one's own, such as X-Client-Certificate, is expected"
+    if serve.certificate_header and not (serve.proxies and serve.proxy_secret_file):
+        yield "serve.certificate_header: needs proxies, and proxy_secret_file; anybody could write it"
 
 
 def _people(config: Config) -> Iterator[str]:
@@ -288,7 +300,7 @@ def _titles(*titles: str) -> Iterator[str]:
         yield "an AE title has 1 to 16 characters and no space or backslash"
 
 
-def _tls(way: Receiver | Pacs | Scp | Stow, first: str = "", more: str = "") -> Iterator[str]:
+def _tls(way: Serve | Receiver | Pacs | Scp | Stow, first: str = "", more: str = "") -> Iterator[str]:
     """Where the setting `first` is what asks for TLS, `more` alone would be a connection in the clear."""
     if bool(way.certificate) != bool(way.certificate_key):
         yield "certificate and certificate_key go together"

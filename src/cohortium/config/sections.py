@@ -76,7 +76,21 @@ class Serve:
     metrics_token_file: str = setting(
         "", "file, mode 0600, of the token that Prometheus shows at /metrics; empty: it asks from this machine"
     )
+    certificate: str = setting("", "file of its TLS certificate chain (PEM); empty: without TLS")
+    certificate_key: str = setting("", "file, mode 0600, of the certificate's key (PEM)")
+    authority: str = setting(
+        "", "file of the authorities, or of sites' own certificates (PEM), by which sites may show one; empty: none may"
+    )
+    certificate_header: str = setting(
+        "", "header in which a proxy of `proxies` hands on the certificate that a site shows; empty: none does"
+    )
+    proxy_secret_file: str = setting("", "file, mode 0600, of the secret that the proxy writes before it")
     ohif: str = setting("", "folder of a static build of the viewer OHIF (@ohif/app), opened at /ohif/; empty: none")
+
+    @property
+    def name(self) -> str:
+        """What speaks TLS, as sources and destinations have names."""
+        return "serve"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ PATIENCE = 10.0  # seconds for an answer to nothing
 TIMEOUT = httpx.Timeout(300.0, connect=10.0)
 PER_INSTANCE = (400, 409, 413, 422)  # what is wrong lies in what was sent
 NOT_NOW = (429, 503)
+BROKEN = "the connection to the destination broke off"
 RESOURCES = range(0xA700, 0xA800)  # PS3.18 10.5.3: out of resources
 HOPELESS = 3  # instances that fail one after the other until the rest is not tried
 MORE = 1 << 20  # bytes by which what is read back may be longer
@@ -45,6 +46,8 @@ class StowRs:
 
     def __init__(self, settings: Stow, below: Path) -> None:
         self._url = settings.url.rstrip("/")
+        doubt = "; does it take this site's certificate?"  # TLS 1.3 tells no earlier, if at all
+        self._broken = BROKEN + (doubt if settings.certificate else "")
         token = keys.read_private(below / settings.token_file, "the token") if settings.token_file else ""
         bearer = {"Authorization": f"Bearer {token}"} if token and not settings.user else {}
         self._http = httpx.Client(
@@ -85,7 +88,7 @@ class StowRs:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unavailable(_unreached(error)) from None
         except httpx.TransportError:
-            return self._apart(group, Unavailable("the connection to the destination broke off"))
+            return self._apart(group, Unavailable(self._broken))
         status = answer.status_code
         if status in (200, 202, 409) and (said := _document(answer)) is not None:
             return self._judged(group, said)
@@ -133,7 +136,7 @@ class StowRs:
                     return Unavailable(f"the destination does not show what it stored ({answer.status_code})")
                 content = _only_part(answer, of.size + MORE)
         except httpx.TransportError:
-            return Unavailable("the connection to the destination broke off")
+            return Unavailable(self._broken)
         except Malformed:
             return Unavailable("the destination shows what it stored in a way that cannot be read")
         if sha256(content).hexdigest() == of.digest:
@@ -222,7 +225,9 @@ def _objection(status: int) -> str:
     if status in NOT_NOW:
         return f"the destination asks to wait ({status})"
     if status in (401, 403):
-        return f"the destination does not let this site in ({status}); look at its token and what it opens"
+        return (
+            f"the destination does not let this site in ({status}); look at its token or certificate, and what it opens"
+        )
     if 300 <= status < 400:
         return f"the destination points elsewhere ({status}), where nothing is sent; mend its url"
     return f"the destination does not take what is sent to its address ({status}); mend its url"

@@ -44,7 +44,8 @@ LONGEST = 64  # characters of a name, as the form to log in takes them
 class User:
     """Who asks. `must_choose`: the account has a one-time password, and opens nothing but the page to replace it.
 
-    An API token narrows what the person may do to its `scope`, and to the `only` project that it names.
+    An API token, or a site's certificate, narrows what the person may do to its `scope`, and to the `only` project that
+    it names; `by` says which of them it was.
     """
 
     id: int
@@ -54,6 +55,7 @@ class User:
     terms: str = ""
     scope: frozenset[May] = EVERYTHING
     only: int | None = None
+    by: str = ""
 
     @property
     def in_person(self) -> bool:

@@ -17,6 +17,7 @@ from cohortium.govern import terms
 from cohortium.prove import audit
 from cohortium.store import open_store
 from cohortium.web import errors, routes
+from cohortium.web.certificates import Proxied
 from cohortium.web.credentials import Remembered
 from cohortium.web.dicomweb.bookmarks import Bookmarks
 from cohortium.web.health import Probe
@@ -79,7 +80,12 @@ def create(config: Config) -> FastAPI:
 
 def _middleware(config: Config) -> list[Middleware]:
     """A proxy's word for who asks counts only where the configuration names that proxy."""
-    protect = Middleware(Protect, public=Public.of(config.serve), rates=Buckets(config.limits.address_requests))
-    if not config.serve.proxies:
-        return [protect]
-    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(config.serve.proxies)), protect]
+    serve = config.serve
+    found = [Middleware(Protect, public=Public.of(serve), rates=Buckets(config.limits.address_requests))]
+    if serve.proxies:
+        found.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=list(serve.proxies)))
+    if serve.certificate_header:
+        secret = keys.read_token(config.file.parent / serve.proxy_secret_file, "serve.proxy_secret_file")
+        by_proxy = Middleware(Proxied, header=serve.certificate_header, secret=secret, proxies=serve.proxies)
+        found.insert(0, by_proxy)  # before the above puts the client's address in place of the proxy's
+    return found

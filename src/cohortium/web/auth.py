@@ -1,7 +1,8 @@
 """Who is asking, and whether they may: the conditions that routes name, and the token that forms carry.
 
 A browser shows the cookie of a login; a program shows an API token (`Authorization: Bearer`, or as the password of HTTP
-Basic), or a name and a password. A route without one of these conditions does not exist: `routes.Route` demands it.
+Basic), or a name and a password; a site, where it shows nothing else, may show its certificate. A route without one of
+these conditions does not exist: `routes.Route` demands it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from cohortium.govern.terms import Terms
 from cohortium.govern.users import GUEST, User
 from cohortium.prove import audit
 from cohortium.store.schema import project
-from cohortium.web import credentials
+from cohortium.web import certificates, credentials
 
 __all__ = [
     "COOKIE",
@@ -95,7 +96,7 @@ def guard(access: Access | May) -> Callable[[Request], None]:
         if access is Access.ANYONE:
             return
         if access is Access.SENDER:
-            shown = credentials.secret(request) if "authorization" in request.headers else ""
+            shown = credentials.secret(request)
             request.state.intake = request.app.state.doors.opened(request.path_params["source"], shown)
             return
         who = _whose(request) or _guest(request, access)
@@ -140,7 +141,7 @@ def record(
 def grounds(request: Request, basis: str | None = None) -> dict[str, str]:
     """What the audit says beside who did what: from which address, and by which right; a standing's own, if None."""
     who = user(request)
-    by = "" if who.in_person else " by token"
+    by = f" by {who.by}" if who.by else ""
     return {"address": credentials.address(request), "basis": (who.standing.value if basis is None else basis) + by}
 
 
@@ -224,7 +225,10 @@ def _whose(request: Request) -> User | None:
         if shown and (who := logins.whose(connection, shown, "xnat")):
             return who
         token = request.cookies.get(COOKIE)
-        return logins.whose(connection, token) if token else None
+        if token or shown:
+            return logins.whose(connection, token) if token else None
+        certificate = certificates.shown(request)
+        return tokens.of_certificate(connection, certificate) if certificate else None
 
 
 def demand_same_origin(request: Request) -> None:

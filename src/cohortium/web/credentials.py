@@ -78,8 +78,8 @@ def whose(request: Request) -> User:
 
 
 def secret(request: Request) -> str:
-    """The token or the password that the header shows."""
-    scheme, _, shown = request.headers["authorization"][:LONGEST].partition(" ")
+    """The token or the password that the header shows; empty where there is none."""
+    scheme, _, shown = request.headers.get("authorization", "")[:LONGEST].partition(" ")
     return shown.strip() if scheme.lower() == "bearer" else _basic(shown)[1]
 
 

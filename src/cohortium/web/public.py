@@ -28,7 +28,8 @@ class Public:
     def of(cls, settings: Serve) -> Public:
         """What is configured; else the address on which the site listens."""
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        address = settings.public or f"http://{host}:{settings.port}"
+        scheme = "https" if settings.certificate else "http"
+        address = settings.public or f"{scheme}://{host}:{settings.port}"
         return cls(address, frozenset({_host(urlsplit(address).netloc)}) | _here(settings.host))
 
     @property

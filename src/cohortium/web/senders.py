@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 from cohortium import keys
 from cohortium.acquire.intake import Intake
 from cohortium.config import Config, Upload
-from cohortium.errors import ConfigError, Refused
+from cohortium.errors import Refused
 from cohortium.spool import Came, Scratch, Spool
 from cohortium.web import uploads
 from cohortium.web.auth import Access
@@ -36,7 +36,6 @@ from cohortium.wire.packages import Opened, Package
 
 __all__ = ["ROUTES", "Doors"]
 
-SHORTEST = 32  # characters of a token
 ALONE = ("application/dicom", "application/zip", "application/octet-stream")
 
 
@@ -143,11 +142,7 @@ def _said(found: list[dict[str, Any]]) -> Response:
 
 
 def _token(config: Config, source: Upload) -> str:
-    what = f"the token of source {source.name}"
-    token = keys.read_private(config.file.parent / source.token_file, what)
-    if len(token) < SHORTEST:
-        raise ConfigError(f"{what} has less than {SHORTEST} characters; make one with `openssl rand -hex 32`")
-    return token
+    return keys.read_token(config.file.parent / source.token_file, f"the token of source {source.name}")
 
 
 def _digest(token: str) -> bytes:

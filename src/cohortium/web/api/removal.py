@@ -11,8 +11,7 @@ from cohortium.archive.tombstones import LEVELS
 from cohortium.govern import grants
 from cohortium.govern.roles import May
 from cohortium.store.schema import project
-from cohortium.web.auth import RowId, reading, user
-from cohortium.web.credentials import address
+from cohortium.web.auth import RowId, grounds, reading, user
 from cohortium.wire import api
 
 __all__ = ["instance", "scan", "session", "subject"]
@@ -53,6 +52,6 @@ def _remove(request: Request, level: Removable, is_it: ColumnElement[bool], wish
             raise HTTPException(403)
         basis = grants.basis(connection, who, found[1], May.DELETE)
     archive: Archive = request.app.state.archive
-    said = {"reason": wish.reason, "address": address(request), "basis": basis}
+    said = {"reason": wish.reason, **grounds(request, basis)}
     removed = archive.remove(found[0], level, found[2], who=who.name, **said)
     return api.Removed.model_validate(removed)

@@ -19,10 +19,12 @@ from starlette.responses import JSONResponse, Response
 from cohortium.archive import Offer
 from cohortium.dicom import meta
 from cohortium.errors import Malformed, Refused
+from cohortium.govern import grants
+from cohortium.govern.roles import May
 from cohortium.govern.sites import demand_own_word
 from cohortium.prove import receipts
 from cohortium.values import Instance, Receipt
-from cohortium.web.auth import user
+from cohortium.web.auth import grounds, reading, user
 from cohortium.web.dicomweb import scope
 from cohortium.web.dicomweb.negotiation import JSON, demand_json
 from cohortium.web.errors import BadRequest
@@ -122,8 +124,13 @@ def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> N
             offers.append((part, Offer(part.content, _receipt(request, part), _follows(part))))
         except Refused as refusal:
             answer.failed.append(_refused(part, refusal))
-    taken = (offer for _, offer in offers)
-    found = scope.archive(request).admit_all(taken, answer.project, who=user(request).name, aside=True)
+    taken, who = (offer for _, offer in offers), user(request)
+    with reading(request).connect() as connection:
+        project_id = grants.id_of(connection, who, answer.project, May.DEPOSIT)
+        under = grounds(request, grants.basis(connection, who, project_id, May.DEPOSIT))
+    found = scope.archive(request).admit_all(
+        taken, answer.project, who=who.name, aside=True, address=under["address"], basis=under["basis"]
+    )
     for (part, _), one in zip(offers, found, strict=True):
         if isinstance(one, Refused):
             answer.failed.append(_refused(part, one))
@@ -131,8 +138,8 @@ def _admit(request: Request, answer: Answer, study: str, batch: list[Part]) -> N
             answer.studies.add(one.StudyInstanceUID)
             uids = (one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID)
             place = scope.address(request, answer.project, *uids)
-            said = {"00081190": {"vr": "UR", "Value": [place]}}
-            answer.stored.append(reference(one) | said | private.with_digest(one.digest))
+            where = {"00081190": {"vr": "UR", "Value": [place]}}
+            answer.stored.append(reference(one) | where | private.with_digest(one.digest))
 
 
 def objection(part: Part, study: str) -> dict[str, Any] | None:

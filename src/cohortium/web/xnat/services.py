@@ -23,8 +23,7 @@ from cohortium.govern import grants
 from cohortium.govern.roles import May
 from cohortium.store.schema import scan as scans
 from cohortium.store.schema import session as sessions
-from cohortium.web.auth import reading, user
-from cohortium.web.credentials import address
+from cohortium.web.auth import grounds, reading, user
 from cohortium.web.errors import BadRequest
 from cohortium.web.xnat import nodes, types
 from cohortium.web.xnat.tables import table
@@ -95,7 +94,7 @@ def remove(request: Request, place: str) -> Response:
     who = user(request)
     with reading(request).connect() as connection:
         basis = grants.basis(connection, who, found.project_id, May.DELETE)
-    said = {"reason": REASON, "address": address(request), "basis": basis}
+    said = {"reason": REASON, **grounds(request, basis)}
     if found.level is Level.PROJECT:
         if found.project in {each.name for each in request.app.state.config.projects}:
             raise Refused("this project stands in the configuration of the site; it has to be taken out there first")
