@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 
 from cohortium.govern.roles import May
 from cohortium.web import api, dicomweb, health, metrics, ohif, senders, xnat
@@ -100,10 +102,20 @@ ROUTES = (
 
 def install(app: FastAPI) -> None:
     """Give the application its routes, each behind its guard."""
+    app.router.routes.extend(_made())
+
+
+@cache
+def _made() -> tuple[BaseRoute, ...]:
+    """Made once: they hold nothing of an application, and to read the types of every endpoint takes a while."""
+    router = APIRouter()
     for route in ROUTES:
         dependencies = [Depends(guard(route.access))]
         if route.path.startswith(openapi.PREFIX):
-            openapi.add(app, route, dependencies=dependencies)
+            openapi.add(router, route, dependencies=dependencies)
         else:
             options: dict[str, Any] = {"include_in_schema": False, "response_model": None}
-            app.add_api_route(route.path, route.endpoint, methods=[route.method], dependencies=dependencies, **options)
+            router.add_api_route(
+                route.path, route.endpoint, methods=[route.method], dependencies=dependencies, **options
+            )
+    return tuple(router.routes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
@@ -28,15 +28,15 @@ SECURITY: dict[str, Any] = {
 RANGED = {206: "The bytes that `Range` asked for.", 304: "What `If-None-Match` names."}
 
 
-def add(app: FastAPI, route: Route, **options: Any) -> None:
-    """Give the application a route of the API; its endpoint's types say what it hears and answers."""
+def add(router: APIRouter, route: Route, **options: Any) -> None:
+    """Give the router a route of the API; its endpoint's types say what it hears and answers."""
     responses: dict[int | str, dict[str, Any]] = {"default": {"description": "A problem.", "content": PROBLEM}}
     if route.media_type != "application/json":
         is_text = route.media_type.endswith("json")
         content = {route.media_type: {"schema": {} if is_text else {"type": "string", "format": "binary"}}}
         responses[route.status] = {"description": "The content.", "content": content}
     about = {"x-access": route.access.value, "operationId": _name(route)}
-    app.add_api_route(
+    router.add_api_route(
         route.path,
         route.endpoint,
         methods=[route.method],
