@@ -48,7 +48,7 @@ def orthanc(folder: Path, **more: Any) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}/dicom-web"
     try:
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 httpx.get(f"{url}/studies", timeout=2)
                 break

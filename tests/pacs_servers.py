@@ -19,7 +19,7 @@ from gateway_service import free_port
 
 __all__ = ["Server", "dcmqrscp", "orthanc"]
 
-PATIENCE = 20.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True)

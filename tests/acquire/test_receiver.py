@@ -361,8 +361,10 @@ def test_more_associations_than_there_may_be_are_to_try_again(
         assert flood[-1].hear() == b""
         for each in (*silent, *flood):
             each.socket.close()
-        time.sleep(1)
-        assert RawSender(port).associate()[0] == 2
+        until = time.monotonic() + 60
+        while RawSender(port).associate()[0] != 2:
+            assert time.monotonic() < until, "who hung up is still counted"
+            time.sleep(0.1)
 
 
 def test_slow_senders_are_hung_up_on(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,7 +382,7 @@ def test_slow_senders_are_hung_up_on(spool: Spool, monkeypatch: pytest.MonkeyPat
                 stuck.socket.send(b"x")
                 time.sleep(0.1)
         assert [each.hear()[:1] for each in (silent, drips, idle, stuck)] == [b"\x07"] * 4
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 15  # by default it would be minutes
     assert files(spool) == []
 
 

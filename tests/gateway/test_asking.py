@@ -164,7 +164,7 @@ def gone(odd: Odd, event: Any) -> Iterator[Any]:
 
 def silent(odd: Odd, event: Any) -> Iterator[Any]:
     odd.moves += 1
-    odd.cancelled.wait(20)
+    odd.cancelled.wait(60)
     yield "127.0.0.1", odd.port
     yield 0
 
@@ -227,7 +227,7 @@ def test_a_transfer_is_cancelled_at_stop_and_by_a_person(bench: Any, how: str) -
     started = time.monotonic()
     asking.asking.step()
     assert odd.cancelled.is_set(), "C-CANCEL came"
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60  # its patience is of ten minutes
     assert asking.stages() == ({"waiting": 1} if how == "stop" else {"incomplete": 1})
 
 
