@@ -6,15 +6,21 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
+import httpx
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 from hypothesis import HealthCheck, settings
 
 import databases
 import inbox as inboxes
 import nursery
 import s3
+import unsynced
+from cohortium.govern import passwords
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -38,7 +44,8 @@ NEEDS = {
 
 
 # Whole files go to whichever process is free: those that take minutes first, or one of them ends alone.
-LONG = ("stories", "bench", "demo", "docs", "browser", "cli", "web", "verify", "client", "backup", "archive")
+LONG = ("stories", "demo", "docs", "browser", "cli", "web", "acceptance", "tools", "bench", "verify", "acquire")
+LONG += ("gateway", "backup", "client", "deidentify", "archive", "deposit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -129,6 +136,16 @@ def _no_settings_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("COHORTIUM_")]:
             patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_test_pays_for_what_it_does_not_look_at() -> Iterator[None]:
+    """In this process alone: what hashes of passwords cost, and what is synced when, is seen in others."""
+    unsynced.begin()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher.from_parameters(CHEAPEST))
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
         yield
 
 

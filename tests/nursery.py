@@ -61,7 +61,7 @@ def _early(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(AT_THE_START)}
 
 
-HERE = _early(os.environ)
+HERE, HOME = _early(os.environ), Path(__file__).parent
 
 
 class Process:
@@ -169,9 +169,8 @@ def orders() -> socket.socket:
     if inherited := os.environ.get("NURSERY"):
         return socket.socket(fileno=int(inherited))
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    folder = str(Path(__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": folder, "OPENBLAS_NUM_THREADS": "1"}  # who has threads cannot be forked
-    nursery = subprocess.Popen([sys.executable, "-c", NURSERY], stdin=there, env=environment)
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # who has threads cannot be forked
+    nursery = subprocess.Popen([sys.executable, "-c", NURSERY], stdin=there, cwd=HOME, env=environment)
     there.close()
     atexit.register(nursery.wait)
     atexit.register(here.close)  # which ends it
@@ -183,6 +182,7 @@ def wait() -> None:
     for library in LIBRARIES:
         importlib.import_module(library)
     gc.freeze()
+    os.fsync = lambda _: None  # tests kill, and cut no power
     channel = socket.socket(fileno=0)
     while True:
         content, given, _, _ = socket.recv_fds(channel, MESSAGE, 4)

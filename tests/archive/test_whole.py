@@ -22,14 +22,16 @@ from cohortium.store import open_store, schema
 
 COUNT = 40
 TABLES = (schema.subject, schema.session, schema.scan, schema.instance, schema.header)
+TESTS = Path(__file__).parents[1]
 NURSERY = """
 # Imports once, then for each line "seconds folder" takes the package in a child and kills it after so many seconds.
-import os, signal, sys, time
+import os, signal, sys, time, unsynced
 from pathlib import Path
 from cohortium.archive import Archive, Wish
 from cohortium.keys import SiteKey
 from cohortium.store import open_store
 images = [path.read_bytes() for path in sorted(Path(sys.argv[1]).iterdir())]
+unsynced.begin()
 for line in sys.stdin:
     seconds, folder = line.rstrip("\\n").split(" ", 1)
     child = os.fork()
@@ -68,9 +70,8 @@ def test_killed_at_any_moment_nothing_is_half_visible_and_the_next_try_works(
     length, whole = time.perf_counter() - started, rows(undisturbed)
     assert whole == [1, 1, 1, COUNT, COUNT]
     found = []
-    with subprocess.Popen(
-        [sys.executable, "-c", NURSERY, str(package)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as nursery:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", NURSERY, str(package)], **pipes, cwd=TESTS, text=True) as nursery:
         assert nursery.stdin
         assert nursery.stdout
         for seed in range(sample(6, 60)):

@@ -113,21 +113,25 @@ def test_run_again_it_does_nothing_twice(first: tuple[Path, dict[str, Any]]) -> 
 
 
 def test_killed_anywhere_and_run_again_it_ends_in_the_same_state(
-    first: tuple[Path, dict[str, Any]], tmp_path: Path, sample: Callable[[int, int], int]
+    small_hospital: Path, tmp_path: Path, sample: Callable[[int, int], int]
 ) -> None:
-    root, result = first
-    for seed in range(sample(2, 20)):
+    """On a small hospital, to be killed often; a kill while the demo makes its own: test_hospital.py."""
+    root, kills = tmp_path / "undisturbed", 0
+    started = time.perf_counter()
+    result = demo(root, str(small_hospital))
+    length = time.perf_counter() - started
+    for seed in range(sample(3, 20)):
         moments, site = random.Random(seed), tmp_path / f"site-{seed}"
         shutil.copytree(root / "keys", site / "keys")
-        if seed % 2:  # every other time the hospital is there already, so the kill falls later
-            shutil.copytree(root / "hospital", site / "hospital")
-        process = nursery.start(*COMMAND, site, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(moments.uniform(1.5, 8))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert account(demo(site))[:4] == account(result)[:4], f"seed {seed}"
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = nursery.start(*COMMAND, site, small_hospital, **quiet)
+        time.sleep(moments.uniform(0, length))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+        assert account(demo(site, str(small_hospital)))[:4] == account(result)[:4], f"seed {seed}"
         assert held(site) == held(root), f"seed {seed}"
         shutil.rmtree(site)
+    assert kills, "none fell into a run"
 
 
 def test_a_folder_that_is_none_is_told(cohortium: Run, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +70,12 @@ def test_what_is_stored_is_an_argon2id_hash_and_nothing_of_the_password(engine: 
         stored = connection.scalar(select(user.c.password_hash))
     assert stored.startswith("$argon2id$")
     assert password not in stored
+
+
+def test_a_hash_costs_what_rfc_9106_says_where_memory_is_scarce() -> None:
+    made = "from cohortium.govern import passwords; print(passwords.digest('correct horse battery'))"
+    told = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, check=True).stdout
+    assert told.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_an_unknown_account_costs_a_hash_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

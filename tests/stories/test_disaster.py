@@ -194,12 +194,14 @@ def test_whatever_moment_a_backup_saw_the_chain_goes_on_from_there(
     assert len(counts) > 1, "backups of different moments"
 
 
+TESTS = Path(__file__).parents[1]
 NURSERY = """
 # Imports once, then for each line "seconds verb file target URL" does it in a child and kills that after so long.
-import os, signal, sys, time
+import os, signal, sys, time, unsynced
 from pathlib import Path
 from cohortium import backup, config, keys
 from cohortium.store import open_store
+unsynced.begin()
 for line in sys.stdin:
     seconds, verb, file, target, url = line.rstrip("\\n").split(" ")
     child = os.fork()
@@ -221,7 +223,8 @@ for line in sys.stdin:
 @pytest.fixture
 def nursery() -> Iterator[Callable[[str, float, Site, Path], bool]]:
     """`nursery("backup", seconds, site, target)`: whether it was still at work when it was killed."""
-    with subprocess.Popen([sys.executable, "-c", NURSERY], stdin=PIPE, stdout=PIPE, text=True, bufsize=1) as process:
+    pipes = {"stdin": PIPE, "stdout": PIPE, "cwd": TESTS}
+    with subprocess.Popen([sys.executable, "-c", NURSERY], **pipes, text=True, bufsize=1) as process:
         assert process.stdin
         assert process.stdout
 

@@ -16,15 +16,17 @@ from typing import Any
 
 import pytest
 
+TESTS = Path(__file__).parents[1]
 NURSERY = """
 # Imports once, then for each line "seconds file" starts a run in a child and kills it after so many seconds. Batches
 # are small, so that most kills fall between two of them or into one that is not the first.
-import os, signal, sys, time
+import os, signal, sys, time, unsynced
 from pathlib import Path
 from cohortium import config, gateway
 from cohortium.acquire import folder
 from cohortium.spool import items
 folder.BATCH = items.BATCH = 4
+unsynced.begin()
 for line in sys.stdin:
     seconds, file = line.rstrip("\\n").split(" ", 1)
     child = os.fork()
@@ -40,9 +42,8 @@ for line in sys.stdin:
 @pytest.fixture
 def kill_after() -> Iterator[Callable[[float, Path], bool]]:
     """`kill_after(seconds, configuration)`: whether the run was still at work when it was killed."""
-    with subprocess.Popen(
-        [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as nursery:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", NURSERY], **pipes, cwd=TESTS, text=True, bufsize=1) as nursery:
         assert nursery.stdin
         assert nursery.stdout
 

@@ -159,10 +159,11 @@ def test_every_route_opens_for_whom_the_table_says(
     site: Served, cookies: dict[str, dict[str, str]], caller: Caller, visibility: Visibility
 ) -> None:
     show(site, visibility)
+    there = uids(site)
     with httpx.Client(base_url=site.url, cookies=cookies[caller.name]) as client:
         for route in GUARDED:
             values = VALUES if route.method == "GET" else VALUES | portal_site.NOT_THERE
-            named = dict.fromkeys(uids(site), "2.25.404") if route.method == "DELETE" else uids(site)
+            named = dict.fromkeys(there, "2.25.404") if route.method == "DELETE" else there
             answer = client.request(route.method, route.path.replace(":path}", "}").format(**values, **named))
             wanted = expected(caller, route, visibility)
             assert answer.status_code in wanted, f"{caller.name}, {visibility}: {route.method} {route.path}"
