@@ -18,6 +18,7 @@ from cohortium.gateway.ways import senders
 from cohortium.govern import approvals
 from cohortium.spool import Came, Spool, Summary, arrived, summarise
 from cohortium.spool.asides import heap
+from cohortium.spool.temporary import temporary_below
 from cohortium.store import open_store
 from cohortium.store.room import room
 from cohortium.values import Reason, State
@@ -36,7 +37,7 @@ def run(config: Config, progress: Progress) -> Summary:
     with room():
         engine = open_store(config)
         archive = Archive(engine, storage_of(config), key)
-        with Spool(engine, config.site.data / "spool", key) as spool:
+        with Spool(engine, config.site.data / "spool", key) as spool, temporary_below(spool.folder):
             approval = config.gateway.require_approval and _approves(spool)
             chain = Chain(config, key, spool, archive, progress, approval=approval)
             with spool.reading() as connection:
