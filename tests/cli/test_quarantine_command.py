@@ -78,6 +78,7 @@ def test_a_reviewed_picture_leaves_without_what_the_reviewer_blanked(cohortium: 
     assert "may carry text" in reasons["pixels not reviewed"]["means"]
     (item,) = waiting(cohortium, site, "--reason", "pixels not reviewed")
     assert item["series"].startswith("2.25.")
+    assert item["of"] == "OT 1"
     reviewed = ("gateway", "release", "--series", item["series"], "--why", "the corner is covered", "--blank")
     assert cohortium(*reviewed, "0,0,4", cwd=site).returncode == 2
     result = cohortium(*reviewed, "0,0,4,2", cwd=site)

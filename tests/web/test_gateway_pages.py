@@ -162,6 +162,13 @@ def test_a_whole_heap_is_decided_at_once_but_never_released_unseen(site: Served)
     assert len([what for _, what, _ in said(site) if what == "reject quarantined"]) == 2
 
 
+def test_a_heap_says_of_which_kind_of_series_its_items_are(site: Served) -> None:
+    with as_(site, "administrator") as client:
+        assert ">OT 77<" in client.get(f"/quarantine?reason={UNREVIEWED}").text
+        assert "Series: OT 77." in client.get(f"/inspect/{items(site, UNREVIEWED)[0].name}").text
+        assert ">CT 1<" in client.get(f"/quarantine?reason={INSPECTION}").text
+
+
 def test_what_came_after_the_page_was_made_is_not_decided(site: Served) -> None:
     first, second = items(site, UNREVIEWED)
     with as_(site, "manager") as client:

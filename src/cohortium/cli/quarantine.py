@@ -210,7 +210,7 @@ def _row(item: Item) -> dict[str, str]:
     assert item.set_aside
     row = {"item": item.name, "pipeline": item.pipeline, "source": item.source, "state": str(item.state)}
     row |= {"since": item.changed[:16], "reason": str(item.set_aside.reason), "detail": item.set_aside.detail}
-    return row | {"series": item.series}
+    return row | {"of": item.outline, "series": item.series}
 
 
 def _rectangle(text: str) -> tuple[int, int, int, int]:

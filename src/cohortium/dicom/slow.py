@@ -37,7 +37,7 @@ from cohortium.dicom.scan import (
 )
 from cohortium.errors import Malformed
 
-__all__ = ["Peek", "peek", "rewrite", "series"]
+__all__ = ["Peek", "peek", "rewrite", "series", "texts"]
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -80,16 +80,17 @@ class Peek:
 def peek(buffer: bytes | memoryview) -> Peek:
     """Read a file's first elements; `Malformed` where they make no sense."""
     meta = filemeta.read(buffer)
-    sop_class, modality = _first(buffer, MODALITY, "SOPClassUID", "Modality")
+    sop_class, modality = texts(buffer, MODALITY, "SOPClassUID", "Modality")
     return Peek(meta.TransferSyntaxUID, sop_class, modality)
 
 
 def series(buffer: bytes | memoryview) -> str:
     """The file's SeriesInstanceUID, empty where it has none; `Malformed` where it makes no sense."""
-    return _first(buffer, SERIES_INSTANCE_UID, "SeriesInstanceUID")[0]
+    return texts(buffer, SERIES_INSTANCE_UID, "SeriesInstanceUID")[0]
 
 
-def _first(buffer: bytes | memoryview, last: int, *keywords: str) -> list[str]:
+def texts(buffer: bytes | memoryview, last: int, *keywords: str) -> list[str]:
+    """The values of those elements, of which none comes after the tag `last`; `Malformed` where they make no sense."""
     try:
         dataset = read_partial(BytesIO(buffer), stop_when=lambda tag, _vr, _length: tag > last)
         return [str(dataset.get(keyword, "")) for keyword in keywords]

@@ -15,6 +15,7 @@ from cohortium.archive import Archive, inspections
 from cohortium.check import check
 from cohortium.config import Config
 from cohortium.deidentify import Deidentified
+from cohortium.deidentify.outline import outline
 from cohortium.deidentify.register import Register
 from cohortium.deidentify.rows import path_of
 from cohortium.deposit import Outbox, Sender
@@ -165,12 +166,13 @@ class Chain:
             return
         line = self.lines.by_name.get(word.pipeline) or self.lines.taking(item, content)
         if line is None:
-            self._spool.settle(item, State.QUARANTINED, SetAside(Reason.NO_PIPELINE))
+            self._spool.settle(item, State.QUARANTINED, SetAside(Reason.NO_PIPELINE), outline=outline(content))
             return
         looked = [Rectangle(*each) for each in word.areas] if word.reviewer is not None else None
         made = line.deidentifier(content, looked, faceless=word.faceless is not None)
         if isinstance(made, SetAside):
-            self._spool.settle(item, State.QUARANTINED, made, series=line.deidentifier.series(content))
+            series = line.deidentifier.series(content)
+            self._spool.settle(item, State.QUARANTINED, made, series=series, outline=outline(content))
         else:
             self._keep(item, line, made, word)
 

@@ -116,11 +116,21 @@ class Item:
     instance: Instance | None
     findings: tuple[Finding, ...]
     subject_mark: str
+    told: str  # what could be told of its series as it was set aside
 
     @property
     def name(self) -> str:
         """What people and logs call it."""
         return self.id[:12]
+
+    @property
+    def outline(self) -> str:
+        """Modality, number and description of its series, as far as they identify nobody."""
+        if self.instance is None:
+            return self.told
+        of = self.instance.attributes
+        told = (self.instance.Modality, of.get("SeriesNumber"), of.get("SeriesDescription"))
+        return " ".join(str(each) for each in told if each)
 
 
 class Move(NamedTuple):
@@ -366,4 +376,5 @@ def _item(row: RowMapping) -> Item:
         instance=Instance(**row["instance"]) if row["instance"] else None,
         findings=tuple(Finding(**{**each, "severity": Severity(each["severity"])}) for each in row["findings"]),
         subject_mark=row["subject_mark"],
+        told=row["outline"],
     )

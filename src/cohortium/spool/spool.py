@@ -286,9 +286,15 @@ class Spool:
         with self.reading() as connection:
             return items.earlier_digests(connection, item)
 
-    def settle(self, item: Item, state: State, set_aside: SetAside | None = None, *, series: str = "") -> None:
-        """Move the item to `state` and delete the bytes that it needs no longer; `series` it seems to belong to."""
-        more = {"SeriesInstanceUID": series} if series else {}
+    def settle(
+        self, item: Item, state: State, set_aside: SetAside | None = None, *, series: str = "", outline: str = ""
+    ) -> None:
+        """Move the item to `state` and delete the bytes that it needs no longer.
+
+        `series` it seems to belong to, and what may be told of that, in an `outline`.
+        """
+        told = {"SeriesInstanceUID": series, "outline": outline}
+        more = {column: value for column, value in told.items() if value}
 
         def move(connection: Connection) -> State | None:
             if not items.change(connection, item, state, set_aside, **more):

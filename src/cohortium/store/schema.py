@@ -621,6 +621,7 @@ item = Table(
     Column("source", String(64), nullable=False, server_default=""),  # by which it came first
     Column("pipeline", String(64), nullable=False),  # first that reads its source, then the one that took it
     Column("size", BigInteger, nullable=False),
+    Column("outline", String(200), nullable=False, server_default=""),  # of its series, where it was not made
     Column("received", String(32), nullable=False, server_default=""),
     Column("changed", String(32), nullable=False, server_default=""),  # when it came into its state
     # after de-identification:
