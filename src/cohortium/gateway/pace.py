@@ -14,7 +14,7 @@ from cohortium.config import HOURS, Pacs, hours_of
 from cohortium.errors import Malformed
 from cohortium.spool.wanted import Plan
 
-__all__ = ["demand_schedule", "ends", "gap", "is_hour", "open_hours", "when_done"]
+__all__ = ["HOUR", "demand_schedule", "ends", "gap", "is_hour", "open_hours", "when_done"]
 
 HOUR = timedelta(hours=1)
 MOST = 100_000  # studies an hour

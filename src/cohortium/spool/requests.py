@@ -110,11 +110,14 @@ class Requests:
             values = {"state": standing, "changed": now(), "tries": 0, "due": ""}
             connection.execute(update(request).where(request.c.id == id).values(**values))
 
-    def asked(self) -> list[Asked]:
-        """Every request, the newest first."""
-        with self._reading() as connection:
-            rows = connection.execute(select(request).order_by(request.c.id.desc())).mappings().all()
-            return [self._asked(connection, row) for row in rows]
+    def asked(self, *, before: int = 0, limit: int = 1_000_000) -> list[Asked]:
+        """Every request, or the next of numbers below `before`, the newest first."""
+        newest = select(request).order_by(request.c.id.desc()).limit(limit)
+        return self._all(newest.where(request.c.id < before) if before else newest)
+
+    def one(self, id: int) -> Asked | None:
+        """The request of that number."""
+        return next(iter(self._all(select(request).where(request.c.id == id))), None)
 
     def lines(self, id: int, *, after: int = 0, limit: int = 1_000_000, named: bool = False) -> list[Line]:
         """What became of the next studies and queries of the request, of numbers beyond `after`.
@@ -302,6 +305,10 @@ class Requests:
         if connection.scalar(left) is None:
             mine = request.c.id == id, request.c.state == Standing.OPEN, request.c.answered == request.c.asked
             connection.execute(update(request).where(*mine).values(state=Standing.DONE, changed=now()))
+
+    def _all(self, wanted: Select[Any]) -> list[Asked]:
+        with self._reading() as connection:
+            return [self._asked(connection, row) for row in connection.execute(wanted).mappings().all()]
 
     def _asked(self, connection: Connection, row: RowMapping) -> Asked:
         here = requested.c.request_id == row["id"]

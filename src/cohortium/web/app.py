@@ -15,6 +15,8 @@ from cohortium.archive import Archive, storage_of
 from cohortium.config import Config
 from cohortium.govern import terms
 from cohortium.prove import audit
+from cohortium.spool.comparisons import Comparisons
+from cohortium.spool.requests import Requests
 from cohortium.store import open_store
 from cohortium.web import errors, routes
 from cohortium.web.certificates import Proxied
@@ -62,6 +64,8 @@ def create(config: Config) -> FastAPI:
     app.state.pictures = Pictures(app.state.archive.objects)
     app.state.lately = Lately()
     app.state.looks = Looks(app.state.engine, config.site.data / "spool", key)
+    app.state.requests = Requests(app.state.engine, key)
+    app.state.comparisons = Comparisons(app.state.engine, key)
     app.state.bookmarks = Bookmarks()
     app.state.ohif = Viewer(config.file.parent / config.serve.ohif) if config.serve.ohif else None
     app.state.remembered = Remembered()

@@ -39,7 +39,7 @@ LARGEST_LIST = 1 << 22  # bytes of what a program says
 WATCHED = ("/health/",)
 # what is sent there is read piece by piece, under limits of its own
 STREAMED = re.compile(
-    r"/dicomweb/.*|/intake/.*|(/api/v1)?/projects/[^/]+/files|/data/services/import|/data/.+/resources/[^/]+/files/.+"
+    r"/dicomweb/.*|/intake/.*|/pacs|(/api/v1)?/projects/[^/]+/files|/data/services/import|/data/.+/resources/[^/]+/files/.+"
 )
 
 log = logging.getLogger(__name__)

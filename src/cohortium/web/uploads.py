@@ -22,10 +22,11 @@ from cohortium.web.auth import user
 from cohortium.web.errors import BadRequest
 from cohortium.wire.multipart import Part, Reader, TooLarge, media_type
 
-__all__ = ["Taken", "destination", "files", "take"]
+__all__ = ["Taken", "destination", "files", "form", "take"]
 
 LONGEST_FIELD = 4096
 MOST_FIELDS = 32
+UNHEARD = 1 << 27  # bytes of what is too large that are let pass by, so that who sends it hears the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ async def files(request: Request) -> AsyncIterator[tuple[Mapping[str, str], str,
     if kind.name != "multipart/form-data":
         raise HTTPException(415)
     fields: dict[str, str] = {}
-    async for part in _parts(request, kind.parameters.get("boundary", "")):
+    largest = request.app.state.config.limits.file_megabytes * 1_000_000
+    async for part in _parts(request, kind.parameters.get("boundary", ""), largest):
         about = media_type(part.headers.get("content-disposition", "")).parameters
         if "filename" in about:
             receipt = part.headers.get(receipts.HEADER) or fields.pop("receipt", "")
@@ -55,6 +57,29 @@ async def files(request: Request) -> AsyncIterator[tuple[Mapping[str, str], str,
             raise BadRequest("a field of the form is too long, or there are too many")
         else:
             fields[about.get("name", "")] = part.content.decode("utf-8", "replace")
+
+
+async def form(request: Request, largest: int) -> Mapping[str, bytes]:
+    """The parts of a form by name, files too, each of at most so many bytes (`TooLarge`); of those of one name the
+    last that is not empty."""
+    kind = media_type(request.headers.get("content-type", ""))
+    if kind.name != "multipart/form-data":
+        raise HTTPException(415)
+    found: dict[str, bytes] = {}
+    count = 0
+    try:
+        async for part in _parts(request, kind.parameters.get("boundary", ""), largest):
+            name = media_type(part.headers.get("content-disposition", "")).parameters.get("name", "")
+            found[name] = part.content or found.get(name, b"")
+            if (count := count + 1) > MOST_FIELDS:
+                raise BadRequest("the form has too many fields")
+    except TooLarge:
+        passed = 0
+        async for piece in request.stream():
+            if (passed := passed + len(piece)) > UNHEARD:
+                break
+        raise
+    return found
 
 
 def destination(fields: Mapping[str, str], name: str) -> Destination:
@@ -84,9 +109,9 @@ async def take(
     return Taken(number, made)
 
 
-async def _parts(request: Request, boundary: str) -> AsyncIterator[Part]:
+async def _parts(request: Request, boundary: str, largest: int) -> AsyncIterator[Part]:
     try:
-        reader = Reader(boundary, request.app.state.config.limits.file_megabytes * 1_000_000)
+        reader = Reader(boundary, largest)
         with request.app.state.intake.holding() as held:
             async for piece in request.stream():
                 held.now(reader.held + len(piece))

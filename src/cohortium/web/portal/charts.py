@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from cohortium.archive.comparison import Comparison
 from cohortium.find import Bar, ProjectCard, Week
+from cohortium.spool.wanted import Counts
 
-__all__ = ["Block", "Column", "Pair", "Part", "Share", "columns", "overlap", "pairs", "parts", "shares"]
+__all__ = ["Block", "Column", "Pair", "Part", "Share", "columns", "overlap", "pairs", "parts", "progress", "shares"]
 
 SHOWN = 5  # the rest is drawn as one
 NARROWEST = 2.0  # percent: what is there shows
@@ -38,6 +39,26 @@ def parts(bars: Sequence[Bar]) -> list[Part]:
     for tone, ((label, number), width) in enumerate(zip(shown, widths, strict=True), 1):
         made.append(Part(label, number, round(start, 2), round(width * scale, 2), tone))
         start += width * scale
+    return made
+
+
+def progress(counts: Counts) -> list[Part]:
+    """Where the images of a study or request are, as one bar; empty where nothing is listed yet."""
+    on_their_way = counts.arrived - counts.sent - counts.aside
+    named = [
+        ("held, digests compared", counts.confirmed, 1),
+        ("sent, not compared", counts.sent - counts.confirmed, 4),
+        ("on their way here", on_their_way, 2),
+        ("set aside", counts.aside, 5),
+        ("not arrived", counts.listed - counts.arrived, 6),
+    ]
+    shown = [(label, number, tone) for label, number, tone in named if number > 0]
+    total = sum(number for _, number, _ in shown)
+    widths = [max(NARROWEST, 100 * number / total) for _, number, _ in shown]
+    made, start = [], 0.0
+    for (label, number, tone), width in zip(shown, widths, strict=True):
+        made.append(Part(label, number, round(start, 2), round(100 * width / sum(widths), 2), tone))
+        start += 100 * width / sum(widths)
     return made
 
 

@@ -72,8 +72,9 @@ def size(value: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """1 scan, 2 scans."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """1 scan, 2 scans, 3 studies, 4 series."""
+    many = noun if noun.endswith("s") else re.sub("(?<![aeo])ys$", "ies", f"{noun}s")
+    return f"{number:,} {noun if number == 1 else many}"
 
 
 def words(keyword: str) -> str:
