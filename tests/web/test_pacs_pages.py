@@ -1,4 +1,4 @@
-"""Asking a PACS, and completeness, over HTTP: who may, what whom is shown, what hostile uploads hear, what is audited."""
+"""Asking a PACS, and completeness, over HTTP: who may, who sees what, what hostile uploads hear, what is audited."""
 
 from __future__ import annotations
 
