@@ -139,3 +139,17 @@ def test_over_tls_with_certificates_of_both_and_back(spool: Spool, tmp_path: Pat
         for other in (bare, replace(bare, authority="")):
             with pytest.raises(Unavailable):
                 Pacs(other, "", intake, lambda: False, tmp_path).find(0, {"AccessionNumber": "A1"})
+
+
+@pytest.mark.parametrize("kind", list(SERVERS))
+def test_one_by_one_comes_what_a_pacs_still_has(kind: str, spool: Spool, tmp_path: Path) -> None:
+    study(tmp_path / "files", 1, "A1")
+    with SERVERS[kind](tmp_path, free_port()) as server:
+        server.store(tmp_path / "files")
+        kept = [path for path in (tmp_path / kind).rglob("*") if path.is_file()]
+        next(path for path in kept if path.read_bytes()[128:132] == b"DICM").unlink()
+        pacs = asking(server, spool)
+        found = pacs.listed(Study(0, "1.2.826.0.7.1"))
+        outcome = pacs.pull(found, found.series, lambda: False, lambda: 0, singly=True)
+    assert outcome.words == "asked for one by one, 1 of 6 images were not sent"
+    assert spool.list_accepted() == IMAGES - 1

@@ -54,7 +54,7 @@ def test_a_list_is_uploaded_by_keyboard_and_what_is_wrong_with_one_is_told(
     page.get_by_label("Studies within 60 minutes").fill("20")
     page.get_by_role("button", name="Ask the PACS").focus()
     page.keyboard.press("Enter")
-    page.get_by_text("Request 1 is made; 1 rows of the list").wait_for()
+    page.get_by_text("Request 1 is made; 1 row of the list").wait_for()
     page.get_by_role("button", name="Pause request 1").focus()
     page.keyboard.press("Enter")
     page.locator("#request-1 ~ .state").get_by_text("paused").wait_for()

@@ -193,6 +193,29 @@ def test_half_of_it_is_told_in_words_and_the_rest_asked_for_later(bench: Any) ->
     assert list(asking.trouble()) == ["the PACS tells 7 images for the study, and names 4"]
 
 
+def whole_or_nothing(odd: Odd, event: Any) -> Iterator[Any]:
+    """Has lost image 2, and so sends nothing of its series, as Orthanc does."""
+    odd.moves += 1
+    asked = event.identifier.get("SOPInstanceUID")
+    if asked and not asked.endswith(".2"):
+        odd.send(int(asked.rpartition(".")[2]))
+    yield "127.0.0.1", odd.port
+    yield 0
+
+
+def test_after_some_tries_images_are_asked_for_one_by_one_and_only_those_that_are_missing(bench: Any) -> None:
+    asking, odd = bench(whole_or_nothing)
+    asking.asking.step()
+    for moves in (1, 2, 2 + 4, 6 + 1):
+        asking.asking.step()
+        asking.accounts.step()
+        assert odd.moves == moves
+        with asking.requests._engine.begin() as connection:
+            connection.execute(schema.requested.update().values(due="", looked=""))
+    asking.accounts.step()
+    assert asking.requests.asked()[0].counts.arrived == 3
+
+
 def test_a_receiver_that_it_does_not_know_stops_the_source_and_costs_no_try(bench: Any) -> None:
     asking, odd = bench(nowhere)
     asking.asking.step()

@@ -121,7 +121,7 @@ def test_a_list_is_asked_for_within_hours_and_a_quota(site: Served) -> None:
         answer = ask(client, b"A1\nA2\nA1\n", hours="20-5", studies_hour="7")
         assert (answer.status_code, answer.headers["location"]) == (303, "/pacs?asked=6&twice=1")
         page = client.get(answer.headers["location"])
-        assert "Request 6 is made; 1 rows of the list only said again" in page.text
+        assert "Request 6 is made; 1 row of the list only said again" in page.text
     found = newest(site)
     assert (found.queries, found.hours, found.studies_hour, found.by) == (2, "20-5", 7, "manager")
     assert ("manager", "a PACS is asked", "pacs, request 6") in said(site)

@@ -125,34 +125,58 @@ class Pacs:
                 series[uid] = _number(answer, "NumberOfSeriesRelatedInstances")
         names: dict[str, dict[str, str]] = {uid: {} for uid in series}
         queries = [key | {"SeriesInstanceUID": uid} for uid in series]
-        for answer in self._found([_identifier("IMAGE", each, ("SOPInstanceUID", "SOPClassUID")) for each in queries]):
+        for answer in self._images(queries):
             uid, name = _text(answer, "SeriesInstanceUID"), _text(answer, "SOPInstanceUID")
             if name and uid in names:
                 names[uid][name] = _text(answer, "SOPClassUID")
         found = (Series(uid, told, tuple(sorted(names[uid].items()))) for uid, told in series.items())
         return Study(study.query, study.StudyInstanceUID, study.told, tuple(found))
 
+    def _images(self, queries: Sequence[Query]) -> list[Dataset]:
+        """The answers at IMAGE level; without classes where a PACS cannot tell those, as Orthanc of a file it lost."""
+        told = "SOPInstanceUID", "SOPClassUID"
+        try:
+            return list(self._found([_identifier("IMAGE", each, told) for each in queries]))
+        except Refused:
+            return list(self._found([_identifier("IMAGE", each, told[:1]) for each in queries]))
+
     def pull(
-        self, study: Study, series: Sequence[Series], halt: Callable[[], bool], come: Callable[[], int]
+        self,
+        study: Study,
+        series: Sequence[Series],
+        halt: Callable[[], bool],
+        come: Callable[[], int],
+        *,
+        singly: bool = False,
     ) -> Outcome:
-        """Let the PACS send the study, or those series of it; `come` counts what is there of it by now."""
+        """Let the PACS send the study, or those series of it; `come` counts what is there of it by now.
+
+        `singly`: the instances of those series, one by one.
+        """
         model = MOVE if self._destination else GET
-        whole = len(series) == len(study.series)
-        keys: Query = {"StudyInstanceUID": study.StudyInstanceUID}
-        if not whole:
-            keys = {**keys, "SeriesInstanceUID": "\\".join(each.SeriesInstanceUID for each in series)}
-        identifier = _identifier("STUDY" if whole else "SERIES", keys)
+        identifiers = _one_by_one(study, series) if singly else [_together(study, series)]
         contexts = [build_context(model)] + ([] if self._destination else _contexts(series))
+        outcomes: list[Outcome] = []
         with self._association(contexts) as association, self._watched(association, model, halt, come) as watch:
-            if self._destination:
-                answers = association.send_c_move(identifier, self._destination, model, msg_id=MESSAGE)
-            else:
-                association.bind(evt.EVT_C_STORE, self._store, [watch])
-                answers = association.send_c_get(identifier, model, msg_id=MESSAGE)
-            for status, _ in answers:
-                watch.alive()
-                if status.get("Status") not in PENDING:
-                    return _outcome(status, watch)
+            association.bind(evt.EVT_C_STORE, self._store, [watch])
+            for identifier in identifiers:
+                outcomes.append(self._asked(association, watch, model, identifier))
+                if watch.is_cancelled or not association.is_established:
+                    return outcomes[-1]
+        failed = [each for each in outcomes if each.words]
+        if len(identifiers) > 1 and failed:
+            return Outcome(f"asked for one by one, {len(failed)} of {len(identifiers)} images were not sent")
+        return outcomes[-1]
+
+    def _asked(self, association: Association, watch: _Watch, model: UID, identifier: Dataset) -> Outcome:
+        if self._destination:
+            answers = association.send_c_move(identifier, self._destination, model, msg_id=MESSAGE)
+        else:
+            answers = association.send_c_get(identifier, model, msg_id=MESSAGE)
+        for status, _ in answers:
+            watch.alive()
+            if status.get("Status") not in PENDING:
+                return _outcome(status, watch)
         return Outcome("the PACS gave no final answer")
 
     def _store(self, event: evt.Event, watch: _Watch) -> int:
@@ -306,6 +330,24 @@ def _identifier(level: str, keys: Query, told: Sequence[str] = ()) -> Dataset:
     for name, value in keys.items():
         setattr(dataset, name, value.split("\\") if "\\" in value else value)
     return dataset
+
+
+def _together(study: Study, series: Sequence[Series]) -> Dataset:
+    """The question for all of those series."""
+    keys = {"StudyInstanceUID": study.StudyInstanceUID}
+    if len(series) == len(study.series):
+        return _identifier("STUDY", keys)
+    return _identifier("SERIES", keys | {"SeriesInstanceUID": "\\".join(each.SeriesInstanceUID for each in series)})
+
+
+def _one_by_one(study: Study, series: Sequence[Series]) -> list[Dataset]:
+    """A question for each of their instances."""
+    keys = {"StudyInstanceUID": study.StudyInstanceUID}
+    return [
+        _identifier("IMAGE", keys | {"SeriesInstanceUID": each.SeriesInstanceUID, "SOPInstanceUID": uid})
+        for each in series
+        for uid, _ in each.instances
+    ]
 
 
 def _shows(answer: Dataset, name: str, wanted: str) -> bool:

@@ -28,6 +28,7 @@ __all__ = ["Accounts", "Asking", "parts"]
 PAUSE = 2.0  # seconds between two looks where there is nothing to ask, or the hours are over
 FIRST_WAIT, LONGEST_WAIT = 5.0, 600.0  # seconds before a PACS that cannot be asked is tried again; doubles
 SETTLING, LOOK = 5.0, 0.2  # seconds for what was sent last to be listed, and between two looks for it
+SINGLY = 2  # tries after which images are asked for one by one: some PACS send none where they lost one
 HOUR = timedelta(hours=1)
 MOVING, RESTING = timedelta(seconds=1), timedelta(seconds=5)  # how often the images of a study are counted
 
@@ -190,7 +191,8 @@ class Asking:
             return self.accounts.of(wanted.source, study).counts.arrived
 
         try:
-            outcome = self.pacs.pull(study, series, halt, come)
+            singly = wanted.tries >= SINGLY and all(each.instances for each in series)
+            outcome = self.pacs.pull(study, series, halt, come, singly=singly)
         except Unavailable as error:  # of this PACS altogether, not of this study
             self.requests.later(wanted, str(error), counts=False)
             raise

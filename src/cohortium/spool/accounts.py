@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
@@ -24,7 +24,7 @@ ON_THEIR_WAY = (State.RECEIVED, State.DEIDENTIFIED, State.OUTBOX)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Counts of one study, and of its series in their order; `missing` are series of which instances have not arrived.
+    """Counts of one study, and of its series in their order; `missing` are series with what of them has not arrived.
 
     `held` counts images by destination and what shows that they are there.
     `complete` names (pipeline, SeriesInstanceUID of what was made) of every series that is there as the PACS listed it.
@@ -51,14 +51,18 @@ class _Item:
 def account(connection: Connection, study: Study, marks: Mapping[str, Series]) -> Account:
     """Count what the PACS listed of the study; `marks` as of `Requests.marks`."""
     found = dict(_items(connection, list(marks)))
-    absent = Counter(series.SeriesInstanceUID for mark, series in marks.items() if mark not in found)
+    absent: dict[str, list[tuple[str, str]]] = {}
+    for mark, one in marks.items():
+        if mark not in found:
+            absent.setdefault(one.SeriesInstanceUID, []).extend(one.instances)
     unread = {marks[mark].SeriesInstanceUID for mark, each in found.items() if each.state is State.RECEIVED}
     complete = frozenset(
         each.place
         for mark, each in found.items()
-        if each.is_made and not absent[marks[mark].SeriesInstanceUID] and marks[mark].SeriesInstanceUID not in unread
+        if each.is_made and marks[mark].SeriesInstanceUID not in absent.keys() | unread
     )
-    missing = tuple(each for each in study.series if absent[each.SeriesInstanceUID])
+    there = (each for each in study.series if each.SeriesInstanceUID in absent)
+    missing = tuple(replace(each, instances=tuple(absent[each.SeriesInstanceUID])) for each in there)
     states = Counter(each.state for each in found.values())
     is_over = not any(KEEPS[state] for state in states)
     by_series: dict[str, list[_Item]] = {}

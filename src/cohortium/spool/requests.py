@@ -285,8 +285,13 @@ class Requests:
             connection.execute(update(requested).where(*arrived).values(**values))
 
     def marks(self, source: str, study: Study) -> dict[str, Series]:
-        """By the mark under which the spool knows what comes by the source: each instance that the PACS named."""
-        return {self._mark(f"{source}:{uid}"): series for series in study.series for uid, _ in series.instances}
+        """By the mark under which the spool knows what comes by the source: each instance that the PACS named, in a
+        series of itself."""
+        return {
+            self._mark(f"{source}:{instance[0]}"): replace(series, instances=(instance,))
+            for series in study.series
+            for instance in series.instances
+        }
 
     def let_go(self, before: datetime) -> int:
         """Empty the lists of requests that ended before; returns how many there were."""

@@ -29,7 +29,7 @@ from cohortium.web import uploads
 from cohortium.web.auth import RowId, demand_form_token, record, user
 from cohortium.web.errors import BadRequest
 from cohortium.web.portal.charts import Part, progress
-from cohortium.web.portal.templating import render
+from cohortium.web.portal.templating import count, render
 from cohortium.web.route import Route
 from cohortium.wire.multipart import TooLarge
 
@@ -71,7 +71,7 @@ def overview(request: Request, before: Number = 0, asked: Number = 0, twice: Num
     """Every PACS and every request, and the form to ask."""
     said = f"Request {asked} is made" if asked and requests_of(request).one(asked) else ""
     if said and twice > 0:
-        said += f"; {twice:,} rows of the list only said again what an earlier one said"
+        said += f"; {count(twice, 'row')} of the list only said again what another said"
     return _page(request, before=before, said=said)
 
 
@@ -220,7 +220,7 @@ def _one(asked: Asked, place: Place | None, plan: Plan | None, done: datetime | 
         Standing.DONE: ("again",) if lacking and asked.has_lists else (),
         Standing.CANCELLED: (),
     }[asked.standing]
-    done = done if asked.standing is Standing.OPEN and left else None
+    done = done if asked.standing is Standing.OPEN and left and badge != "warning" else None
     span = _span(done - moment) if done else ""
     return Shown(asked, badge, state, why, left, lacking, done, span, progress(asked.counts), steps)
 

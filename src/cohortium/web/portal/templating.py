@@ -17,7 +17,7 @@ from cohortium.govern.roles import ALLOWED, May
 from cohortium.govern.users import User
 from cohortium.web.auth import form_token, reading
 
-__all__ = ["error_page", "render"]
+__all__ = ["count", "error_page", "render"]
 
 FOLDER = Path(__file__).parent / "templates"
 PLACES = (  # of the site: for whom, where, and what it is called
