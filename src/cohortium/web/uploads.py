@@ -48,7 +48,7 @@ async def files(request: Request) -> AsyncIterator[tuple[Mapping[str, str], str,
         raise HTTPException(415)
     fields: dict[str, str] = {}
     largest = request.app.state.config.limits.file_megabytes * 1_000_000
-    async for part in _parts(request, kind.parameters.get("boundary", ""), largest):
+    async for part in _parts(request, request.stream(), kind.parameters.get("boundary", ""), largest):
         about = media_type(part.headers.get("content-disposition", "")).parameters
         if "filename" in about:
             receipt = part.headers.get(receipts.HEADER) or fields.pop("receipt", "")
@@ -66,16 +66,16 @@ async def form(request: Request, largest: int) -> Mapping[str, bytes]:
     if kind.name != "multipart/form-data":
         raise HTTPException(415)
     found: dict[str, bytes] = {}
-    count = 0
+    count, pieces = 0, request.stream()
     try:
-        async for part in _parts(request, kind.parameters.get("boundary", ""), largest):
+        async for part in _parts(request, pieces, kind.parameters.get("boundary", ""), largest):
             name = media_type(part.headers.get("content-disposition", "")).parameters.get("name", "")
             found[name] = part.content or found.get(name, b"")
             if (count := count + 1) > MOST_FIELDS:
                 raise BadRequest("the form has too many fields")
     except TooLarge:
         passed = 0
-        async for piece in request.stream():
+        async for piece in pieces:
             if (passed := passed + len(piece)) > UNHEARD:
                 break
         raise
@@ -109,11 +109,11 @@ async def take(
     return Taken(number, made)
 
 
-async def _parts(request: Request, boundary: str, largest: int) -> AsyncIterator[Part]:
+async def _parts(request: Request, pieces: AsyncIterator[bytes], boundary: str, largest: int) -> AsyncIterator[Part]:
     try:
         reader = Reader(boundary, largest)
         with request.app.state.intake.holding() as held:
-            async for piece in request.stream():
+            async for piece in pieces:
                 held.now(reader.held + len(piece))
                 for part in reader.feed(piece):
                     yield part
