@@ -69,8 +69,8 @@ def send(port: int, files: Sequence[Path], *, pause: float = 0.0, title: str = "
     while waiting:
         assert time.monotonic() < until, f"{len(waiting)} were not taken"
         ae = AE(ae_title="SENDER")
-        for dataset in waiting:
-            ae.add_requested_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
+        for kind in {(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in waiting}:
+            ae.add_requested_context(*kind)
         association = ae.associate("127.0.0.1", port, ae_title=title)
         while association.is_established and waiting:
             try:
@@ -79,6 +79,7 @@ def send(port: int, files: Sequence[Path], *, pause: float = 0.0, title: str = "
                 break
             if status and status.Status == STORED:
                 waiting.pop(0)
+                until = time.monotonic() + PATIENCE
             time.sleep(pause)
         if association.is_established:
             association.release()

@@ -6,10 +6,10 @@ import shutil
 import socket
 import struct
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
 
 def wait_for(service: Service, before: Counter[str], **more: int) -> None:
     """Until there is so much more in each state than before, and nothing more in any other."""
-    wait_until(lambda: states(service) == before + Counter(more))
+    wait_until(lambda: states(service) == before + Counter(more), 60 + sum(more.values()) / 10)
 
 
 def laid(service: Service) -> dict[Path, bytes]:
@@ -106,17 +106,17 @@ def _named(dataset: Dataset, series: int, number: int) -> None:
 
 
 def test_killed_while_two_senders_send(service: Service, tmp_path: Path, sample: Callable[[int, int], int]) -> None:
-    count, kills, before, there = sample(40, 500), sample(3, 5), states(service), laid(service)
+    count, kills, before, there = sample(80, 500), sample(3, 5), states(service), laid(service)
     batches = [written(tmp_path / f"series-{number}", count, number) for number in (1, 2)]
-    senders = [threading.Thread(target=send, args=(service.port, batch), kwargs={"pause": 0.05}) for batch in batches]
-    for sender in senders:
-        sender.start()
-    for number in range(kills):
-        time.sleep(0.7 + 0.3 * number)
-        service.kill()
-        service.start()
-    for sender in senders:
-        sender.join()
+    with ThreadPoolExecutor() as pool:
+        senders = [pool.submit(send, service.port, batch, pause=0.05) for batch in batches]
+        for number in range(kills):
+            time.sleep(0.7 + 0.3 * number)
+            service.kill()
+            service.start()
+        assert not all(sender.done() for sender in senders), "nobody was sending when it was killed last"
+        for sender in senders:
+            sender.result()
     wait_for(service, before, sent=2 * count)
     contents = [content for path, content in laid(service).items() if path not in there]
     found = [dcmread(BytesIO(content)) for content in contents]
