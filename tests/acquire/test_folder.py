@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -13,27 +12,11 @@ import pytest
 from cohortium.acquire import folder
 from cohortium.dicom import filemeta
 from cohortium.errors import Unavailable
-from cohortium.keys import SiteKey
 from cohortium.spool import BATCH, Came, Spool, summarise
-from cohortium.store import open_store
 from cohortium.values import State
 
 DICOM = bytes(128) + b"DICM" + b"\2\0\0\0UL\4\0\0\0\0\0"
 DICOMDIR = filemeta.build("1.2.840.10008.1.3.10", "1.2.3", "1.2.840.10008.1.2.1") + b"Gr\xfcnwald"
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    source = tmp_path / "in"
-    source.mkdir()
-    return source
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    data = tmp_path / "data"
-    with Spool(open_store(data), data / "spool", SiteKey(bytes(32))) as spool:
-        yield spool
 
 
 def counts(spool: Spool) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -17,9 +17,7 @@ from cohortium.acquire.watching import AGAIN, Watch
 from cohortium.config import Watched
 from cohortium.dicom import filemeta
 from cohortium.errors import Unavailable
-from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool, summarise
-from cohortium.store import open_store
 from cohortium.values import State
 
 DICOM = bytes(128) + b"DICM" + b"\2\0\0\0UL\4\0\0\0\0\0"
@@ -34,20 +32,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    source = tmp_path / "in"
-    source.mkdir()
-    return source
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    data = tmp_path / "data"
-    with Spool(open_store(data), data / "spool", SiteKey(bytes(32))) as spool:
-        yield spool
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 from pydicom.uid import RTStructureSetStorage, SecondaryCaptureImageStorage, generate_uid
 
 import portal_site
+from browsing import ARGUMENTS, SCREENSHOTS
 from cohortium.govern import users
 from portal_site import PASSWORD, Served
 
@@ -19,17 +19,6 @@ pytestmark = pytest.mark.browser
 
 SLICES = 21
 MIDDLE = SLICES // 2 + 1
-SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -165,6 +154,15 @@ def pixel(page: Page, across: float = 0.5, down: float = 0.4) -> list[int]:
     )
 
 
+def settled(page: Page, true: Callable[[list[int]], bool], *at: float) -> list[int]:
+    """The pixel, once it is as it is to be."""
+    for _ in range(400):
+        if true(found := pixel(page, *at)):
+            return found
+        page.wait_for_timeout(25)
+    raise AssertionError(found)
+
+
 def grey_of(number: int) -> int:
     """What slice `number` (from 1) looks like under the window that its header asks for."""
     return round(((number - 1) * 10 - (128 - 512 / 2)) * 256 / 512)
@@ -175,7 +173,6 @@ def drag(page: Page, dx: int, dy: int) -> None:
     page.mouse.down()
     page.mouse.move(600 + dx, 400 + dy, steps=4)
     page.mouse.up()
-    page.wait_for_timeout(60)
 
 
 def test_the_projects_are_shown_at_every_width_and_in_the_dark(page: Page) -> None:
@@ -235,34 +232,28 @@ def test_wheel_keys_and_slider_show_the_right_slices(viewer: Page) -> None:
 def test_dragging_changes_window_and_level(viewer: Page) -> None:
     before = pixel(viewer)[0]
     drag(viewer, 0, 80)  # a higher centre: darker
-    darker = pixel(viewer)[0]
-    assert darker < before - 20
+    settled(viewer, lambda found: found[0] < before - 20)
     assert viewer.locator("[data-preset]").input_value() == "-1"
     viewer.keyboard.press("r")
-    viewer.wait_for_timeout(60)
-    assert pixel(viewer)[0] == before
+    settled(viewer, lambda found: found[0] == before)
     viewer.keyboard.press("Home")
     shown(viewer, 1)
     dark = pixel(viewer)[0]
     drag(viewer, 200, 0)  # a wider window: nearer to the middle grey
-    assert dark < pixel(viewer)[0] < 128
+    settled(viewer, lambda found: dark < found[0] < 128)
 
 
 def test_presets_invert_and_colours(viewer: Page) -> None:
     viewer.keyboard.press("End")
     shown(viewer, SLICES)
     viewer.keyboard.press("2")  # lung: the last slice is brighter than all of its window
-    viewer.wait_for_timeout(60)
-    assert pixel(viewer) == [255, 255, 255]
+    settled(viewer, lambda found: found == [255, 255, 255])
     assert "W 1500" in viewer.locator("[data-text=window]").inner_text()
     viewer.keyboard.press("i")
-    viewer.wait_for_timeout(60)
-    assert pixel(viewer) == [0, 0, 0]
+    settled(viewer, lambda found: found == [0, 0, 0])
     viewer.keyboard.press("r")
     viewer.get_by_label("Colours").select_option("hot")
-    viewer.wait_for_timeout(60)
-    red, _, blue = pixel(viewer)
-    assert red > blue
+    settled(viewer, lambda found: found[0] > found[2])
 
 
 def test_the_value_under_the_cursor_is_the_hounsfield_value(viewer: Page) -> None:
@@ -277,15 +268,13 @@ def test_zoom_and_pan_move_the_image_and_reset_brings_it_back(viewer: Page) -> N
     for _ in range(5):
         viewer.mouse.wheel(0, -100)
     viewer.keyboard.up("Control")
-    viewer.wait_for_timeout(60)
-    assert pixel(viewer, 0.01, 0.5)[0] > 50
+    settled(viewer, lambda found: found[0] > 50, 0.01, 0.5)
     keep(viewer, "scan-zoomed")
     viewer.keyboard.press("p")
     drag(viewer, 700, 0)
-    assert pixel(viewer, 0.01, 0.5) == [0, 0, 0]
+    settled(viewer, lambda found: found == [0, 0, 0], 0.01, 0.5)
     viewer.keyboard.press("r")
-    viewer.wait_for_timeout(60)
-    assert pixel(viewer)[0] == pytest.approx(grey_of(MIDDLE), abs=1)
+    settled(viewer, lambda found: found[0] == pytest.approx(grey_of(MIDDLE), abs=1))
 
 
 def test_it_plays_and_stops(viewer: Page) -> None:
@@ -313,9 +302,8 @@ def test_help_opens_with_a_question_mark_and_keeps_keys_to_itself(viewer: Page) 
 
 def test_the_viewer_fits_a_phone(viewer: Page) -> None:
     viewer.set_viewport_size(PHONE)
-    viewer.wait_for_timeout(150)
+    settled(viewer, lambda found: found[0] == pytest.approx(grey_of(MIDDLE), abs=1))
     keep(viewer, "scan-phone")
-    assert pixel(viewer)[0] == pytest.approx(grey_of(MIDDLE), abs=1)
     assert viewer.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not violations(viewer)
 

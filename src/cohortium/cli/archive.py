@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from getpass import getuser
 from pathlib import Path
@@ -19,6 +21,8 @@ if TYPE_CHECKING:  # help is instant without it
 __all__ = ["Project", "fsck", "opened", "pack", "reindex", "withdraw", "withdraw_consent"]
 
 Project = Annotated[str, typer.Argument(metavar="PROJECT", help="The project, by its short name.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is kept for ever, so name nobody in it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
 
 
 def reindex(file: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
@@ -78,30 +82,34 @@ def fsck(
 def withdraw(
     project: Project,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="The subject's pseudonym in that project.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept for ever, so name nobody in it.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    reason: Why,
+    yes: Yes = False,
     file: ConfigFile = DEFAULT,
 ) -> None:
     """Destroy a subject's key, and so all that the archive, its backups and cold copies hold of it; for ever."""
-    archive = opened(file)
-    if not yes:
-        typer.confirm("This cannot be undone by anybody. Go on?", abort=True, err=True)
-    archive.withdraw(project, subject, who=getuser(), reason=reason)
-    typer.echo("Withdrawn. Run `cohortium backup` now: older copies of the keys go with it.")
+    with _for_ever(file, yes) as archive:
+        archive.withdraw(project, subject, who=getuser(), reason=reason)
 
 
 def withdraw_consent(
     project: Project,
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The reference number of the consent record.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept for ever, so name nobody in it.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    reason: Why,
+    yes: Yes = False,
     file: ConfigFile = DEFAULT,
 ) -> None:
     """End a consent record and destroy the key of its videos, here, in backups and on cold copies; for ever."""
+    with _for_ever(file, yes) as archive:
+        archive.withdraw_consent(project, reference, who=getuser(), reason=reason)
+
+
+@contextmanager
+def _for_ever(file: Path, yes: bool) -> Iterator[Archive]:
+    """The archive, from which something is withdrawn in the block, once that was confirmed."""
     archive = opened(file)
     if not yes:
         typer.confirm("This cannot be undone by anybody. Go on?", abort=True, err=True)
-    archive.withdraw_consent(project, reference, who=getuser(), reason=reason)
+    yield archive
     typer.echo("Withdrawn. Run `cohortium backup` now: older copies of the keys go with it.")
 
 

@@ -18,11 +18,12 @@ from cohortium.archive import Archive, Destination, Kind, Level, ResourceFile
 from cohortium.errors import Malformed, Refused
 from cohortium.govern.sites import demand_own_word
 from cohortium.prove import receipts
+from cohortium.spool import Scratch
 from cohortium.web.auth import user
 from cohortium.web.errors import BadRequest
 from cohortium.wire.multipart import Part, Reader, TooLarge, media_type
 
-__all__ = ["Taken", "destination", "files", "form", "take"]
+__all__ = ["Taken", "destination", "files", "fill", "form", "take"]
 
 LONGEST_FIELD = 4096
 MOST_FIELDS = 32
@@ -80,6 +81,18 @@ async def form(request: Request, largest: int) -> Mapping[str, bytes]:
                 break
         raise
     return found
+
+
+async def fill(scratch: Scratch, request: Request) -> None:
+    """Take the first file of a form, or a body of any other kind, and finish."""
+    if media_type(request.headers.get("content-type", "")).name == "multipart/form-data":
+        async for _, _, content in files(request):
+            scratch.take(content)
+            break
+    else:
+        async for piece in request.stream():
+            scratch.take(piece)
+    scratch.finish()
 
 
 def destination(fields: Mapping[str, str], name: str) -> Destination:

@@ -29,7 +29,6 @@ from cohortium.web import uploads
 from cohortium.web.auth import reading, record, user
 from cohortium.web.errors import BadRequest
 from cohortium.wire import packages
-from cohortium.wire.multipart import media_type
 
 __all__ = ["address_of", "demand_plain", "demand_project", "folder", "stamp", "take", "waiting_at", "wish_of"]
 
@@ -56,14 +55,7 @@ async def take(request: Request) -> Response:
     """Take a package; the answer is the address of its session."""
     asked = _asked(request)
     with Scratch(request.app.state.config.site.data, request.app.state.intake.demand_room) as package:
-        if media_type(request.headers.get("content-type", "")).name == "multipart/form-data":
-            async for _, _, content in uploads.files(request):
-                package.take(content)
-                break
-        else:
-            async for piece in request.stream():
-                package.take(piece)
-        package.finish()
+        await uploads.fill(package, request)
         return PlainTextResponse(await run_in_threadpool(_take, request, asked, package))
 
 

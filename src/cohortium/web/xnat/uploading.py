@@ -25,7 +25,6 @@ from cohortium.web.auth import reading, record, user
 from cohortium.web.errors import BadRequest
 from cohortium.web.xnat import nodes
 from cohortium.wire import packages
-from cohortium.wire.multipart import media_type
 
 __all__ = ["make", "remove", "remove_file", "upload"]
 
@@ -50,14 +49,7 @@ async def upload(request: Request, place: str, resource: str, file: str) -> Resp
     """Take a file under that name, or with `extract=true` what is packed in it under the names that it has there."""
     at = await run_in_threadpool(nodes.node, request, nodes.parts(place))
     with Scratch(request.app.state.config.site.data, request.app.state.intake.demand_room) as body:
-        if media_type(request.headers.get("content-type", "")).name == "multipart/form-data":
-            async for _, _, content in uploads.files(request):
-                body.take(content)
-                break
-        else:
-            async for piece in request.stream():
-                body.take(piece)
-        body.finish()
+        await uploads.fill(body, request)
         await run_in_threadpool(_take, request, at, resource, file, body)
     return PlainTextResponse("")
 
