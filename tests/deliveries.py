@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -256,6 +257,13 @@ def _renamed(made: Delivery) -> None:
         made.objects[f"P0000000001/{path.partition('/')[2]}"] = each
 
 
+def _labelled(made: Delivery) -> None:
+    """A name in all pictures of the first series."""
+    canvas = Image.new("L", (320, 96), 0)
+    ImageDraw.Draw(canvas).text((12, 30), "HANS MUELLER", fill=255, font=ImageFont.load_default(32))
+    made.change(made.series(), Rows=96, Columns=320, PixelData=(np.asarray(canvas, "<u2") * 8).tobytes())
+
+
 def _lost(*numbers: int) -> Callable[[Delivery], None]:
     def violate(made: Delivery) -> None:
         paths = made.series()
@@ -325,6 +333,7 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "privacy.burned-in": _all(BurnedInAnnotation="YES"),
     "privacy.declared": _all(PatientIdentityRemoved=None),
     "privacy.file-name": _called,
+    "privacy.pixels": _labelled,
     "privacy.private": _private,
     "privacy.text": _all(SeriesDescription="Mueller Hans"),
     "structure.readable": _cut,

@@ -31,7 +31,7 @@ command = pytest.fixture(called)
 
 @pytest.fixture
 def run(command: Run, tmp_path: Path) -> Ask:
-    return lambda *arguments: command("check", *map(str, arguments), cwd=tmp_path)
+    return lambda *arguments: command("check", *map(str, arguments), "--no-ocr", cwd=tmp_path)
 
 
 def test_a_clean_delivery_ends_with_0(run, clean, tmp_path):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cohortium import __version__
@@ -34,6 +35,7 @@ MIXED = "SeriesInstanceUID stands for several series"
 class Answers:
     """What rules said of one thing: findings, how many rules asked and why rules were skipped, by rule."""
 
+    left_out: Mapping[str, str]
     findings: list[Finding] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
     skipped: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -45,7 +47,8 @@ class Answers:
             if check.scope is not scope:
                 continue
             self.asked[rule.id] += 1
-            for each in [Skipped(why)] if why else check.look(subject, rule):
+            reason = self.left_out.get(rule.id, why)
+            for each in [Skipped(reason)] if reason else check.look(subject, rule):
                 if isinstance(each, Finding):
                     self.findings.append(each)
                 else:
@@ -67,19 +70,26 @@ class Answers:
 
 
 def examine(
-    root: Path, specification: Specification, executor: Executor | None = None, progress: Progress = lambda *_: None
+    root: Path,
+    specification: Specification,
+    executor: Executor | None = None,
+    progress: Progress = lambda *_: None,
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Report:
-    """The report on the delivery below `root`; `ConfigError` where that is no folder."""
-    delivery, answers = find(root, executor, progress), Answers()
+    """The report on the delivery below `root`; `ConfigError` where that is no folder.
+
+    `left_out` are rules that somebody does not want held against this delivery, with why; they count as skipped.
+    """
+    delivery, answers = find(root, executor, progress), Answers(left_out)
     work = executor.map if executor else map
     outlines, broken = [], [*delivery.broken]
-    series = work(partial(_series, delivery.root, specification), delivery.places)
+    series = work(partial(_series, delivery.root, specification, dict(left_out)), delivery.places)
     for done, (answer, outline, more) in enumerate(series, 1):
         answers.add(answer)
         outlines += [outline] if outline else []
         broken += more
         progress("series", done, len(delivery.places))
-    for done, answer in enumerate(work(partial(_table, specification), delivery.tables), 1):
+    for done, answer in enumerate(work(partial(_table, specification, dict(left_out)), delivery.tables), 1):
         answers.add(answer)
         progress("tables", done, len(delivery.tables))
     delivery = replace(delivery, outlines=tuple(outlines), broken=tuple(broken))
@@ -97,10 +107,10 @@ def examine(
 
 
 def _series(
-    root: Path, specification: Specification, place: Place
+    root: Path, specification: Specification, left_out: Mapping[str, str], place: Place
 ) -> tuple[Answers, Outline | None, Sequence[scan.Broken]]:
     """Runs in a worker: what the rules say of one series."""
-    seen, answers = scan.read(root, place.SeriesInstanceUID, place.names()), Answers()
+    seen, answers = scan.read(root, place.SeriesInstanceUID, place.names()), Answers(left_out)
     outline = Outline.of(seen)
     if outline is not None:
         answers.ask(specification, Scope.SERIES, seen.series, MIXED if outline.mixed else "")
@@ -110,9 +120,9 @@ def _series(
     return answers, outline, seen.broken
 
 
-def _table(specification: Specification, table: Table) -> Answers:
+def _table(specification: Specification, left_out: Mapping[str, str], table: Table) -> Answers:
     """Runs in a worker: what the rules say of one table."""
-    answers = Answers()
+    answers = Answers(left_out)
     answers.ask(specification, Scope.TABLE, table)
     return answers
 

@@ -34,6 +34,7 @@ def check(
     ] = None,
     project: Annotated[str, typer.Option(help="The project, for the metadata table.")] = "",
     partner: Annotated[str, typer.Option(help="The partner, for the metadata table.")] = "",
+    ocr: Annotated[bool, typer.Option(help="Read text in pictures, where the extra ocr is installed.")] = True,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that work at the same time.")] = (
         os.cpu_count() or 1
     ),
@@ -56,7 +57,7 @@ def check(
         if path is not None and path.resolve().is_relative_to(folder.resolve()):
             raise ConfigError(f"{option} would write into the delivery; choose another place")
     with terminal.progress() as progress, workers(jobs, "", folder, folder) as executor:
-        report = examine(folder, rules, executor, progress)
+        report = examine(folder, rules, executor, progress, {} if ocr else {"privacy.pixels": "--no-ocr"})
     if as_json:
         text = json.dumps(reports.as_dict(report), indent=2, ensure_ascii=False) + "\n"
         if reported is None:
