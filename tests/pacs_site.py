@@ -65,7 +65,7 @@ def configured(folder: Path, place: Path | str = "", *, sections: str = SECTIONS
     keys.create(settings.site.key)
     if not settings.store.url:
         databases.put_sqlite(settings.site.data)
-    (folder / "ward").mkdir()
+    (folder / "ward").mkdir(exist_ok=True)
     return settings
 
 

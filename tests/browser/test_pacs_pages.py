@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
+from pydicom.dataset import Dataset
 
 import gateway_site
 import pacs_site
 import portal_site
 from browsing import DESK, become, look
+from gateway_service import Service, free_port
+from hospital import slice_of
+from pacs_servers import dcmqrscp
 from portal_site import Served
 
 pytestmark = pytest.mark.browser
@@ -108,3 +112,77 @@ def test_completeness_down_to_the_series_and_to_whom_it_is_about(page: Page, wor
     page.get_by_role("link", name="Hide which studies").click()
     page.get_by_role("button", name="Ask again for what is missing").click()
     page.locator("#request-2 ~ .state").get_by_text("waits").wait_for()
+
+
+BESIDE_A_PACS = """
+[gateway]
+quiet_seconds = 600
+egress = ["127.0.0.1:{pacs}"]
+[[project]]
+name = "lung"
+[[source.receiver]]
+name = "scanners"
+port = {port}
+peers = ["DCMQRSCP@127.0.0.1"]
+[[source.pacs]]
+name = "pacs"
+ae_title = "DCMQRSCP"
+host = "127.0.0.1"
+port = {pacs}
+receiver = "scanners"
+[[destination.folder]]
+name = "share"
+path = "share"
+[[pipeline]]
+name = "ct"
+sources = ["pacs", "scanners"]
+project = "lung"
+destinations = ["archive", "share"]
+specification = "basic"
+gate = false
+"""
+
+
+def test_what_a_real_pacs_has_is_asked_for_and_followed_to_the_receivers(page: Page, tmp_path: Path) -> None:
+    def named(dataset: Dataset) -> None:
+        dataset.AccessionNumber, dataset.StudyTime, dataset.StudyID = pacs_site.ASKED, "120000", "1"
+        dataset.SeriesInstanceUID = f"1.2.826.0.3.{1 + dataset.InstanceNumber % 2}"
+
+    (tmp_path / "files").mkdir()
+    for number in range(1, 7):
+        (tmp_path / "files" / f"{number}.dcm").write_bytes(slice_of(number, named))
+    port = free_port()
+    with dcmqrscp(tmp_path, port) as server:
+        server.store(tmp_path / "files")
+        (tmp_path / "site" / "share").mkdir(parents=True)
+        sections = BESIDE_A_PACS.format(pacs=server.port, port=port)
+        settings = pacs_site.configured(tmp_path / "site", sections=sections)
+        service = Service(settings.file, port)
+        with portal_site.served(settings) as served:
+            gateway_site.people(served)
+            service.start()
+            try:
+                _ask_and_follow(page, served)
+            finally:
+                service.stop()
+    assert len(list((tmp_path / "site" / "share").rglob("*.dcm"))) == 6
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "site").rglob("*") if path.is_file())
+    assert pacs_site.ASKED.encode() not in kept, "it lies sealed, or nowhere"
+
+
+def _ask_and_follow(page: Page, site: Served) -> None:
+    become(page, site, "manager")
+    page.set_viewport_size(DESK)
+    page.goto(f"{site.url}/pacs")
+    page.locator("#ways .badge.ok").wait_for()
+    page.get_by_label("or pasted").fill(f"{pacs_site.ASKED}\nACC-NOWHERE\n")
+    page.get_by_role("button", name="Ask the PACS").click()
+    page.get_by_text("held, digests compared").wait_for(timeout=60_000)
+    page.get_by_text("the PACS holds no such study").wait_for()
+    page.locator(".stages").get_by_text("finished").wait_for(timeout=60_000)
+    page.get_by_role("link", name="Completeness of request 1").click()
+    page.get_by_role("row", name="archive 6 compared digest stated by the receiver").wait_for()
+    page.get_by_role("row", name="share 6 compared read back, same digest").wait_for()
+    for number in (1, 2):
+        page.get_by_role("row", name=f"Series {number} 3 3 3 0 3 3 all held").wait_for()
+    look(page, "completeness-of-a-pacs")

@@ -26,8 +26,8 @@ class May(StrEnum):
     AUDIT = "audit"  # read who did what in every project
     MAINTAIN = "maintain"  # health, configuration, heads of the audit
     OPERATE = "operate"  # the gateway: counts, destinations, tests of the ways
-    INSPECT = "inspect"  # what the gateway set aside, and pictures as they would leave; decide about them
-    IDENTIFY = "identify"  # values and pictures of the spool as they came
+    INSPECT = "inspect"  # what the gateway set aside, and pictures as they would leave; decide about them and requests
+    IDENTIFY = "identify"  # values and pictures of the spool as they came; asking a PACS, and for whom it was asked
 
 
 class Role(StrEnum):
