@@ -348,6 +348,16 @@ def test_an_operation_that_is_not_offered_is_answered(spool: Spool) -> None:
         assert sender.store(b"data") == 0
 
 
+def test_nothing_is_stored_where_verification_was_asked_for(spool: Spool) -> None:
+    with receiving(spool) as port:
+        sender = RawSender(port)
+        sender.associate(sop_class="1.2.840.10008.1.1")
+        assert sender.store(b"data") == 0x0211
+        sender.say(value(command(0x0030, sop_class="1.2.840.10008.1.1", data=False), 3))
+        assert sender.status() == 0
+    assert files(spool) == []
+
+
 def test_more_associations_than_there_may_be_are_to_try_again(
     spool: Spool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

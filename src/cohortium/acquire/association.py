@@ -93,8 +93,8 @@ def _refusal(request: A_ASSOCIATE, address: str, acceptor: Acceptor, is_full: bo
     return b""
 
 
-def _negotiated(request: A_ASSOCIATE) -> tuple[dict[int, str], bytes]:
-    """Every context that may be of storage, private ones too, with the first transfer syntax that it offers."""
+def _negotiated(request: A_ASSOCIATE) -> tuple[dict[int, tuple[str, str]], bytes]:
+    """Every context that may be of storage, private ones too, with its class and the first syntax that it offers."""
     asked: Any = request.user_information
     try:
         roles = {
@@ -108,7 +108,11 @@ def _negotiated(request: A_ASSOCIATE) -> tuple[dict[int, str], bytes]:
         for each in found:
             if not _may_be_had(UID(str(each.abstract_syntax))):
                 each.result = ABSTRACT_SYNTAX_NOT_SUPPORTED
-        contexts = {each.context_id or 0: str(each.transfer_syntax[0]) for each in found if each.result == 0}
+        contexts = {
+            each.context_id or 0: (str(each.abstract_syntax), str(each.transfer_syntax[0]))
+            for each in found
+            if each.result == 0
+        }
         return contexts, _acceptance(request, found, agreed)
     except NONSENSE:
         raise Ended(aborted()) from None
@@ -141,7 +145,7 @@ def _acceptance(
     return A_ASSOCIATE_AC(answer).encode()
 
 
-def _answer(connection: Connection, contexts: dict[int, str], acceptor: Acceptor) -> None:
+def _answer(connection: Connection, contexts: dict[int, tuple[str, str]], acceptor: Acceptor) -> None:
     """Do what the next message asks for."""
     context, encoded = connection.command()
     try:
@@ -151,9 +155,10 @@ def _answer(connection: Connection, contexts: dict[int, str], acceptor: Acceptor
     if context not in contexts:
         raise Ended(aborted())
     data = connection.data(context) if command.has_data_set else iter(())
+    sop_class, transfer_syntax = contexts[context]
     status = NO_SUCH_OPERATION
-    if command.field == C_STORE:
-        status = _store(command, contexts[context], data, acceptor)
+    if command.field == C_STORE and sop_class != VERIFICATION:
+        status = _store(command, transfer_syntax, data, acceptor)
     elif command.field == C_ECHO:
         status = SUCCESS
     _let_pass(data, acceptor.intake.limit)
