@@ -86,7 +86,7 @@ def worked(folder: Path, place: Path | str = "") -> config.Config:
     if not settings.store.url:
         databases.put_sqlite(settings.site.data)
     for name in ("ward", "share"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
     for number in range(1, 4):
         (folder / "ward" / f"{number}.dcm").write_bytes(slice_of(number, _larger))
         if number < 3:

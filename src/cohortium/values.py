@@ -15,6 +15,7 @@ from typing import Any
 __all__ = [
     "Action",
     "ClinicalRule",
+    "ClinicalTable",
     "ColumnRule",
     "CtpRule",
     "DateRule",
@@ -74,6 +75,7 @@ class Reason(StrEnum):
     NO_TABLE_RULE = "no rule of the protocol takes this table"
     NOT_A_TABLE = "not a table that its rule can read"
     NO_ROW = "no row of the table could go on"
+    ROWS = "rows of the table stay behind"
     INSPECTION = "waits for somebody to look at it"
     PROTOCOL = "its protocol is not approved"
     REJECTION = "rejected by a person"
@@ -161,6 +163,22 @@ class Instance:
         """The attribute as DICOM writes it, values joined by a backslash; empty where absent."""
         value = self.attributes.get(keyword, "")
         return "\\".join(str(v) for v in value) if isinstance(value, list) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalTable:
+    """One de-identified clinical table, UTF-8 CSV, of many subjects; `digest` as of an `Instance`.
+
+    `name` is what its protocol calls it, with a number where the project has others of the kind. Of `rows` that came,
+    `behind` could not go on; `without` is a digest of who had withdrawn when it was made.
+    """
+
+    digest: str
+    size: int
+    name: str
+    rows: int
+    behind: int
+    without: str = ""
 
 
 class Action(StrEnum):

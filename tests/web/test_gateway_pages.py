@@ -269,3 +269,31 @@ def test_a_decision_may_be_about_the_rest_of_the_series_too(site: Served) -> Non
         assert client.post(f"/inspect/{held[0].name}", data=sent).status_code == 303
     assert items(site, INSPECTION) == []
     assert {("manager", "reject quarantined", f"item {each.name}") for each in held} <= set(said(site))
+
+
+def test_a_table_is_shown_to_who_may_see_it_and_decided_about_as_an_image(tmp_path: Path, place: Path | str) -> None:
+    (tmp_path / "ward").mkdir()
+    hostile = b"USUBJID,Name\r\nPAT-0815,Ottilie <script>\x07\r\n" + b"\xff" * 5
+    (tmp_path / "ward" / "OTTILIE.csv").write_bytes(hostile)
+    with portal_site.served(gateway_site.worked(tmp_path, place)) as site:
+        gateway_site.people(site)
+        (held,) = items(site, Reason.NO_TABLE_RULE)
+        with as_(site, "administrator") as client:
+            page = client.get(f"/inspect/{held.name}").text
+            assert "hidden" in page
+            assert not [each for each in ("Ottilie", "PAT-0815", "USUBJID", "OTTILIE") if each in page]
+            listed = client.get(f"/quarantine?reason={Reason.NO_TABLE_RULE.replace(' ', '+')}").text
+            assert held.name in listed
+            assert "OTTILIE" not in listed
+        with as_(site, "manager") as client:
+            answer = client.get(f"/inspect/{held.name}")
+            assert "Ottilie &lt;script&gt;\\x07" in answer.text
+            assert "\\xff" in answer.text
+            picture = client.get(f"/inspect/{held.name}/before.png")
+            assert picture.status_code == 422
+            assert "Ottilie" not in picture.text
+            form = {"verdict": "reject", "why": "nothing we need", "form": form_of(answer)}
+            assert client.post(f"/inspect/{held.name}", data=form).status_code == 303
+        assert items(site, Reason.NO_TABLE_RULE) == []
+        assert ("administrator", "look at table", f"item {held.name}") in said(site)
+        assert ("manager", "look at identifying table", f"item {held.name}") in said(site)

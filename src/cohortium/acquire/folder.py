@@ -171,7 +171,7 @@ def _take(path: Path, spool: Spool, came: Came, limit: int) -> Outcome | None:
     with opened as file:
         found = _arrival(path, os.fstat(file.fileno()))
         head = next(_pieces(file, HEAD), b"")
-        kind = kind_of(head)
+        kind = kind_of(head, path.name)
         if kind is Kind.PACKAGE:
             return None
         if kind in WITHOUT_BYTES:

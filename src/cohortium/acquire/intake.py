@@ -46,14 +46,14 @@ class Intake:
         return self._take(self.found(name, 0), Kind.OTHER if kind is Kind.PACKAGE else kind, chain(head, pieces))
 
     def take_any(self, name: str, file: Package) -> int:
-        """Take in whatever file it is, each file of a zip by itself; returns how many were DICOM.
+        """Take in whatever file it is, each file of a zip by itself; returns how many were DICOM, or clinical tables.
 
-        What is none is accounted for. `Unavailable` as `take`; `Refused` for what is too large, and for a zip that
+        What is neither is accounted for. `Unavailable` as `take`; `Refused` for what is too large, and for a zip that
         cannot be unpacked, which is set aside whole.
         """
         file.seek(0)
         head = file.read(HEAD)
-        found, kind = self.found(name, file.size), kind_of(head)
+        found, kind = self.found(name, file.size), kind_of(head, name)
         if kind is Kind.PACKAGE:
             self.demand_room()
             return unpack(self.spool, found, self.came, file, self.limit, self._put)

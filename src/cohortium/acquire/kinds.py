@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 
+from cohortium.clinical.tables import is_called_table
 from cohortium.dicom import filemeta
 from cohortium.errors import Malformed
 from cohortium.values import Reason, SetAside, State
@@ -23,6 +24,7 @@ class Kind(Enum):
     DIRECTORY = "a DICOMDIR, which lists images and is none"
     PACKAGE = "a zip"
     DICOM = "a DICOM file"
+    TABLE = "a clinical table"
 
 
 WITHOUT_BYTES: Mapping[Kind, tuple[State, SetAside | None]] = MappingProxyType(
@@ -35,14 +37,14 @@ WITHOUT_BYTES: Mapping[Kind, tuple[State, SetAside | None]] = MappingProxyType(
 """How a kind is accounted for of which no bytes are taken in."""
 
 
-def kind_of(head: bytes) -> Kind:
-    """The kind of a file whose first `HEAD` bytes are these."""
+def kind_of(head: bytes, name: str = "") -> Kind:
+    """The kind of a file whose first `HEAD` bytes are these, and that is called so by whoever names its files."""
     if not head:
         return Kind.EMPTY
     if is_zip(head):
         return Kind.PACKAGE
     if not filemeta.is_dicom(head[:256]):
-        return Kind.OTHER
+        return Kind.TABLE if is_called_table(name) else Kind.OTHER
     try:
         return Kind.DIRECTORY if filemeta.read(head).MediaStorageSOPClassUID == DIRECTORY else Kind.DICOM
     except Malformed:

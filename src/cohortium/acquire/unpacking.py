@@ -23,7 +23,7 @@ Put = Callable[[Arrival, Came, Sequence[bytes]], str]
 
 
 def unpack(spool: Spool, found: Arrival, came: Came, package: Package, limit: int, put: Put) -> int:
-    """Bring in each file of the package, `found` there, of at most `limit` bytes each; returns how many are DICOM.
+    """Bring in each file of the package, `found` there, of at most `limit` bytes each; how many are DICOM or tables.
 
     Every file is accounted for, and so is the package itself. `Refused` where it was set aside.
     """
@@ -45,14 +45,14 @@ def unpack(spool: Spool, found: Arrival, came: Came, package: Package, limit: in
 
 
 def _take(spool: Spool, found: Arrival, came: Came, content: bytes, put: Put) -> bool:
-    kind = kind_of(content[:HEAD])
+    kind = kind_of(content[:HEAD], found.path.name)
     if kind is Kind.PACKAGE:
         spool.set_aside(found, came, [content], NESTED)
     elif kind in WITHOUT_BYTES:
         spool.refuse(found, came, *WITHOUT_BYTES[kind])
     else:
         put(found, came, [content])
-    return kind is Kind.DICOM
+    return kind in (Kind.DICOM, Kind.TABLE)
 
 
 def _set_aside(spool: Spool, found: Arrival, came: Came, package: Package, limit: int, why: SetAside) -> None:

@@ -195,7 +195,9 @@ class Archive:
             check_receipt(connection, row, digest, receipt)
             vouched = "trusted" if row["admit"] == "trusted" else "check" if receipt is None else "receipt"
             try:
-                checked: attaching.Checked | Aside | Refused = attaching.check(connection, row, to, found, vouched)
+                checked: attaching.Checked | Aside | Refused = attaching.check(
+                    connection, row, to, found, vouched, receipt.site if receipt else ""
+                )
             except Unfit as refusal:
                 checked = self._aside(row, found, to, refusal) if aside else refusal
         if not isinstance(checked, attaching.Checked):

@@ -6,7 +6,7 @@ in it, or for the characters of its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, RowMapping, select
 from cohortium.archive import consents, files, resources
 from cohortium.archive.incoming import Unfit
 from cohortium.archive.resources import Destination, Kind, Level
+from cohortium.clinical.tables import domains
 from cohortium.store import schema
 from cohortium.store.schema import consent
 from cohortium.texts.said import Said
@@ -36,19 +37,28 @@ class Checked:
     consent: int | None
 
 
-def check(connection: Connection, project: RowMapping, to: Destination, content: bytes, vouched: str) -> Checked:
-    """`Checked` where the file may come in; `Unfit` where it may not, with places and never a value."""
+def check(
+    connection: Connection, project: RowMapping, to: Destination, content: bytes, vouched: str, site: str = ""
+) -> Checked:
+    """`Checked` where the file may come in; `Unfit` where it may not, with places and never a value.
+
+    The name of a clinical table may be made of the enrolled site's that vouches for it, and of SDTM's domains.
+    """
     resources.demand_names(to)
     key_of = resources.subject_of(connection, project["id"], to)
     looked = files.look(content)
     consent_id = _consent(connection, project["id"], to, looked.media_type)
     if consent_id is not None:
         key_of = consents.key_name(to.consent)
-    said = [Said("its name", to.name), Said("its label", to.label)]
+    found: list[str] = []
+    if vouched != "trusted":
+        names = [Said("its name", to.name), Said("its label", to.label)]
+        of_tables = {site, *map(str.lower, domains())} if to.kind is Kind.CLINICAL else ()
+        found += objections(connection, project["id"], names, of_tables)
     if vouched == "check":
-        said += looked.said
-    if vouched != "trusted" and (found := objections(connection, project["id"], said)):
-        raise Unfit(f"not admitted: {'; '.join(found)}")
+        found += objections(connection, project["id"], list(looked.said))
+    if found:
+        raise Unfit(f"not admitted: {'; '.join(found[:MOST_SAID])}")
     return Checked(looked.media_type, key_of, consent_id)
 
 
@@ -66,9 +76,9 @@ def _consent(connection: Connection, project_id: int, to: Destination, media_typ
     return int(found)
 
 
-def objections(connection: Connection, project_id: int, said: Sequence[Said]) -> list[str]:
+def objections(connection: Connection, project_id: int, said: Sequence[Said], known: Collection[str] = ()) -> list[str]:
     """What is wrong with texts that are to be kept in the project, by their places and never by a value."""
-    known = _known(connection, project_id, said)
+    known = _known(connection, project_id, said).union(known)
     found: dict[str, None] = {}
     for each in said:
         if reason := objection(each, known):

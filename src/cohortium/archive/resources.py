@@ -53,6 +53,7 @@ class Kind(StrEnum):
     MASK = "mask"
     FEATURES = "features"
     DOCUMENT = "document"
+    CLINICAL = "clinical"
     VIDEO = "video"
 
 

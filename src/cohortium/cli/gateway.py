@@ -123,7 +123,8 @@ def compare(
     for name, each in found.items():
         typer.echo(f"{name}: {each.known} known, {each.new} new, {each.changed} changed, {len(each.absent)} absent")
         for gone in each.absent:
-            typer.echo(f"  absent: {gone.PatientID} {gone.SeriesInstanceUID} {gone.SOPInstanceUID} ({gone.state})")
+            names = dict.fromkeys(filter(None, (gone.PatientID, gone.SeriesInstanceUID, gone.SOPInstanceUID)))
+            typer.echo(f"  absent: {' '.join(names)} ({gone.state})")
 
 
 def drain(file: ConfigFile = DEFAULT) -> None:

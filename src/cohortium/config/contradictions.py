@@ -258,6 +258,11 @@ def _pipelines(config: Config) -> Iterator[str]:
         for each in pipeline.destinations:
             if each not in destinations:
                 yield f"{where}: no destination {each!r} is configured"
+        for each in pipeline.tables:
+            if each not in (pipeline.destinations or (ARCHIVE,)):
+                yield f"{where}: tables go to {each!r}, which is none of its destinations"
+            elif each in peers:
+                yield f"{where}: tables cannot go to {each!r}: C-STORE carries images alone"
         if pipeline.transfer not in ("incremental", "cumulative"):
             yield f"{where}: transfer is `incremental` or `cumulative`"
         if pipeline.transfer == "cumulative" and not _keeps_versions(config, pipeline):

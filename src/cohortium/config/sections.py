@@ -177,6 +177,7 @@ class Pipeline:
     sources: tuple[str, ...] = setting((), "names of [[source.…]] that it takes from, too")
     project: str = setting("", "project that receives what comes out")
     destinations: tuple[str, ...] = setting((), "names of [[destination.…]], or `archive`; empty: this site's archive")
+    tables: tuple[str, ...] = setting((), "those of its destinations that clinical tables go to; empty: all of them")
     transfer: str = setting(
         "incremental", "`incremental`: what is new; `cumulative`: other bytes of a path are a new version"
     )

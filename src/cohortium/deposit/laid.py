@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hashlib import file_digest
 from pathlib import Path
 
-from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
+from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel, TableParcel
 from cohortium.errors import Refused, Unavailable
 from cohortium.sealed import sync_folder
 from cohortium.values import Instance
@@ -41,10 +41,18 @@ class Folder:
 
     def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:  # noqa: ARG002
         """See `Sender`."""
+        return self._lay_all([(place(each.instance), each) for each in parcels])
+
+    def send_table(self, project: str, parcel: TableParcel) -> Answer:  # noqa: ARG002
+        """See `Sender`. It lies beside the folders of the patients, for it is about many."""
+        (answer,) = self._lay_all([(parcel.name, parcel)])
+        return answer
+
+    def _lay_all(self, parcels: Sequence[tuple[str, Parcel | TableParcel]]) -> list[Answer]:
         try:
             self._demand_there()
-            answers = [self._lay(each) for each in parcels]
-            laid = (each for each, answer in zip(parcels, answers, strict=True) if isinstance(answer, Confirmed))
+            answers = [self._lay(*each) for each in parcels]
+            laid = (at for (at, _), answer in zip(parcels, answers, strict=True) if isinstance(answer, Confirmed))
             for folder in {above for each in laid for above in self._folders(each)}:
                 sync_folder(folder)
         except OSError as error:
@@ -71,20 +79,20 @@ class Folder:
             raise Unavailable("the destination's folder lies on another disk than before; mount it again, or restart")
         self._device = device
 
-    def _folders(self, parcel: Parcel) -> list[Path]:
-        """The root and those below it in which the instance lies: the names of all are to be durable."""
-        above = (self._root / place(parcel.instance)).parents
+    def _folders(self, at: str) -> list[Path]:
+        """The root and those below it in which the file lies: the names of all are to be durable."""
+        above = (self._root / at).parents
         return [each for each in above if each.is_relative_to(self._root)]
 
-    def _lay(self, parcel: Parcel) -> Answer:
-        path, wanted = self._root / place(parcel.instance), parcel.instance.digest
+    def _lay(self, at: str, parcel: Parcel | TableParcel) -> Answer:
+        path, wanted = self._root / at, parcel.digest
         try:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _write(path, parcel)
             elif (there := _digest(path)) != wanted:
                 if there not in parcel.earlier:
-                    return Refused("other bytes lie there under its UID")
+                    return Refused("other bytes lie there under its name")
                 path.rename(path.with_name(earlier_name(path.name, there)))
                 _write(path, parcel)
         except OSError as error:
@@ -94,7 +102,7 @@ class Folder:
         return Confirmed(wanted, How.READ_BACK)
 
 
-def _write(path: Path, parcel: Parcel) -> None:
+def _write(path: Path, parcel: Parcel | TableParcel) -> None:
     """Under another name until it is durable and reads back as it was."""
     part = path.with_name(f".{path.name}.part")
     try:
@@ -102,7 +110,7 @@ def _write(path: Path, parcel: Parcel) -> None:
             file.write(parcel.content())
             file.flush()
             os.fsync(file.fileno())
-        if _digest(part) != parcel.instance.digest:
+        if _digest(part) != parcel.digest:
             raise Unavailable("what was written to the destination's folder reads back otherwise; look at its disk")
         part.replace(path)
     except BaseException:

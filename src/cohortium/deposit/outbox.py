@@ -6,11 +6,12 @@ it over again, and the destination, knowing the bytes, changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
+from typing import Any
 
-from cohortium.deposit.parcels import Answer, Confirmed, Parcel, Sender
+from cohortium.deposit.parcels import Answer, Confirmed, Parcel, Sender, TableParcel
 from cohortium.errors import Corrupt, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.prove import receipts
@@ -38,7 +39,7 @@ class Outbox:
         What it refuses is set aside. `Unavailable` where it can take nothing now: all of it waits, longer each time.
         """
         waiting = self._spool.due(destination, BATCH)
-        for pipeline, group in groupby(waiting, key=lambda item: item.pipeline):
+        for (pipeline, _), group in groupby(waiting, key=lambda item: (item.pipeline, item.table is None)):
             try:
                 self._hand_over(destination, sender, pipeline, list(group))
             except Unavailable as error:
@@ -49,7 +50,7 @@ class Outbox:
     def _hand_over(self, destination: str, sender: Sender, pipeline: str, items: list[Item]) -> None:
         project, protocol = self._word(pipeline)
         try:
-            answers = sender.send(project, [self._parcel(item, project, protocol) for item in items])
+            answers = self._send(destination, sender, items, project, protocol)
         except Corrupt:
             if not self._set_damaged_aside(destination, items):
                 raise
@@ -61,6 +62,27 @@ class Outbox:
         if len(late) == len(answers):
             raise late[0]
         self._spool.resume(destination)
+
+    def _send(
+        self, destination: str, sender: Sender, items: list[Item], project: str, protocol: str
+    ) -> Sequence[Answer]:
+        """Of items that are all images, or all tables."""
+
+        def parcel(item: Item) -> dict[str, Any]:
+            word = receipts.sign(self._signer, site=self._site, project=project, digest=item.digest, protocol=protocol)
+            earlier = self._spool.earlier_digests(item, destination)
+            return {"content": partial(self._spool.outgoing, item), "receipt": word, "earlier": earlier}
+
+        if all(item.table for item in items):
+            sheets = [
+                TableParcel(f"{self._site}_{item.table.name}", item.table, **parcel(item))
+                for item in items
+                if item.table
+            ]
+            return [sender.send_table(project, each) for each in sheets]
+        if not all(item.instance for item in items):
+            raise Corrupt("an item is in the outbox and was never de-identified; compare with a backup")
+        return sender.send(project, [Parcel(item.instance, **parcel(item)) for item in items if item.instance])
 
     def _note(self, item: Item, destination: str, answer: Answer) -> None:
         match answer:
@@ -81,12 +103,3 @@ class Outbox:
                 self._spool.give_up(item, destination, SetAside(Reason.DAMAGED, str(error)))
                 count += 1
         return count
-
-    def _parcel(self, item: Item, project: str, protocol: str) -> Parcel:
-        if item.instance is None:
-            raise Corrupt(f"item {item.name} is in the outbox and was never de-identified; compare with a backup")
-        receipt = receipts.sign(
-            self._signer, site=self._site, project=project, digest=item.instance.digest, protocol=protocol
-        )
-        earlier = self._spool.earlier_digests(item)
-        return Parcel(item.instance, partial(self._spool.outgoing, item), receipt, earlier)

@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from cohortium.errors import Refused, Unavailable
-from cohortium.values import Instance, Receipt
+from cohortium.values import ClinicalTable, Instance, Receipt
 
-__all__ = ["Answer", "Confirmed", "How", "Parcel", "Sender"]
+__all__ = ["NO_TABLES", "Answer", "Confirmed", "How", "Parcel", "Sender", "TableParcel"]
+
+NO_TABLES = "{} takes images and no tables; name where tables go in `tables` of the pipeline, then make it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,25 @@ class Parcel:
     content: Callable[[], bytes]
     receipt: Receipt
     earlier: frozenset[str] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        return self.instance.digest
+
+
+@dataclass(frozen=True, slots=True)
+class TableParcel:
+    """The same of a clinical table, which has many patients: `name` is what it is called wherever it lies."""
+
+    name: str
+    table: ClinicalTable
+    content: Callable[[], bytes]
+    receipt: Receipt
+    earlier: frozenset[str] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        return self.table.digest
 
 
 class How(StrEnum):
@@ -60,6 +81,10 @@ class Sender(Protocol):
         Raises `Unavailable` where the destination can take nothing now: nothing is lost, all of it is sent again
         later, and what it had taken already it must not take twice.
         """
+        ...
+
+    def send_table(self, project: str, parcel: TableParcel) -> Answer:
+        """The same of one clinical table; `Refused` where the destination takes none."""
         ...
 
     def probe(self) -> None:

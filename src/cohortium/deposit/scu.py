@@ -26,7 +26,7 @@ from pynetdicom.presentation import build_context
 from cohortium import tls
 from cohortium.config import Scp
 from cohortium.deposit.echo import echo
-from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
+from cohortium.deposit.parcels import NO_TABLES, Answer, Confirmed, How, Parcel, TableParcel
 from cohortium.errors import Refused, Unavailable
 from cohortium.values import Instance
 
@@ -71,6 +71,10 @@ class Scu:
                 break
         broken = Unavailable("the association broke")
         return [answers.get(number, broken) for number in range(len(parcels))]
+
+    def send_table(self, project: str, parcel: TableParcel) -> Answer:  # noqa: ARG002
+        """See `Sender`."""
+        return Refused(NO_TABLES.format("a peer by C-STORE"))
 
     def probe(self) -> None:
         """See `Sender`."""

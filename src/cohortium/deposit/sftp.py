@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from cohortium import keys
 from cohortium.config import SftpServer
 from cohortium.deposit.laid import earlier_name, place
-from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
+from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel, TableParcel
 from cohortium.errors import ConfigError, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ TIMEOUT = 30  # seconds until a connection stands
 SILENCE = 20  # seconds after which a silent server is asked whether it is there
 PIECE = 1 << 22  # bytes read at once
 
+Placed = Sequence[tuple[str, Parcel | TableParcel]]
+"""What is to lie where, below the folder there."""
 Value = TypeVar("Value")
 
 
@@ -66,7 +68,12 @@ class Sftp:
 
     def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:  # noqa: ARG002
         """See `Sender`."""
-        return self._done(self._send(parcels))
+        return self._done(self._send([(place(each.instance), each) for each in parcels]))
+
+    def send_table(self, project: str, parcel: TableParcel) -> Answer:  # noqa: ARG002
+        """See `Sender`. It lies beside the folders of the patients, for it is about many."""
+        (answer,) = self._done(self._send([(parcel.name, parcel)]))
+        return answer
 
     def probe(self) -> None:
         """See `Sender`: the server is known, lets this site in, and speaks SFTP."""
@@ -90,22 +97,22 @@ class Sftp:
         async with self._ssh.connect(**self._options) as connection, connection.start_sftp_client() as sftp:
             await sftp.stat(".")
 
-    async def _send(self, parcels: Sequence[Parcel]) -> list[Answer]:
+    async def _send(self, parcels: Placed) -> list[Answer]:
         async with self._ssh.connect(**self._options) as connection, connection.start_sftp_client() as sftp:
-            return [await self._lay(sftp, each) for each in parcels]
+            return [await self._lay(sftp, *each) for each in parcels]
 
-    async def _lay(self, sftp: asyncssh.SFTPClient, parcel: Parcel) -> Answer:
-        path, wanted = posixpath.join(self._folder, place(parcel.instance)), parcel.instance.digest
+    async def _lay(self, sftp: asyncssh.SFTPClient, at: str, parcel: Parcel | TableParcel) -> Answer:
+        path, wanted = posixpath.join(self._folder, at), parcel.digest
         if not await sftp.exists(path):
             await self._write(sftp, path, parcel)
         elif (there := await _digest(sftp, path)) != wanted:
             if there not in parcel.earlier:
-                return Refused("other bytes lie there under its UID")
+                return Refused("other bytes lie there under its name")
             await self._rename(sftp, path, earlier_name(path, there))
             await self._write(sftp, path, parcel)
         return Confirmed(wanted, How.READ_BACK)
 
-    async def _write(self, sftp: asyncssh.SFTPClient, path: str, parcel: Parcel) -> None:
+    async def _write(self, sftp: asyncssh.SFTPClient, path: str, parcel: Parcel | TableParcel) -> None:
         folder, name = posixpath.split(path)
         part = posixpath.join(folder, f".{name}.part")
         await sftp.makedirs(folder, exist_ok=True)
@@ -113,7 +120,7 @@ class Sftp:
             await file.write(parcel.content())
             with suppress(self._ssh.SFTPOpUnsupported):
                 await file.fsync()
-        if await _digest(sftp, part) != parcel.instance.digest:
+        if await _digest(sftp, part) != parcel.digest:
             raise Unavailable("what was written to the server reads back otherwise; look at its disk")
         await self._rename(sftp, part, path)
 

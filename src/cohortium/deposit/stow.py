@@ -18,7 +18,8 @@ import httpx
 from cohortium import keys, tls
 from cohortium.config import Stow
 from cohortium.deposit.comparing import compared
-from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel
+from cohortium.deposit.hubfiles import upload
+from cohortium.deposit.parcels import Answer, Confirmed, How, Parcel, TableParcel
 from cohortium.errors import Malformed, Refused, Unavailable
 from cohortium.wire import private
 from cohortium.wire.multipart import Reader, Writer, media_type
@@ -62,6 +63,15 @@ class StowRs:
     def send(self, project: str, parcels: Sequence[Parcel]) -> Sequence[Answer]:  # noqa: ARG002  the address says it
         """See `Sender`."""
         return [answer for group in _groups(parcels) for answer in self._store(group)]
+
+    def send_table(self, project: str, parcel: TableParcel) -> Answer:  # noqa: ARG002
+        """See `Sender`. STOW-RS has no tables: a hub takes them by its API, beside the images."""
+        try:
+            return upload(self._http, self._url, parcel)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unavailable(_unreached(error)) from None
+        except httpx.TransportError:
+            raise Unavailable("the connection to the destination broke off") from None
 
     def probe(self) -> None:
         """See `Sender`: a request that brings nothing goes through the same door as those that do."""

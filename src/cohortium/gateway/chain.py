@@ -6,13 +6,16 @@ started again ends where an undisturbed run would have.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
+from io import BytesIO
 
 from cohortium import __version__
 from cohortium.archive import Archive, inspections
 from cohortium.check import check
+from cohortium.clinical.tables import is_called_table
 from cohortium.config import Config
 from cohortium.deidentify import Deidentified
 from cohortium.deidentify.outline import outline
@@ -20,9 +23,11 @@ from cohortium.deidentify.register import Register
 from cohortium.deidentify.rows import path_of
 from cohortium.deposit import Outbox, Sender
 from cohortium.dicom import meta
+from cohortium.dicom.filemeta import is_dicom
 from cohortium.dicom.redact import Rectangle
 from cohortium.errors import ConfigError, Corrupt, Malformed
 from cohortium.gateway.lines import Line, Lines
+from cohortium.gateway.tables import Tables, Told, is_outdated, left
 from cohortium.govern import approvals
 from cohortium.keys import SiteKey
 from cohortium.prove.provenance import Provenance
@@ -59,6 +64,7 @@ class Chain:
         self._progress = progress
         archive.enrol(config.site.name, key.signer().public_key().public_bytes_raw().hex())
         self.lines = Lines(config, key, archive)
+        self._tables = Tables(config.site.name, key, archive, self._register)
         self._outbox = Outbox(config.site.name, key, spool, self._word)
         self._demands_approval = approval
         self._public_key = key.signer().public_key()
@@ -75,7 +81,9 @@ class Chain:
             words = self._spool.words(batch)
             with self._spool.together():
                 for item in batch:
-                    self._deidentify(item, words.get(item.id, Word()))
+                    self._deidentify(
+                        item, words.get(item.id, Word()), partial(self._progress, "deidentify", done, total)
+                    )
                     done += 1
                     self._progress("deidentify", done, total)
         return done
@@ -89,8 +97,13 @@ class Chain:
             for batch in self._spool.waiting(state):
                 with self._spool.together():
                     for item in batch:
-                        if item.instance and item.instance.PatientID in gone.get(item.pipeline, ()):
-                            self._spool.settle(item, State.WITHDRAWN)
+                        self._forget(item, gone.get(item.pipeline, frozenset()))
+
+    def _forget(self, item: Item, gone: frozenset[str]) -> None:
+        if item.instance and item.instance.PatientID in gone:
+            self._spool.settle(item, State.WITHDRAWN)
+        elif item.table and item.state is not State.QUARANTINED and is_outdated(item.table, gone):
+            self._spool.make_anew(item)
 
     def check(self, ready: Ready) -> int:
         """Check each complete series with something new, and once in a run those held; let it go on, or hold it."""
@@ -127,10 +140,12 @@ class Chain:
         items = self._spool.series(line.rivals, SeriesInstanceUID)
         if not items:  # people decided about all of it meanwhile
             return
-        found = check([item.instance for item in items if item.instance], line.specification)
+        images = [item.instance for item in items if item.instance]
+        found = check(images, line.specification) if images else []
         findings = [finding for item in items for finding in item.findings] + found
         errors = sorted({finding.rule for finding in findings if finding.severity is Severity.ERROR})
         held = SetAside(Reason.CHECK, ", ".join(errors)) if errors and line.pipeline.gate else None
+        held = held or next((aside for item in items if item.table and (aside := left(item.table))), None)
         if held is None and line.pipeline.hold:
             held = SetAside(Reason.INSPECTION)
         with self._spool.reading() as connection:
@@ -145,7 +160,7 @@ class Chain:
                 if item.state not in (State.DEIDENTIFIED, State.HELD):
                     continue
                 if held is None or words.get(item.id, Word()).released == held:
-                    self._spool.address(item, line.destinations)
+                    self._spool.address(item, line.tables if item.table else line.destinations)
                 elif item.set_aside != held:
                     self._spool.settle(item, State.HELD, held)
 
@@ -158,11 +173,15 @@ class Chain:
             self._approved = approved
             self._look_again |= dict.fromkeys(self._spool.held())
 
-    def _deidentify(self, item: Item, word: Word) -> None:
+    def _deidentify(self, item: Item, word: Word, beat: Callable[[], None]) -> None:
         try:
             content = self._spool.incoming(item)
         except Corrupt:
             self._spool.settle(item, State.QUARANTINED, SetAside(Reason.DAMAGED))
+            return
+        names = [] if is_dicom(content[:256]) else list(filter(is_called_table, self._spool.names(item)))
+        if names:
+            self._make_table(item, names, word, Told(content, beat))
             return
         line = self.lines.by_name.get(word.pipeline) or self.lines.taking(item, content)
         if line is None:
@@ -175,6 +194,19 @@ class Chain:
             self._spool.settle(item, State.QUARANTINED, made, series=series, outline=outline(content))
         else:
             self._keep(item, line, made, word)
+
+    def _make_table(self, item: Item, names: Sequence[str], word: Word, content: BytesIO) -> None:
+        found = self.lines.taking_table(item, names, word.pipeline)
+        if found is None:
+            self._spool.settle(item, State.QUARANTINED, SetAside(Reason.NO_TABLE_RULE))
+            return
+        line, name = found
+        made = self._tables.make(line, item, name, content)
+        if isinstance(made, SetAside):
+            self._spool.settle(item, State.QUARANTINED, made)
+            return
+        versions = line.pipeline.transfer == "cumulative"
+        self._spool.keep(item, *made, line.rivals, versions=versions)
 
     def _keep(self, item: Item, line: Line, deidentified: Deidentified, word: Word) -> None:
         content = b"".join(deidentified.slices)

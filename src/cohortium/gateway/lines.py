@@ -11,6 +11,7 @@ from cohortium.check import Specification
 from cohortium.check import load as load_specification
 from cohortium.config import ARCHIVE, Config, Pacs, Pipeline, Source, Watched
 from cohortium.deidentify import Deidentifier
+from cohortium.deidentify.clinical.files import is_ruled
 from cohortium.deidentify.ctp.filters import Filter, read_filter
 from cohortium.deidentify.ctp.ruling import read
 from cohortium.deidentify.ctp.store import tables_for
@@ -34,6 +35,7 @@ class Line:
     pipeline: Pipeline
     sources: frozenset[str]
     destinations: tuple[str, ...]
+    tables: tuple[str, ...]  # where clinical tables go
     project_id: int
     rivals: tuple[str, ...]
     filter: Filter | None
@@ -88,6 +90,15 @@ class Lines:
         """The first pipeline that takes what the item is; what cannot be read goes to one that takes everything."""
         return next((line for line in self._of(item.source) if _takes(line, content)), None)
 
+    def taking_table(self, item: Item, names: Sequence[str], by: str) -> tuple[Line, str] | None:
+        """The first pipeline that has a rule for a table of one of these names, and which; or the pipeline `by`.
+
+        One with a filter cannot apply it to a table, and takes none.
+        """
+        lines = [self.by_name[by]] if by in self.by_name else self._of(item.source)
+        able = [line for line in lines if line.filter is None]
+        return next(((line, name) for line in able for name in names if is_ruled(name, line.protocol)), None)
+
     def _of(self, source: str) -> Sequence[Line]:
         return [line for line in self.by_name.values() if source in line.sources]
 
@@ -99,6 +110,7 @@ class Lines:
             pipeline=pipeline,
             sources=frozenset(self._sources(pipeline)),
             destinations=pipeline.destinations or (ARCHIVE,),
+            tables=pipeline.tables or pipeline.destinations or (ARCHIVE,),
             project_id=self._archive.open_project(project, protocol),
             rivals=tuple(each.name for each in config.pipelines if each.project == project.name),
             filter=read_filter(pipeline.filter) if pipeline.filter else None,

@@ -46,6 +46,7 @@ def run(config: Config, progress: Progress) -> Summary:
             _collect(config, chain, spool, archive)
             chain.deidentify()
             chain.forget()
+            chain.deidentify()  # the tables of which rows were forgotten
             chain.check(lambda *_: True)
             for name, sender in senders(config, archive).items():
                 with closing(sender), suppress(Unavailable):

@@ -24,6 +24,7 @@ from cohortium.deidentify.outcomes import differing
 from cohortium.deidentify.rows import path_of
 from cohortium.deidentify.subjects import Subjects
 from cohortium.deidentify.table import means
+from cohortium.dicom.filemeta import is_dicom
 from cohortium.errors import ConfigError, Corrupt, Malformed
 from cohortium.keys import SiteKey
 from cohortium.spool import Item, Spool, items
@@ -66,6 +67,8 @@ def compare(
                 before = spool.incoming(each)
             except Corrupt:  # it went on meanwhile
                 continue
+            if not is_dicom(before[:256]):
+                continue  # a table, of which the protocol itself says what becomes of each column
             rehearsal = replace(rehearsal, items=rehearsal.items + 1)
             _try(before, makers[0], makers[1], rehearsal)
     return rehearsal

@@ -8,6 +8,7 @@ from cohortium.spool.items import BATCH, Arrival, Came, Item, Made
 from cohortium.spool.scratch import Scratch
 from cohortium.spool.spool import Spool
 from cohortium.spool.summary import Summary, arrived, summarise
+from cohortium.spool.tables import MadeTable
 
 __all__ = [
     "BATCH",
@@ -20,6 +21,7 @@ __all__ = [
     "Delivery",
     "Item",
     "Made",
+    "MadeTable",
     "Scratch",
     "Spool",
     "Summary",

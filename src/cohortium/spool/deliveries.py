@@ -22,6 +22,7 @@ __all__ = [
     "address",
     "backlogs",
     "confirm",
+    "confirmed",
     "due",
     "forget",
     "forget_open",
@@ -62,12 +63,12 @@ class Backlog:
 def address(connection: Connection, addressed: Sequence[Addressed]) -> dict[str, State | None]:
     """Put items in the outbox, for those of their destinations that they were not addressed to before.
 
-    What all of them have already is sent. Returns where each is then; None of those that moved since they were found.
+    One that has an item as it was before it was made anew is to have it as it is now. What all of them have already is
+    sent. Returns where each is then; None of those that moved since they were found.
     """
     there = items.as_found(connection, [found for found, _ in addressed])
     going = [each for each in addressed if each[0].id in there]
-    before = select(delivery.c.item_id, delivery.c.destination, delivery.c.state).where(delivery.c.item_id.in_(there))
-    known = {(id, name): state for id, name, state in connection.execute(before)}
+    known = _known(connection, going)
     rows = [
         {"item_id": found.id, "destination": name, "number": found.number, "state": Delivery.WAITING, "due": ""}
         for found, destinations in going
@@ -82,6 +83,20 @@ def address(connection: Connection, addressed: Sequence[Addressed]) -> dict[str,
     items.change_all(connection, [Move(found, State.SENT) for found in done])
     states: dict[str, State | None] = dict.fromkeys(found.id for found, _ in addressed)
     return states | dict.fromkeys(there, State.OUTBOX) | {found.id: State.SENT for found in done}
+
+
+def _known(connection: Connection, going: Sequence[Addressed]) -> dict[tuple[str, str], Delivery]:
+    """Where the items stand with destinations that they were addressed to before; what is outdated there waits anew."""
+    columns = delivery.c.item_id, delivery.c.destination, delivery.c.state, delivery.c.receipt
+    rows = connection.execute(select(*columns).where(delivery.c.item_id.in_([found.id for found, _ in going]))).all()
+    known = {(id, name): Delivery(state) for id, name, state, _ in rows}
+    held = {(id, name): receipt.partition(" ")[0] for id, name, _, receipt in rows if receipt}
+    for found, destinations in going:
+        for name in destinations:
+            if held.get((found.id, name), found.digest) != found.digest:
+                _set(connection, found.id, name, state=Delivery.WAITING, due="")
+                known[found.id, name] = Delivery.WAITING
+    return known
 
 
 def due(connection: Connection, destination: str, limit: int) -> list[Item]:
@@ -101,6 +116,13 @@ def due(connection: Connection, destination: str, limit: int) -> list[Item]:
 def confirm(connection: Connection, id: str, destination: str, receipt: str) -> None:
     """The destination has the item, as its `receipt` says."""
     _set(connection, id, destination, state=Delivery.SENT, receipt=receipt, sent=now(), detail="")
+
+
+def confirmed(connection: Connection, id: str, destination: str) -> frozenset[str]:
+    """The digest under which the destination had the item when it confirmed it last; none where it never did."""
+    here = delivery.c.item_id == id, delivery.c.destination == destination, delivery.c.receipt != ""
+    receipt = connection.scalar(select(delivery.c.receipt).where(*here))
+    return frozenset([receipt.partition(" ")[0]] if receipt else ())
 
 
 def refuse(connection: Connection, id: str, destination: str, why: str) -> None:

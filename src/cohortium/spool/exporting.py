@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cohortium.dicom.filemeta import is_dicom
 from cohortium.errors import Refused, Unavailable
 from cohortium.prove import audit
 from cohortium.sealed import sync_folder
@@ -38,7 +39,8 @@ def export(spool: Spool, item: Item, folder: Path, by: str, envelope: Envelope |
     what, whom = ("export item", f" to {envelope.recipients}") if envelope else ("export item in the clear", "")
     with room(), spool.engine.begin() as connection:
         audit.record(connection, by, what, f"item {item.name}{whom}")
-    path = folder / f"{item.name}.dcm{envelope.suffix if envelope else ''}"
+    kind = ".dcm" if is_dicom(content[:256]) else ".csv"
+    path = folder / f"{item.name}{kind}{envelope.suffix if envelope else ''}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -20,7 +20,7 @@ from cohortium.prove.provenance import Provenance
 from cohortium.spool.states import CLAIMS, KEEPS, move
 from cohortium.store import insert_once, now
 from cohortium.store.schema import arrival, delivery, item
-from cohortium.values import Finding, Instance, Reason, SetAside, Severity, State
+from cohortium.values import ClinicalTable, Finding, Instance, Reason, SetAside, Severity, State
 
 __all__ = [
     "BATCH",
@@ -47,6 +47,7 @@ __all__ = [
     "of_ids",
     "of_series",
     "pipelines",
+    "sealed_paths",
     "series_in",
     "state_of",
     "states_of",
@@ -60,6 +61,7 @@ NOTHING_YET: dict[str, Any] = {
     "SeriesInstanceUID": "",
     "SOPInstanceUID": "",
     "instance": null(),
+    "clinical": null(),
     "findings": [],
     "subject_mark": "",
 }
@@ -114,6 +116,7 @@ class Item:
     changed: str
     series: str  # its SeriesInstanceUID; of what was not made, the one it would have where UIDs are mapped
     instance: Instance | None
+    table: ClinicalTable | None
     findings: tuple[Finding, ...]
     subject_mark: str
     told: str  # what could be told of its series as it was set aside
@@ -131,6 +134,12 @@ class Item:
         of = self.instance.attributes
         told = (self.instance.Modality, of.get("SeriesNumber"), of.get("SeriesDescription"))
         return " ".join(str(each) for each in told if each)
+
+    @property
+    def digest(self) -> str:
+        """Of what was made of it; empty while nothing is."""
+        made = self.instance or self.table
+        return made.digest if made else ""
 
 
 class Move(NamedTuple):
@@ -236,7 +245,11 @@ def change(connection: Connection, found: Item, state: State, set_aside: SetAsid
     who came first is right, in whatever process.
     """
     values = {"state": move(found.state, state), "changed": now(), **_aside(set_aside), **more}
-    here = item.c.id == found.id, item.c.state == found.state, item.c.digest == _digest(found)
+    here = (
+        item.c.id == found.id,
+        item.c.state == found.state,
+        item.c.digest == found.digest,
+    )  # in the same state it may be another
     moved = connection.execute(update(item).where(*here).values(**values)).rowcount == 1
     if moved and not KEEPS[state]:
         connection.execute(update(arrival).where(arrival.c.item_id == found.id).values(path=b""))
@@ -247,7 +260,7 @@ def as_found(connection: Connection, found: Collection[Item]) -> set[str]:
     """The ids of those that nobody moved, or made anew, since they were `found`."""
     here = select(item.c.id, item.c.state, item.c.digest).where(item.c.id.in_([each.id for each in found]))
     rows = {tuple(row) for row in connection.execute(here)}
-    return {each.id for each in found if (each.id, each.state, _digest(each)) in rows}
+    return {each.id for each in found if (each.id, each.state, each.digest) in rows}
 
 
 def change_all(connection: Connection, moves: Collection[Move]) -> None:
@@ -284,6 +297,12 @@ def state_of(connection: Connection, id: str) -> State:
     if found is None:
         raise Corrupt(f"item {id[:12]} is not in the spool")
     return State(found)
+
+
+def sealed_paths(connection: Connection, id: str) -> list[bytes]:
+    """The paths that brought the item, as far as they are kept."""
+    here = arrival.c.item_id == id, arrival.c.path != b""
+    return list(connection.scalars(select(arrival.c.path).where(*here)))
 
 
 def digest_of(connection: Connection, id: str) -> str:
@@ -332,7 +351,7 @@ def series_in(connection: Connection, states: Collection[State]) -> list[tuple[s
 
 def earlier_digests(connection: Connection, found: Item) -> frozenset[str]:
     """What the items that this one superseded were, as they left; of very many, the last."""
-    uid = found.instance.SOPInstanceUID if found.instance else ""
+    uid = found.instance.SOPInstanceUID if found.instance else found.table.name if found.table else ""
     here = item.c.SOPInstanceUID == uid, item.c.pipeline == found.pipeline, item.c.state == State.SUPERSEDED
     newest = select(item.c.digest).where(*here).order_by(item.c.changed.desc()).limit(MOST_EARLIER)
     return frozenset(connection.scalars(newest))
@@ -352,11 +371,6 @@ def columns(made: Made) -> dict[str, Any]:
     }
 
 
-def _digest(found: Item) -> str:
-    """Of what was made: in the same state that may be another."""
-    return found.instance.digest if found.instance else ""
-
-
 def _aside(set_aside: SetAside | None) -> dict[str, str]:
     return {"reason": set_aside.reason, "detail": set_aside.detail} if set_aside else {"reason": "", "detail": ""}
 
@@ -374,6 +388,7 @@ def _item(row: RowMapping) -> Item:
         changed=row["changed"],
         series=row["SeriesInstanceUID"],
         instance=Instance(**row["instance"]) if row["instance"] else None,
+        table=ClinicalTable(**row["clinical"]) if row["clinical"] else None,
         findings=tuple(Finding(**{**each, "severity": Severity(each["severity"])}) for each in row["findings"]),
         subject_mark=row["subject_mark"],
         told=row["outline"],

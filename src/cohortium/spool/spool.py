@@ -37,13 +37,14 @@ from cohortium import sealed
 from cohortium.errors import Corrupt, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.prove import audit
-from cohortium.spool import claims, cumulative, decisions, deliveries, items
+from cohortium.spool import claims, cumulative, decisions, deliveries, items, tables
 from cohortium.spool.arriving import FolderSync, Label, label_of, labelled, opened
 from cohortium.spool.claims import Claim
 from cohortium.spool.cumulative import Delivery
 from cohortium.spool.decisions import Decision, Verdict, Word
 from cohortium.spool.items import Arrival, Came, Item, Listing, Made
 from cohortium.spool.states import KEEPS
+from cohortium.spool.tables import MadeTable, TableClaim
 from cohortium.store import scrub
 from cohortium.store.room import room
 from cohortium.store.schema import arrival
@@ -226,6 +227,12 @@ class Spool:
         """The bytes as they came."""
         return self._read("incoming", item)
 
+    def names(self, item: Item) -> list[str]:
+        """What those who brought the item call it, without folders and packages; identifying, and kept as its bytes."""
+        with self.reading() as connection:
+            paths = items.sealed_paths(connection, item.id)
+        return sorted({_name(os.fsdecode(sealed.opened_whole(self._seal_key, each))) for each in paths})
+
     def outgoing(self, item: Item) -> bytes:
         """The bytes as they will leave."""
         return self._read("outgoing", item)
@@ -235,7 +242,9 @@ class Spool:
         with self.reading() as connection:
             return cumulative.compare(connection, source, ((self._mark(each.path), each) for each in files))
 
-    def keep(self, item: Item, made: Made, content: bytes, rivals: Collection[str], *, versions: bool = False) -> None:
+    def keep(
+        self, item: Item, made: Made | MadeTable, content: bytes, rivals: Collection[str], *, versions: bool = False
+    ) -> None:
         """Keep what de-identification made of the item, unless an earlier item of `rivals` has its names.
 
         `versions`: where the same path brought that one before, this one is its new version.
@@ -243,13 +252,30 @@ class Spool:
         if versions:
             self._commit_pending()  # for the earlier version may be among it
             with self.reading() as connection:
-                earlier = claims.earlier_version(connection, rivals, item.id, made)
+                if isinstance(made, MadeTable):
+                    earlier = tables.earlier_version(connection, rivals, item.id, made)
+                else:
+                    earlier = claims.earlier_version(connection, rivals, item.id, made)
             if earlier:
                 self.settle(earlier, State.SUPERSEDED)
         with room():
             sealed.write(self._file("outgoing", item.id), self._seal_key, [content], sync_name=False)
 
-        self._work(claims.claim, Claim(item, made, tuple(rivals)))
+        if isinstance(made, MadeTable):
+            self._work(tables.claim, TableClaim(item, made, tuple(rivals)))
+        else:
+            self._work(claims.claim, Claim(item, made, tuple(rivals)))
+
+    def make_anew(self, item: Item) -> None:
+        """Let what was made of the item be made again; what a destination has of it stays on record."""
+
+        def begin(connection: Connection) -> State | None:
+            if not items.change(connection, item, State.RECEIVED, **items.NOTHING_YET):
+                return None
+            deliveries.forget_open(connection, item.id)
+            return State.RECEIVED
+
+        self._change(item.id, begin)
 
     def count(self, state: State) -> int:
         """How many items are in that state."""
@@ -281,10 +307,11 @@ class Spool:
         with self.reading() as connection:
             return items.count_of_series(connection, pipeline, SeriesInstanceUID)
 
-    def earlier_digests(self, item: Item) -> frozenset[str]:
-        """Of the versions in place of which this item came."""
+    def earlier_digests(self, item: Item, destination: str) -> frozenset[str]:
+        """Of the versions in place of which this item came, and of what it was when the destination had it before."""
         with self.reading() as connection:
-            return items.earlier_digests(connection, item)
+            before = deliveries.confirmed(connection, item.id, destination)
+            return items.earlier_digests(connection, item) | before - {item.digest}
 
     def settle(
         self, item: Item, state: State, set_aside: SetAside | None = None, *, series: str = "", outline: str = ""
@@ -318,7 +345,7 @@ class Spool:
         """Note that the destination has the item; it is sent when all have."""
 
         def confirm(connection: Connection) -> State | None:
-            if items.digest_of(connection, item.id) != (item.instance and item.instance.digest):
+            if items.digest_of(connection, item.id) != item.digest:
                 return None  # made anew meanwhile: these bytes it has not
             deliveries.confirm(connection, item.id, destination, receipt)
             if not deliveries.is_done(connection, item.id):
@@ -331,7 +358,7 @@ class Spool:
         """Note that the destination will not have the item, and set it aside for people to decide."""
 
         def give_up(connection: Connection) -> State | None:
-            if items.digest_of(connection, item.id) != (item.instance and item.instance.digest):
+            if items.digest_of(connection, item.id) != item.digest:
                 return None
             deliveries.refuse(connection, item.id, destination, set_aside.detail)
             aside = items.change(connection, item, State.QUARANTINED, set_aside)  # unless another refused it first
@@ -579,6 +606,12 @@ class Spool:
 
 def _one_by_one(connection: Connection, changes: Collection[tuple[str, Change]]) -> States:
     return {id: change(connection) for id, change in changes}
+
+
+def _name(path: str) -> str:
+    """The last part of a path; of what came by a connection (`SOURCE:NAME`), and in a package (`PACKAGE!NAME`), too."""
+    within = path if path.startswith(os.sep) else path.partition(":")[2]
+    return Path(within.rpartition("!")[2]).name
 
 
 def _lies_there(found: Arrival) -> bool:

@@ -31,8 +31,11 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = MappingProxyType(
                 State.SUPERSEDED,
             }
         ),
-        # from the outbox it is held where somebody saw, of the rest of its series, that it identifies
-        State.OUTBOX: frozenset({State.SENT, State.HELD, State.QUARANTINED, State.WITHDRAWN, State.SUPERSEDED}),
+        # from the outbox it is held where somebody saw, of the rest of its series, that it identifies; a table is made
+        # anew, without the rows of who withdrew
+        State.OUTBOX: frozenset(
+            {State.SENT, State.HELD, State.RECEIVED, State.QUARANTINED, State.WITHDRAWN, State.SUPERSEDED}
+        ),
         State.SENT: frozenset({State.SUPERSEDED}),  # the same path brought other bytes, in a cumulative delivery
         State.QUARANTINED: frozenset({State.RECEIVED, State.REJECTED, State.WITHDRAWN}),  # a person decides, or time
         State.REJECTED: frozenset(),

@@ -630,6 +630,7 @@ item = Table(
     Column("SeriesInstanceUID", String(64), nullable=False),
     Column("SOPInstanceUID", String(64), nullable=False),
     Column("instance", JSON),  # values.Instance
+    Column("clinical", JSON),  # values.ClinicalTable, whose name then stands in both columns of UIDs
     Column("findings", JSON, nullable=False),  # those of de-identification
     Column("subject_mark", String(64), nullable=False),  # keyed digest of who the patient is; tells collisions
     Index(None, "state", "number"),

@@ -85,7 +85,7 @@ ScopeName = Literal["read", "write"]
 
 
 LevelName = Literal["project", "subject", "session", "scan"]
-KindName = Literal["reconstruction", "assessment", "mask", "features", "document", "video"]
+KindName = Literal["reconstruction", "assessment", "mask", "features", "document", "clinical", "video"]
 ScopeOfConsent = Literal["this project", "the consortium", "teaching", "publication"]
 
 

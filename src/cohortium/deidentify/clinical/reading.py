@@ -7,19 +7,17 @@ number of a row: once quoting has gone wrong, nobody knows any more where a row 
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from io import TextIOWrapper
-from pathlib import Path
+from typing import BinaryIO
 
 from cohortium.deidentify.clinical.values import is_data
 from cohortium.deidentify.clinicalrule import DELIMITERS
 from cohortium.errors import Malformed
 from cohortium.values import TableRule
 
-__all__ = ["Rows", "reading"]
+__all__ = ["Rows", "read"]
 
 ENCODINGS = {"utf-8": "utf-8-sig"}
 MARK = b"\xef\xbb\xbf"  # with which Windows begins a file in UTF-8
@@ -56,17 +54,14 @@ class Rows:
         return Malformed(f"{kind} after row {self._number}")
 
 
-@contextmanager
-def reading(path: Path, rule: TableRule) -> Iterator[Rows]:
-    """The rows of the file at `path`."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as binary:
-        head = binary.read(HEAD)
-        if head.startswith(MARK) and rule.encoding != "utf-8":
-            raise Malformed("written in UTF-8, and declared otherwise")
-        binary.seek(0)
-        text = TextIOWrapper(binary, ENCODINGS.get(rule.encoding, rule.encoding), newline="")
-        yield Rows(text, rule.delimiter or _sniffed(head.decode("latin-1")))
+def read(content: BinaryIO, rule: TableRule) -> Rows:
+    """The rows of the file, which is closed when they are let go of."""
+    head = content.read(HEAD)
+    if head.startswith(MARK) and rule.encoding != "utf-8":
+        raise Malformed("written in UTF-8, and declared otherwise")
+    content.seek(0)
+    text = TextIOWrapper(content, ENCODINGS.get(rule.encoding, rule.encoding), newline="")
+    return Rows(text, rule.delimiter or _sniffed(head.decode("latin-1")))
 
 
 def _sniffed(head: str) -> str:

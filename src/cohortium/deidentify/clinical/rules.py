@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
+from cohortium.clinical.tables import domains
 from cohortium.deidentify.clinicalrule import WILD
 from cohortium.values import ClinicalRule, ColumnRule, TableRule
 
@@ -92,10 +93,9 @@ def sdtm() -> Mapping[str, ColumnRule]:
 @cache
 def _domains() -> tuple[TableRule, ...]:
     """One table for each domain of SDTM."""
-    lines = (DATA / "sdtm_domains.txt").read_text("utf-8").splitlines()
-    return tuple(_domain(domain) for line in lines if not line.startswith("#") for domain in line.split())
+    return tuple(map(_domain, sorted(domains())))
 
 
 def _domain(domain: str) -> TableRule:
     columns = {name.replace("--", domain): rule for name, rule in sdtm().items()}
-    return TableRule(domain.lower(), (f"{domain}.csv",), ("USUBJID",), columns)
+    return TableRule(domain.lower(), (f"{domain}.csv", f"*_{domain}.csv"), ("USUBJID",), columns)

@@ -19,7 +19,9 @@ from cohortium.deidentify.identifiers import Tokens
 from cohortium.deidentify.subjects import NotKnown, Patient, Subject, Subjects
 from cohortium.values import ClinicalRule, Finding, Protocol, Severity, TableRule
 
-__all__ = ["Account", "Ranges", "rewrite"]
+__all__ = ["WITHDRAWN", "Account", "Ranges", "rewrite"]
+
+WITHDRAWN = "the patient withdrew"
 
 REMEMBERED = 1 << 16  # subjects of one table
 MOST_RANGES = 1000
@@ -62,29 +64,40 @@ class Ranges:
 
 @dataclass(slots=True)
 class Account:
-    """What became of the rows of a table: how many came and went, and the numbers of those set aside, by reason."""
+    """What became of the rows of a table: how many came and went, and the numbers of those set aside, by reason.
+
+    `people` are whom the site's register knows (`Subject.person`).
+    """
 
     name: str
     rows: int = 0
     written: int = 0
     aside: dict[str, Ranges] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    people: tuple[str, ...] = ()
 
     def leave(self, reason: str, number: int) -> None:
         self.aside.setdefault(reason, Ranges()).add(number)
 
 
 def rewrite(
-    rows: Rows, table: TableRule, protocol: Protocol, subjects: Subjects, tokens: Tokens, output: TextIO
+    rows: Rows,
+    table: TableRule,
+    protocol: Protocol,
+    subjects: Subjects,
+    tokens: Tokens,
+    output: TextIO,
+    without: frozenset[str] = frozenset(),
 ) -> Account:
     """Write what may go on to `output`, comma-separated; `Malformed` where the file is no such table.
 
-    New patients are assigned by the writer that `subjects` may have.
+    New patients are assigned by the writer that `subjects` may have. Rows of the subjects `without`, by pseudonym,
+    stay behind.
     """
     clinical = protocol.clinical or ClinicalRule()
     columns = compile_columns(clinical, table, protocol.dates, rows.heading, tokens)
     account, found = Account(table.name), Counter[tuple[str, str]]()
-    made = _Made(columns, table, subjects, found)
+    made = _Made(columns, table, subjects, found, without)
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(column.name for column in columns.kept)
     for number, row in rows:
@@ -96,6 +109,7 @@ def rewrite(
         else:
             writer.writerow(cells)
             account.written += 1
+    account.people = tuple(made.people)
     account.findings = (*columns.findings, *_emptied(found), *made.subject_findings)
     return account
 
@@ -103,12 +117,21 @@ def rewrite(
 class _Made:
     """What is made of a row."""
 
-    def __init__(self, columns: Columns, table: TableRule, subjects: Subjects, found: Counter[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        table: TableRule,
+        subjects: Subjects,
+        found: Counter[tuple[str, str]],
+        without: frozenset[str],
+    ) -> None:
         self.columns = columns
         self.table = table
         self.subjects = subjects
         self.found = found
+        self.without = without
         self.subject_findings: dict[Finding, None] = {}
+        self.people: dict[str, None] = {}
         self.searched = [place for place, column in enumerate(columns.kept) if column.searched]
         self.subject = lru_cache(maxsize=REMEMBERED)(self._subject)
 
@@ -137,6 +160,8 @@ class _Made:
         subject = self.subject(self.table.join.join(parts), issuer)
         if subject is None:
             raise _Behind("no pseudonym for this patient")
+        if subject.pseudonym in self.without:
+            raise _Behind(WITHDRAWN)
         return subject
 
     def _subject(self, patient_id: str, issuer: str) -> Subject | None:
@@ -146,6 +171,7 @@ class _Made:
         except NotKnown:
             return None
         self.subject_findings.update(dict.fromkeys(subject.findings))
+        self.people[subject.person] = None
         return subject
 
     def _without_echoes(self, row: Sequence[str], made: list[str]) -> None:

@@ -26,12 +26,14 @@ from cohortium.web.looks import MOST_ITEMS, Looks, Shape, compared, drawn, shape
 from cohortium.web.portal.quarantine import demand_why
 from cohortium.web.portal.templating import render
 from cohortium.web.route import Route
+from cohortium.web.sheets import sheets
 
 __all__ = ["ROUTES"]
 
 Name = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 AREA = re.compile(r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})")  # x, y, width, height
 MOST = 50  # areas
+TABLE = "It is a table."
 EVERY = 1 << 20  # items of a sequence
 FACE = Reason.FACE
 SAID = {Verdict.RELEASE: "Looked at it; nothing in it identifies anybody.", Verdict.REJECT: "Looked at it."}
@@ -109,9 +111,12 @@ def decide(
 
 def _page(request: Request, found: Item, problem: str = "", status: int = 200, *, whole: bool = False) -> Response:
     looks, identifies = _looks(request), _identifies(request)
-    before, why_before = _read(looks.before, found)
-    after, why_after = _read(looks.after, found)
-    if before is not None:
+    table = sheets(looks.spool, found)
+    before, why_before = (None, TABLE) if table else _read(looks.before, found)
+    after, why_after = (None, TABLE) if table else _read(looks.after, found)
+    if table:
+        _note(request, "look at identifying table" if identifies else "look at table", found)
+    elif before is not None:
         _note(request, "look at identifying header" if identifies else "look at header", found)
     reason = found.set_aside.reason if found.set_aside else None
     with reading(request).connect() as connection:
@@ -125,6 +130,7 @@ def _page(request: Request, found: Item, problem: str = "", status: int = 200, *
         "identifies": identifies,
         "before": shape(before) if before is not None else Shape(why=why_before or "It has no bytes any more."),
         "after": shape(after) if after is not None else Shape(why=why_after or "It was not made yet."),
+        "table": table,
         "rows": list(compared(before, after, EVERY if whole else MOST_ITEMS)),
         "previous": beside[0],
         "following": beside[1],
