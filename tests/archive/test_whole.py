@@ -74,10 +74,12 @@ def test_killed_at_any_moment_nothing_is_half_visible_and_the_next_try_works(
     with subprocess.Popen([sys.executable, "-c", NURSERY, str(package)], **pipes, cwd=TESTS, text=True) as nursery:
         assert nursery.stdin
         assert nursery.stdout
-        for seed in range(sample(6, 60)):
+        count = sample(6, 60)
+        for seed in range(count):
+            moment = length * (seed + random.Random(seed).random()) / count
             archive = site(tmp_path / f"site-{seed}")
             archive.engine.dispose()
-            nursery.stdin.write(f"{random.Random(seed).uniform(0, length)} {tmp_path / f'site-{seed}'}\n")
+            nursery.stdin.write(f"{moment} {tmp_path / f'site-{seed}'}\n")
             nursery.stdin.flush()
             if nursery.stdout.readline() == "killed\n":
                 found.append(rows(archive))

