@@ -87,10 +87,10 @@ def asked(settings: config.Config) -> None:
             requests.arrived(wanted)
         requests.count(wanted, _account(300, 300 if number < 10 else 120, sent=280 if number < 8 else 0))
     requests.ask("old-pacs", [{"AccessionNumber": "ACC-OLD"}], "manager")
-    requests.change(4, Standing.CANCELLED)
+    requests.change(4, Standing.CANCELLED, "otto")
     march = [{"StudyDate": f"202403{day:02d}", "ModalitiesInStudy": "CT"} for day in range(1, 32)]
     requests.ask("old-pacs", march, "manager")
-    requests.change(5, Standing.PAUSED)
+    requests.change(5, Standing.PAUSED, "otto")
     Comparisons(engine, key).keep("ward", Delivery(120, 8, 1, (GONE,)), "manager")
     engine.dispose()
 

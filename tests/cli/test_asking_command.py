@@ -42,6 +42,8 @@ def test_counts_are_told_and_nothing_of_the_list(cohortium: Run, site: Path) -> 
     assert "0 of 2" in told.stdout
     (found,) = json.loads(cohortium("gateway", "asked", "--json", cwd=site).stdout)
     assert (found["queries"], found["standing"]) == (2, "open")
+    (one,) = json.loads(cohortium("gateway", "asked", 1, "--json", cwd=site).stdout)
+    assert (one["held"], one["studies"]) == ({}, [])
     files = [path for path in (site / "data").rglob("*") if path.is_file()]
     content = told.stdout.encode() + b"".join(path.read_bytes() for path in files)
     assert b"TULIPAN" not in content
@@ -58,6 +60,14 @@ def test_paused_and_gone_on_with(cohortium: Run, site: Path) -> None:
 @pytest.mark.parametrize("wrong", [("--accessions", "nowhere.csv"), (), ("--source", "other", "--from", "2024-03-01")])
 def test_what_cannot_be_asked(cohortium: Run, site: Path, wrong: tuple[str, ...]) -> None:
     assert cohortium("gateway", "ask", *wrong, cwd=site).returncode == 2
+
+
+def test_a_request_has_hours_and_a_quota_of_its_own(cohortium: Run, site: Path) -> None:
+    day = "--from", "2024-03-01", "--hours"
+    assert cohortium("gateway", "ask", *day, "nights", cwd=site).returncode == 4
+    assert cohortium("gateway", "ask", *day, "19-6", "--studies-hour", 20, cwd=site).returncode == 0
+    newest = json.loads(cohortium("gateway", "asked", "--json", cwd=site).stdout)[0]
+    assert (newest["hours"], newest["studies_hour"]) == ("19-6", 20)
 
 
 def test_who_was_asked_for_is_written_at_a_terminal_alone(cohortium: Run, site: Path) -> None:

@@ -245,7 +245,7 @@ def test_one_that_says_nothing_is_broken_off(bench: Any) -> None:
 def test_a_transfer_is_cancelled_at_stop_and_by_a_person(bench: Any, how: str) -> None:
     asking, odd = bench(silent)
     asking.asking.step()
-    wish = asking.halt.set if how == "stop" else lambda: asking.requests.change(asking.id, Standing.CANCELLED)
+    wish = asking.halt.set if how == "stop" else lambda: asking.requests.change(asking.id, Standing.CANCELLED, "otto")
     threading.Timer(0.7, wish).start()
     started = time.monotonic()
     asking.asking.step()
@@ -284,7 +284,7 @@ def test_nothing_is_asked_out_of_hours(bench: Any) -> None:
 
 def test_a_request_has_hours_and_a_quota_of_its_own_and_others_go_on(bench: Any) -> None:
     asking, odd = bench(late)
-    asking.requests.change(asking.id, Standing.CANCELLED)
+    asking.requests.change(asking.id, Standing.CANCELLED, "otto")
     slow = asking.requests.ask("pacs", [{"AccessionNumber": "A1"}], "otto", hours="19-6")
     assert asking.asking.step() > 0, "not in its hours"
     other = asking.requests.ask("pacs", [{"AccessionNumber": "A1"}], "otto", studies_hour=1)
@@ -298,7 +298,7 @@ def test_a_request_has_hours_and_a_quota_of_its_own_and_others_go_on(bench: Any)
 def test_the_quota_of_a_request_is_kept(bench: Any) -> None:
     asking, _ = bench(late)
     id = asking.requests.ask("pacs", [{"AccessionNumber": "A1"}], "otto", studies_hour=1)
-    asking.requests.change(asking.id, Standing.CANCELLED)
+    asking.requests.change(asking.id, Standing.CANCELLED, "otto")
     asking.requests.answered(id, 0, [Study(0, "1.2"), Study(0, "1.3")], "")
     asking.asking.step()
     assert asking.asking.step() > 0

@@ -66,7 +66,7 @@ def test_what_fails_waits_longer_each_time_and_is_given_up(requests: Requests) -
     (request,) = requests.asked()
     assert (request.stages, request.trouble) == ({"incomplete": 1}, {"the PACS broke off": 1})
     assert request.standing is Standing.DONE
-    requests.change(request.id, Standing.OPEN)
+    requests.change(request.id, Standing.OPEN, "otto")
     assert requests.next_study("pacs")
 
 
@@ -85,18 +85,31 @@ def test_what_is_missing_is_asked_for_again_while_the_rest_goes_on(requests: Req
     id = requests.ask("pacs", [{"AccessionNumber": "A0"}, {"AccessionNumber": "A1"}], "otto")
     requests.answered(id, 0, [], "the PACS holds no such study")
     requests.answered(id, 1, [Study(1, "1.2.1", 3)], "")
-    requests.change(id, Standing.OPEN)
+    requests.change(id, Standing.OPEN, "otto")
     assert requests.asked()[0].stages == {"waiting": 2}
     first = requests.next_study("pacs")
     assert first
     assert not first.study.StudyInstanceUID, "its query is asked again"
 
 
+def test_what_people_do_stands_in_the_audit(requests: Requests, engine: Engine) -> None:
+    id = requests.ask("pacs", [{"AccessionNumber": "A1"}], "otto", address="192.0.2.7", basis="manager")
+    requests.change(id, Standing.PAUSED, "ada", basis="administrator")
+    with pytest.raises(Refused):
+        requests.change(id, Standing.PAUSED, "ada")
+    with engine.begin() as connection:
+        rows = connection.execute(select(schema.audit).order_by(schema.audit.c.id)).mappings().all()
+    assert [(row["who"], row["what"], row["object"], row["basis"]) for row in rows] == [
+        ("otto", "a PACS is asked", f"pacs, request {id}", "manager"),
+        ("ada", "a request to a PACS is paused", f"request {id}", "administrator"),
+    ]
+
+
 def test_each_request_has_its_plan(requests: Requests) -> None:
     first = asked(requests, 2)
     second = requests.ask("pacs", [{"AccessionNumber": "A9"}], "otto", hours="19-6", studies_hour=5)
     third = requests.ask("pacs", [{"AccessionNumber": "A8"}], "otto")
-    requests.change(third, Standing.PAUSED)
+    requests.change(third, Standing.PAUSED, "otto")
     found = requests.next_study("pacs", [first])
     assert found
     requests.moving(found)
@@ -114,18 +127,18 @@ def test_each_request_has_its_plan(requests: Requests) -> None:
 
 def test_paused_resumed_cancelled(requests: Requests) -> None:
     id = asked(requests)
-    requests.change(id, Standing.PAUSED)
+    requests.change(id, Standing.PAUSED, "otto")
     assert requests.next_study("pacs") is None
-    requests.change(id, Standing.OPEN)
+    requests.change(id, Standing.OPEN, "otto")
     found = requests.next_study("pacs")
     assert found
     requests.moving(found)
-    requests.change(id, Standing.CANCELLED)
+    requests.change(id, Standing.CANCELLED, "otto")
     assert requests.is_cancelled(id)
     requests.later(found, "", counts=False)  # the transfer ends
     assert requests.asked()[0].stages == {"incomplete": 2}
     with pytest.raises(Refused):
-        requests.change(id, Standing.OPEN)
+        requests.change(id, Standing.OPEN, "otto")
 
 
 def test_lists_lie_sealed_and_are_let_go_of_while_the_counts_stay(requests: Requests, engine: Engine) -> None:
@@ -156,4 +169,4 @@ def test_lists_lie_sealed_and_are_let_go_of_while_the_counts_stay(requests: Requ
     with pytest.raises(Refused):
         requests.lines(id, named=True)
     with pytest.raises(Refused):
-        requests.change(id, Standing.OPEN)
+        requests.change(id, Standing.OPEN, "otto")

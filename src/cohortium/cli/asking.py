@@ -63,7 +63,6 @@ def ask(
 
     from cohortium.acquire.asking import days, listed
     from cohortium.gateway.pace import demand_schedule
-    from cohortium.prove import audit
 
     repeated = 0
     if accessions and not (from_ or to or modality or description):
@@ -73,11 +72,9 @@ def ask(
     else:
         raise ConfigError("give a list (--accessions), or days (--from, --to) with --modality and --description")
     demand_schedule(pacs, hours, studies_hour)
-    engine, requests = _requests(settings)
+    _, requests = _requests(settings)
     name = pacs.name
     id = requests.ask(name, queries, getuser(), hours=hours, studies_hour=studies_hour)
-    with engine.begin() as connection:
-        audit.record(connection, getuser(), "a PACS is asked", f"{name}, request {id}")
     twice = f", {repeated} of them more than once in the list" if repeated else ""
     typer.echo(f"Request {id}: {len(queries)} queries to {name}{twice}.")
     typer.echo(f"Next: {hint.command('gateway', 'asked', '--config', str(file))}")
@@ -106,7 +103,6 @@ def asked(
     settings = config.load(file)
 
     from cohortium.cli import terminal
-    from cohortium.prove import audit
     from cohortium.spool.wanted import Standing
 
     engine, requests = _requests(settings)
@@ -115,9 +111,7 @@ def asked(
     if len(wanted) + bool(identified) > 1 or ((wanted or identified) and number is None):
         raise ConfigError("name one request, and one thing to do with it")
     if number is not None and wanted:
-        requests.change(number, wanted[0])
-        with engine.begin() as connection:
-            audit.record(connection, getuser(), f"a request to a PACS is {wanted[0].value}", f"request {number}")
+        requests.change(number, wanted[0], getuser())
     if number is not None and identified:
         _write(engine, requests, number, identified)
         return

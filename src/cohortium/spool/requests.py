@@ -35,6 +35,7 @@ from sqlalchemy import (
 from cohortium import sealed
 from cohortium.errors import Refused
 from cohortium.keys import SiteKey
+from cohortium.prove import audit
 from cohortium.spool.accounts import Account
 from cohortium.spool.wanted import (
     CHANGES,
@@ -55,6 +56,7 @@ from cohortium.spool.wanted import (
     Wanted,
 )
 from cohortium.store import insert_once, now, total
+from cohortium.store.room import room
 from cohortium.store.schema import request, requested
 
 __all__ = ["Requests"]
@@ -77,10 +79,21 @@ class Requests:
 
     # --- what people do ---
 
-    def ask(self, source: str, queries: Sequence[Query], by: str, *, hours: str = "", studies_hour: int = 0) -> int:
+    def ask(
+        self,
+        source: str,
+        queries: Sequence[Query],
+        by: str,
+        *,
+        hours: str = "",
+        studies_hour: int = 0,
+        address: str = "",
+        basis: str = "",
+    ) -> int:
         """Ask the source for what answers the queries; returns the request's number.
 
-        In those hours of the day alone, and no more studies within any 60 minutes, where that is said.
+        In those hours of the day alone, and no more studies within any 60 minutes, where that is said. The audit says
+        so in the same transaction: from which address, and by which right.
         """
         row: dict[str, Any] = {
             "source": source,
@@ -90,12 +103,17 @@ class Requests:
             "studies_hour": studies_hour,
         }
         row |= {"asked": len(queries), "by": by, "created": now(), "changed": now()}
-        with self._engine.begin() as connection:
-            return int(connection.execute(insert(request).values(**row).returning(request.c.id)).scalar_one())
+        with room(), self._engine.begin() as connection:
+            id = int(connection.execute(insert(request).values(**row).returning(request.c.id)).scalar_one())
+            audit.record(connection, by, "a PACS is asked", f"{source}, request {id}", address=address, basis=basis)
+        return id
 
-    def change(self, id: int, standing: Standing) -> None:
-        """Pause, resume or cancel a request, or ask again for what is missing of one that is open or done."""
-        with self._engine.begin() as connection:
+    def change(self, id: int, standing: Standing, by: str, *, address: str = "", basis: str = "") -> None:
+        """Pause, resume or cancel a request, or ask again for what is missing of one that is open or done.
+
+        The audit says so in the same transaction.
+        """
+        with room(), self._engine.begin() as connection:
             row = connection.execute(select(request).where(request.c.id == id)).mappings().one_or_none()
             if row is None:
                 raise Refused(f"there is no request {id}")
@@ -109,6 +127,8 @@ class Requests:
                 _restage(connection, id, TO_DO, stage=Stage.INCOMPLETE, detail=CANCELLED)
             values = {"state": standing, "changed": now(), "tries": 0, "due": ""}
             connection.execute(update(request).where(request.c.id == id).values(**values))
+            what = f"a request to a PACS is {standing.value}"
+            audit.record(connection, by, what, f"request {id}", address=address, basis=basis)
 
     def asked(self, *, before: int = 0, limit: int = 1_000_000) -> list[Asked]:
         """Every request, or the next of numbers below `before`, the newest first."""

@@ -26,7 +26,7 @@ from cohortium.spool.requests import Requests
 from cohortium.spool.wanted import MISSING, TO_DO, Asked, Plan, Stage, Standing
 from cohortium.spool.wanted import Query as Asking
 from cohortium.web import uploads
-from cohortium.web.auth import RowId, demand_form_token, record, user
+from cohortium.web.auth import RowId, demand_form_token, grounds, user
 from cohortium.web.errors import BadRequest
 from cohortium.web.portal.charts import Part, progress
 from cohortium.web.portal.templating import count, render
@@ -96,11 +96,9 @@ def steer(
     if requests_of(request).one(number) is None:
         raise HTTPException(404)
     try:
-        requests_of(request).change(number, STEPS[step])
+        requests_of(request).change(number, STEPS[step], user(request).name, **grounds(request))
     except Refused as error:
         return _page(request, problem=str(error), status=422)
-    with request.app.state.engine.begin() as connection:
-        record(request, connection, f"a request to a PACS is {STEPS[step].value}", f"request {number}")
     return RedirectResponse(f"/pacs#request-{number}", 303)
 
 
@@ -127,9 +125,8 @@ def _ask(request: Request, sent: Mapping[str, bytes]) -> Response:
         demand_schedule(source, values["hours"], quota)
     except Malformed as error:
         return _page(request, problem=str(error), values=values, status=422)
-    id = requests_of(request).ask(source.name, queries, user(request).name, hours=values["hours"], studies_hour=quota)
-    with request.app.state.engine.begin() as connection:
-        record(request, connection, "a PACS is asked", f"{source.name}, request {id}")
+    who, hours = user(request).name, values["hours"]
+    id = requests_of(request).ask(source.name, queries, who, hours=hours, studies_hour=quota, **grounds(request))
     return RedirectResponse(f"/pacs?asked={id}" + (f"&twice={twice}" if twice else ""), 303)
 
 
