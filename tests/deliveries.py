@@ -285,6 +285,14 @@ def _twice(made: Delivery) -> None:
     made.objects[f"{last.rpartition('/')[0]}/{ROOT}.8.8.dcm"] = copy
 
 
+def _of_two_sexes(made: Delivery) -> None:
+    """The second patient, who is a man, under the identifier of the first."""
+    first = made.objects[made.series(0)[0]]["PatientID"]
+    for path in made.series(1):
+        each = made.objects.pop(path) | {"PatientID": first, "PatientName": first, "PatientSex": "M"}
+        made.objects[f"{first}/{path.partition('/')[2]}"] = each
+
+
 def _of_two(made: Delivery) -> None:
     """The second patient's series under the UID of the first's."""
     first, second = made.series(0), made.series(1)
@@ -338,6 +346,7 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "privacy.text": _all(SeriesDescription="Mueller Hans"),
     "structure.readable": _cut,
     "structure.stray": lambda made: made.files.update({"notes.txt": b"who"}),
+    "uniformity.patient": _of_two_sexes,
     "uniformity.value": _one(5, KVP="100"),
     "uniqueness.instance": _twice,
     "uniqueness.series": _of_two,

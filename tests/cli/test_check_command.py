@@ -48,7 +48,7 @@ def test_errors_end_with_9_and_the_same_findings_show_everywhere(run, faulty, tm
     ended = run(faulty, "--json", tmp_path / "report.json", "--junit", tmp_path / "report.xml", "--jobs", 2)
     assert ended.returncode == 9, ended.stderr
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
-    error, stray = report["findings"]
+    error, name, stray = report["findings"]
     assert (error["rule"], error["variable"], error["patient"]) == (
         "accuracy.slice-thickness",
         "SliceThickness",
@@ -56,11 +56,11 @@ def test_errors_end_with_9_and_the_same_findings_show_everywhere(run, faulty, tm
     )
     assert error["message"] == "SliceThickness is 3 mm in all 28 images, 0.5 to 1.5 mm is allowed"
     assert error["mend"].startswith("send the thin reconstruction")
-    assert stray["rule"] == "structure.stray"
+    assert (name["rule"], stray["rule"]) == ("privacy.file-name", "structure.stray")
     suites = ElementTree.parse(tmp_path / "report.xml").getroot()
-    assert (suites.get("failures"), suites.get("tests")) == ("1", str(len(report["rules"])))
+    assert (suites.get("failures"), suites.get("tests")) == ("2", str(len(report["rules"])))
     failed = [case.get("name") for case in suites.iter("testcase") if case.find("failure") is not None]
-    assert failed == ["slice-thickness"]
+    assert failed == ["slice-thickness", "file-name"]
     assert error["message"] in ended.stdout
 
 
@@ -68,7 +68,7 @@ def test_names_of_files_show_nowhere(run, faulty, tmp_path):
     ended = run(faulty, "--json", "-", "--junit", tmp_path / "report.xml")
     everything = ended.stdout + ended.stderr + (tmp_path / "report.xml").read_text("utf-8")
     assert "Mueller" not in everything
-    assert json.loads(ended.stdout)["findings"][1]["file"] == "…"
+    assert json.loads(ended.stdout)["findings"][2]["file"] == "…"
 
 
 def test_one_process_and_several_find_the_same(run, faulty):
@@ -79,7 +79,9 @@ def test_one_process_and_several_find_the_same(run, faulty):
 def test_a_warning_alone_ends_with_0(run, faulty, tmp_path):
     own = tmp_path / "ours.toml"
     head = 'name = "ours"\nversion = "1"\ntitle = "Ours"\nextends = "dragon"\n'
-    own.write_text(f"{head}[accuracy.slice-thickness]\nseverity = 'warning'\n", "utf-8")
+    own.write_text(
+        f"{head}[accuracy.slice-thickness]\nseverity = 'warning'\n[privacy.file-name]\nseverity = 'off'\n", "utf-8"
+    )
     ended = run(faulty, "--specification", own, "--json", "-")
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["counts"]["findings"] == {"info": 0, "warning": 2, "error": 0}

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydicom.data import get_testdata_file
 
+import deliveries
 import nursery
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -126,6 +127,18 @@ def test_a_cluster_writes_what_one_process_writes(cohortium: Run, site: Path, cl
     assert json.loads(together.stdout)["states"] == json.loads(alone.stdout)["states"] == {"de-identified": COPIES}
     assert outputs(site / "together") == outputs(site / "alone")
     assert not (site / "together" / ".cohortium-part").exists()
+
+
+def test_a_cluster_finds_what_one_process_finds(cohortium: Run, tmp_path: Path, cluster: Cluster) -> None:
+    made = deliveries.clean()
+    deliveries.VIOLATIONS["uniqueness.instance"](made)
+    deliveries.VIOLATIONS["completeness.missing"](made)
+    made.write(tmp_path / "delivery")
+    alone = cohortium("check", "delivery", "--jobs", 1, "--json", "-", "--no-ocr", cwd=tmp_path)
+    arguments = ("check", "delivery", "--cluster", cluster.address, "--json", "-", "--no-ocr")
+    together = cohortium(*arguments, cwd=tmp_path, **cluster.environment)
+    assert together.returncode == alone.returncode == 9, together.stderr
+    assert json.loads(together.stdout)["findings"] == json.loads(alone.stdout)["findings"]
 
 
 def test_a_worker_that_fails_names_no_file_in_its_log(cohortium: Run, site: Path, cluster: Cluster) -> None:

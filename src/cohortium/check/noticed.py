@@ -11,6 +11,7 @@ from functools import cache
 
 from pydicom.datadict import tag_for_keyword
 
+from cohortium.check import naming
 from cohortium.dicom.elements import Elements
 from cohortium.texts import attributes
 from cohortium.texts.identifying import identifying
@@ -31,6 +32,9 @@ def noticed(found: Elements) -> frozenset[Notice]:
     """Attributes that identify and have a value, private ones that are not declared safe, and texts of a person's."""
     own = _text(found.get(PATIENT_ID, ("", b""))[1])
     seen = set(_elements(found, own, retained=_retains(found)))
+    if own and naming.pseudonym(own) != own:
+        seen.add((TEXT, "PatientID", "has blanks or carets, as names have them"))
+        own = ""
     told = {attribute for _, attribute, _ in seen}
     for wrong in attributes.objections(found, own, kept=False):
         attribute = wrong.partition(" ")[0].rstrip(":")

@@ -18,7 +18,7 @@ __all__ = ["Outline"]
 
 KEPT = (
     *("StudyDate", "StudyTime", "SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime", "ContentDate"),
-    *("SliceThickness", "PixelSpacing", "ConvolutionKernel", "ImageType", "PatientIdentityRemoved"),
+    *("SliceThickness", "PixelSpacing", "ConvolutionKernel", "ImageType", "PatientIdentityRemoved", "PatientSex"),
 )
 MARK = 8  # bytes
 

@@ -6,9 +6,11 @@ It judges by allowing, so it says "unexpected" and not "a name"; a finding names
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import PurePosixPath
 
 from cohortium.check import naming
+from cohortium.check.delivery import Delivery
 from cohortium.check.noticed import ATTRIBUTE, PRIVATE, TEXT
 from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Skipped
 from cohortium.check.scan import Scan
@@ -43,11 +45,17 @@ def text(scan: Scan, rule: Rule) -> Found:
     return _noticed(scan, rule, TEXT, ())
 
 
-def file_name(scan: Scan, rule: Rule) -> Found:
-    """No file is called by more than UIDs, numbers, words that radiology shares and the patient's identifier."""
-    wrong = sum(not _is_harmless(PurePosixPath(file.name).stem, file.instance.PatientID) for file in scan.files)
-    if wrong:
-        yield _finding(scan, rule, f"{wrong} of {len(scan.files)} files are called by more than UIDs and numbers")
+def file_name(delivery: Delivery, rule: Rule) -> Found:
+    """No file or folder is called by more than UIDs, numbers, words that radiology shares and patients' identifiers."""
+    known = frozenset(PatientID for outline in delivery.outlines for PatientID in outline.patients)
+    where = {outline.SeriesInstanceUID: outline.where for outline in delivery.outlines}
+    for place in delivery.places:
+        names = list(place.names())
+        if wrong := _telling(names, known):
+            fact = f"{wrong} of {len(names)} files, or their folders, are called by more than UIDs and numbers"
+            yield rule.finding(fact, **where.get(place.SeriesInstanceUID, {}))
+    if wrong := _telling([*delivery.metadata, *delivery.strays, *(each.name for each in delivery.broken)], known):
+        yield rule.finding(f"{wrong} other files, or their folders, are called by more than UIDs and numbers")
 
 
 def burned_in(scan: Scan, rule: Rule) -> Found:
@@ -85,11 +93,20 @@ def _finding(scan: Scan, rule: Rule, fact: str, variable: str = "") -> Finding:
     return rule.finding(fact, SeriesInstanceUID=scan.SeriesInstanceUID, variable=variable)
 
 
-def _is_harmless(stem: str, PatientID: str) -> bool:
+def _telling(names: Collection[str], known: frozenset[str]) -> int:
+    """How many of these paths may tell who somebody is."""
+    parts = {part for name in names for part in PurePosixPath(name).parts}
+    wrong = {part for part in parts if not _is_harmless(part, known)}
+    return sum(not wrong.isdisjoint(PurePosixPath(name).parts) for name in names) if wrong else 0
+
+
+def _is_harmless(part: str, known: frozenset[str]) -> bool:
+    stem = PurePosixPath(part).stem
     return (
-        naming.is_uid(stem)
+        part in known
+        or naming.masked(part) == part
         or (stem.isdecimal() and len(stem) <= NUMBERED)
-        or not objection(Said("", stem), {PatientID} if PatientID else ())
+        or not objection(Said("", stem), known)
     )
 
 
@@ -97,7 +114,7 @@ CHECKS = (
     Check("privacy.attribute", Scope.FILES, attribute, {"allowed": Limit.TEXTS}),
     Check("privacy.burned-in", Scope.FILES, burned_in),
     Check("privacy.declared", Scope.FILES, declared),
-    Check("privacy.file-name", Scope.FILES, file_name),
+    Check("privacy.file-name", Scope.DELIVERY, file_name),
     Check("privacy.private", Scope.FILES, private),
     Check("privacy.text", Scope.FILES, text),
 )

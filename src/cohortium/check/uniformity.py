@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cohortium.check.delivery import Patient
 from cohortium.check.rule import Check, Rule, Scope
 from cohortium.check.series import Series, figure
 from cohortium.dicom import meta
@@ -33,6 +34,14 @@ def value(series: Series, rule: Rule) -> Iterator[Finding]:
             yield series.finding(rule, _differs(attribute.keyword, groups), blamed, attribute.keyword)
 
 
+def patient(patient: Patient, rule: Rule) -> Iterator[Finding]:
+    """All series of a patient identifier are of one sex, where they say it; else two people may be one."""
+    sexes = {sex for outline in patient.outlines if (sex := outline.first.text("PatientSex"))}
+    if len(sexes) > 1:
+        fact = f"PatientSex has {len(sexes)} values over the {len(patient.outlines)} series of the patient"
+        yield rule.finding(fact, patient=patient.outlines[0].patient, variable="PatientSex")
+
+
 def _by_value(instances: Sequence[Instance], keyword: str) -> Mapping[Any, Sequence[Instance]]:
     groups: dict[Any, list[Instance]] = defaultdict(list)
     for each in instances:
@@ -55,4 +64,7 @@ def _shown(known: Any) -> str:
     return "\\".join(map(figure, known)) + " " if isinstance(known, tuple) else "one "
 
 
-CHECKS = (Check("uniformity.value", Scope.SERIES, value),)
+CHECKS = (
+    Check("uniformity.patient", Scope.PATIENT, patient),
+    Check("uniformity.value", Scope.SERIES, value),
+)

@@ -35,9 +35,12 @@ def check(
     project: Annotated[str, typer.Option(help="The project, for the metadata table.")] = "",
     partner: Annotated[str, typer.Option(help="The partner, for the metadata table.")] = "",
     ocr: Annotated[bool, typer.Option(help="Read text in pictures, where the extra ocr is installed.")] = True,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that work at the same time.")] = (
-        os.cpu_count() or 1
-    ),
+    jobs: Annotated[
+        int, typer.Option(min=1, metavar="N", show_default="one per core", help="Processes to work with.")
+    ] = os.cpu_count() or 1,
+    cluster: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Work on a Dask cluster instead: its scheduler, tls://host:port.")
+    ] = "",
 ) -> None:
     """Say whether a delivery may be used, and what to mend; exits with 9 if it may not.
 
@@ -51,12 +54,14 @@ def check(
     from cohortium.cli import findings, terminal
     from cohortium.cli.workers import workers
 
-    rules = checks.load(specification)
+    if not folder.is_dir():
+        raise ConfigError("FOLDER is not a folder")
+    folder, rules = folder.resolve(), checks.load(specification)  # a cluster's workers stand elsewhere
     reported = Path(as_json) if as_json not in ("", STDOUT) else None
     for option, path in (("--json", reported), ("--junit", junit)):
-        if path is not None and path.resolve().is_relative_to(folder.resolve()):
+        if path is not None and path.resolve().is_relative_to(folder):
             raise ConfigError(f"{option} would write into the delivery; choose another place")
-    with terminal.progress() as progress, workers(jobs, "", folder, folder) as executor:
+    with terminal.progress() as progress, workers(jobs, cluster, folder, folder) as executor:
         report = examine(folder, rules, executor, progress, {} if ocr else {"privacy.pixels": "--no-ocr"})
     if as_json:
         text = json.dumps(reports.as_dict(report), indent=2, ensure_ascii=False) + "\n"
