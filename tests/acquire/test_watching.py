@@ -297,12 +297,17 @@ def test_a_folder_that_does_not_let_its_files_be_removed_is_told(tiny_disk: Path
     (tiny_disk / "one").write_bytes(DICOM)
     subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
     look(watch, clock)
-    for _ in range(2):
-        with pytest.raises(Unavailable, match=r"cannot be removed from a source's folder \(Read-only"):
-            look(watch, clock)
+    clock.now += SETTLE
+    steps = watch.look()
+    next(steps)
+    clock.now += 10
+    with pytest.raises(Unavailable, match=r"cannot be removed from a source's folder \(Read-only"):
+        list(steps)
     assert counts(spool) == {"received": 1}
     subprocess.run(["mount", "-o", "remount,rw", str(tiny_disk)], check=True)
-    look(watch, clock)
+    with pytest.raises(Unavailable, match="Read-only"):
+        look(watch, clock, 89)  # or a folder that takes long would be looked through all the time
+    look(watch, clock, 1)
     assert there(tiny_disk) == set()
 
 

@@ -22,6 +22,7 @@ from cohortium.spool import BATCH
 __all__ = ["Watch"]
 
 GLANCE = 500  # files that the store is asked about at once
+REST = 9  # times what a look took, after one that did not end well
 AGAIN = 600.0  # seconds after which what could not be read is tried again
 
 
@@ -33,6 +34,7 @@ class Watch:
         self._source, self._settle, self._clock = settings.path, settings.settle_seconds, clock
         self._is_mounted = settings.mount_point
         self._removal = Removal(settings.path, clock) if settings.remove else None
+        self._problem, self._rest_until = "", 0.0
         self._known: set[bytes] | None = None  # nothing was looked at yet
         self._since: dict[bytes, float] = {}  # when what is not known yet was first seen as it is
 
@@ -41,6 +43,9 @@ class Watch:
 
         `Unavailable` where the folder is away, or does not let files be removed.
         """
+        began = self._clock()
+        if self._problem and began < self._rest_until:
+            raise Unavailable(self._problem)
         self._demand_there()
         if self._known is None:
             self.intake.spool.forget_unread(self.intake.came.source)
@@ -52,8 +57,10 @@ class Watch:
         self._demand_there()
         self._known &= present
         self._since = {mark: since for mark, since in self._since.items() if mark in present}
-        if self._removal and (problem := self._removal.carry_out()):
-            raise Unavailable(problem)
+        self._problem = self._removal.carry_out() if self._removal else ""
+        if self._problem:
+            self._rest_until = self._clock() + REST * (self._clock() - began)
+            raise Unavailable(self._problem)
 
     def _demand_there(self) -> None:
         """A share that went away leaves the empty folder at which it was mounted."""
