@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from io import BytesIO
@@ -53,6 +54,14 @@ def test_each_transfer_syntax_decodes_to_the_same_samples(name: str, twin: str |
         expected, _ = codecs.decode(codecs.read(content_of(twin)))
         assert np.array_equal(array, expected)
     assert array.size > 0
+
+
+def test_a_decoder_that_was_made_ready_is_the_one_that_is_asked() -> None:
+    codecs.be_ready()
+    first = codecs.DECODERS.run(os.getpid)
+    assert first != os.getpid()
+    codecs.be_ready()
+    assert codecs.DECODERS.run(os.getpid) == first
 
 
 def test_no_file_that_pydicom_ships_ends_in_anything_but_an_array_or_malformed() -> None:

@@ -64,6 +64,15 @@ def test_no_page_of_counts_names_anybody(site: Served) -> None:
                 assert not [value for value in PLANTED if value in text], (name, path)
 
 
+def test_the_configuration_is_shown_as_it_is_in_force(site: Served) -> None:
+    with as_(site, "manager") as client:
+        text = client.get("/gateway/settings").text
+    assert "<code>pipeline</code> straight" in text
+    for name, value in (("sources", "pacs, ward"), ("quiet_seconds", "0"), ("hold", "true"), ("modalities", "MR, OT")):
+        assert f'<code>{name}</code></th><td data-label="Value" class="object">{value}</td>' in text, name
+    assert "Lung study" not in text
+
+
 def test_only_who_may_identify_sees_values_and_pictures_as_they_came(site: Served) -> None:
     held = items(site, INSPECTION)[0]
     with as_(site, "administrator") as client:

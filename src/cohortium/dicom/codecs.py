@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Any, cast
 
@@ -30,7 +31,7 @@ from cohortium.dicom import filemeta
 from cohortium.dicom.isolation import Workers
 from cohortium.errors import Malformed
 
-__all__ = ["MAX_SAMPLES", "decode", "frames", "read"]
+__all__ = ["MAX_SAMPLES", "be_ready", "decode", "frames", "read"]
 
 MAX_SAMPLES = 1 << 26  # of one frame: 8192 x 8192 of one sample; mammography needs a fifth of it
 MAX_INFLATED = 1 << 30  # bytes of a deflated object
@@ -68,6 +69,12 @@ BAD_INPUT = (
     zlib.error,
 )
 DECODERS = Workers(__name__, BAD_INPUT)
+
+
+def be_ready() -> None:
+    """Start a decoder, which takes longer than most frames, before one is asked for."""
+    with suppress(Malformed):
+        DECODERS.run(bool)
 
 
 def read(content: bytes) -> Dataset:

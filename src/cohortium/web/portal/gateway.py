@@ -76,6 +76,29 @@ class Way:
     trouble: str
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`origin` is where its value comes from."""
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Of the configuration: what somebody chose, and what is as it is shipped."""
+
+    kind: str
+    chosen: list[Setting]
+    defaults: list[Setting]
+
+    @property
+    def name(self) -> str:
+        """What its entry is called; empty where there is but one of its kind."""
+        return next((each.value for each in self.chosen if each.name == "name"), "")
+
+
 def state(request: Request, said: str = "", problem: str = "") -> Response:
     """Everything at a glance."""
     settings: Config = request.app.state.config
@@ -139,13 +162,20 @@ def log(request: Request) -> Response:
 
 def settings(request: Request) -> Response:
     """The configuration as it is in force. Secrets stand in files of their own, and are never in it."""
-    found: Config = request.app.state.config
-    sections: dict[str, list[tuple[str, Any, str]]] = {}
-    for name, value, origin in config.in_force(found):
+    sections: dict[str, Section] = {}
+    for name, value, origin in config.in_force(request.app.state.config):
         section, _, key = name.rpartition(".")
+        of = sections.setdefault(section, Section(section.partition("[")[0], [], []))
         if key != "title":  # which a project shows to those who may see it
-            sections.setdefault(section, []).append((key, value, origin))
-    return render(request, "gateway-settings.html", sections=sections)
+            (of.defaults if origin == "default" else of.chosen).append(Setting(key, _as_text(value), origin))
+    chosen_first = sorted(sections.values(), key=lambda each: not each.chosen)
+    return render(request, "gateway-settings.html", sections=chosen_first)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _count(connection: Connection) -> Course:

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Form, Request
+from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 
+from cohortium.dicom import codecs
 from cohortium.errors import Refused
 from cohortium.govern.roles import May
 from cohortium.spool import Decision, Spool, Verdict, asides
@@ -29,8 +31,10 @@ EACH = (Reason.PIXELS_NOT_REVIEWED, Reason.FACE, Reason.INSPECTION)  # released 
 
 
 def heaps(request: Request, reason: str = "", after: int = 0, done: int = -1, skipped: int = 0) -> Response:
-    """Every heap; of one reason, its items too."""
-    return _page(request, reason, after, done=done, skipped=skipped)
+    """Every heap; of one reason, its items too. Who sees it will look at pictures next."""
+    answer = _page(request, reason, after, done=done, skipped=skipped)
+    answer.background = BackgroundTask(codecs.be_ready)
+    return answer
 
 
 def decide(
