@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cohortium import config
 from cohortium.config.whole import LISTS
+from cohortium.gateway.state import SILENT
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 UNIT = EXAMPLES / "cohortium-gateway.service"
@@ -61,6 +63,13 @@ def test_the_unit_names_files_of_the_configuration(site: config.Config) -> None:
     assert credential == f"site.key:{site.site.key}"
     assert settings("Environment") == ["COHORTIUM_SITE__KEY=%d/site.key"]
     assert f"/var/lib/{settings('StateDirectory')[0]}" == str(site.site.data)
+
+
+def test_systemd_waits_for_what_the_gateway_tells_it() -> None:
+    """What that is, tests/gateway/test_notices.py hears."""
+    assert settings("Type") == ["notify"]
+    (minutes,) = settings("WatchdogSec")
+    assert timedelta(minutes=int(minutes.removesuffix("min"))) > SILENT, "people are told before it is started anew"
 
 
 @systemd

@@ -41,6 +41,7 @@ def run(
     from cohortium.cli.serve import in_a_thread
     from cohortium.cli.worker import beside
     from cohortium.gateway.logs import logged
+    from cohortium.gateway.notices import Notices
     from cohortium.gateway.service import serve
     from cohortium.store import open_store
 
@@ -54,7 +55,7 @@ def run(
             typer.echo(f"The site's portal is at {address}")
         typer.echo("The gateway is at work (Ctrl-C ends it).")
         sys.stdout.flush()
-        serve(settings, stop)
+        serve(settings, stop, Notices(config.notify_socket()))
 
 
 def _listen_to_signals(stop: threading.Event, log: LogFile | None) -> None:

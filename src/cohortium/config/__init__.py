@@ -1,7 +1,7 @@
 """cohortium.toml and the environment, read once, into frozen dataclasses; all mistakes are reported together."""
 
 from cohortium.config.contradictions import BUCKET_URL, HOURS, NAME, hours_of, overlap
-from cohortium.config.reading import backup_of_environment, load
+from cohortium.config.reading import backup_of_environment, load, notify_socket
 from cohortium.config.sections import (
     Backup,
     Gateway,
@@ -68,6 +68,7 @@ __all__ = [
     "hours_of",
     "in_force",
     "load",
+    "notify_socket",
     "overlap",
     "settings",
 ]

@@ -18,7 +18,7 @@ from cohortium.config.sections import Backup
 from cohortium.config.whole import LISTS, SECTIONS, Config
 from cohortium.errors import ConfigError
 
-__all__ = ["backup_of_environment", "load"]
+__all__ = ["backup_of_environment", "load", "notify_socket"]
 
 
 def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
@@ -64,6 +64,11 @@ def backup_of_environment(folder: Path, environment: Mapping[str, str] = os.envi
     if problems:
         raise ConfigError("\n".join(problems))
     return found
+
+
+def notify_socket(environment: Mapping[str, str] = os.environ) -> str:
+    """Where systemd, or who else started this process, wants to hear how it is (sd_notify(3)); empty: nobody does."""
+    return environment.get("NOTIFY_SOCKET", "")
 
 
 def _document(file: Path) -> dict[str, Any]:

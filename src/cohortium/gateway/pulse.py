@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from cohortium.gateway.notices import ALIVE, NOBODY, Notices
 from cohortium.store import now
 
 __all__ = ["Health", "Pulse", "ask_to_drain", "health", "is_asked_to_drain", "take_back"]
@@ -31,10 +32,11 @@ class Health:
 
 
 class Pulse:
-    """Of the one gateway that is at work on this data root."""
+    """Of the one gateway that is at work on this data root; each beat is for who started it, too."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, tell: Notices = NOBODY) -> None:
         self._data, self._file = data, data / BEAT
+        self._tell = tell
         self._started = now()
         self._next = 0.0
         self._trouble: dict[str, str] = {}
@@ -45,6 +47,7 @@ class Pulse:
         if monotonic() < self._next:
             return
         self._next = monotonic() + SELDOM
+        self._tell(ALIVE)
         with self._lock:
             told = Health(os.getpid(), self._started, now(), dict(self._trouble))
             part = self._file.with_suffix(".part")

@@ -25,6 +25,7 @@ from cohortium.errors import CohortiumError, Unavailable
 from cohortium.gateway import ring
 from cohortium.gateway.asking import parts
 from cohortium.gateway.chain import Chain
+from cohortium.gateway.notices import NOBODY, READY, STOPPING, Notices
 from cohortium.gateway.pulse import Pulse, take_back
 from cohortium.gateway.quiet import Quiet
 from cohortium.gateway.steady import Steady
@@ -53,10 +54,10 @@ class _Stopped(Exception):
     """The gateway is to end: what was done of a step is kept, the rest waits."""
 
 
-def serve(config: Config, stop: threading.Event) -> None:
+def serve(config: Config, stop: threading.Event, tell: Notices = NOBODY) -> None:
     """Run the gateway until `stop` is set, or it is drained; a fault of ours in any part is raised when all have ended.
 
-    A wish to drain that is older than this gateway is taken back.
+    A wish to drain that is older than this gateway is taken back. How it is goes to `tell`, for who started it.
     """
     key = keys.load(config.site.key, config.site.data)
     is_drained = False
@@ -67,7 +68,7 @@ def serve(config: Config, stop: threading.Event) -> None:
         spool = open_ones.enter_context(Spool(engine, config.site.data / "spool", key))
         open_ones.enter_context(temporary_below(spool.folder))
         take_back(config.site.data)
-        gateway = _Gateway(config, key, spool, archive, stop)
+        gateway = _Gateway(config, key, spool, archive, stop, tell)
         destinations = senders(config, archive)
         for sender in destinations.values():
             open_ones.callback(sender.close)
@@ -89,9 +90,11 @@ def serve(config: Config, stop: threading.Event) -> None:
                 for name, source in gateway.lines.sources.items():
                     if not isinstance(source, Watched | Curated | Pacs):
                         sources.enter_context(opened(source, config, gateway.intake(name)))
+                tell(READY)
                 while not (stop.is_set() or gateway.pulse.is_draining()):
                     gateway.work()
             is_drained = gateway.is_drained()
+        tell(STOPPING)
     if is_drained:
         take_back(config.site.data)  # when all has ended: who asked looks for that first
     log.info("ended")
@@ -100,10 +103,18 @@ def serve(config: Config, stop: threading.Event) -> None:
 class _Gateway:
     """The parts of one run, each in a thread; a context manager that ends them all."""
 
-    def __init__(self, config: Config, key: SiteKey, spool: Spool, archive: Archive, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        config: Config,
+        key: SiteKey,
+        spool: Spool,
+        archive: Archive,
+        stop: threading.Event,
+        tell: Notices,
+    ) -> None:
         self.limit = config.limits.file_megabytes * 1_000_000
         self.reserve = config.limits.free_megabytes * 1_000_000
-        self.pulse = Pulse(config.site.data)
+        self.pulse = Pulse(config.site.data, tell)
         self._data = config.site.data
         self._keep = timedelta(days=config.gateway.keep_days)
         self._comparisons = Comparisons(spool.engine, key)
