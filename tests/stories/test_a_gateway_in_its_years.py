@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
+from pynetdicom import AE
 
+from cohortium import config
+from cohortium.gateway.state import unwell
 from gateway_ward import NAME, PATIENCE, Ward, ward
-from hospital import PLANTED
+from hospital import PLANTED, slice_of
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+STORED, OUT_OF_RESOURCES = 0x0000, 0xA700
 
 LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 AWAY = "destination share"
@@ -107,3 +117,46 @@ def test_the_disk_is_full_and_then_is_not(cramped: Ward, tiny_disk: Path, kiloby
     said = cramped.log()
     assert "well again" in said
     assert not [value for value in (*PLANTED, NAME) if value in said]
+
+
+def test_a_pacs_is_told_that_the_disk_is_full_and_so_is_who_watches(
+    cramped: Ward, tiny_disk: Path, cohortium: Run
+) -> None:
+    """Below the reserve, and at the last byte: refused as PS3.4 has it, so that the sender keeps what it has."""
+    subprocess.run(["mount", "-o", "remount,size=16m", str(tiny_disk)], check=True)
+    cramped.file.write_text(cramped.file.read_text().replace("free_megabytes = 0", "free_megabytes = 4"))
+    settings, ballast = config.load(cramped.file), tiny_disk / "ballast"
+    cramped.start()
+    assert statuses(cramped, 1, 2) == [STORED] * 2
+    cramped.wait_until(lambda: cramped.counts() == {"sent": 2})
+    ballast.write_bytes(bytes(shutil.disk_usage(tiny_disk).free - 3_000_000))
+    assert statuses(cramped, 3, 4) == [OUT_OF_RESOURCES] * 2
+    cramped.wait_until(lambda: "disk" in unwell(settings))
+    told = cohortium("gateway", "status", "--json", cwd=cramped.root)
+    assert told.returncode == 1
+    assert "limits.free_megabytes" in json.loads(told.stdout)["trouble"]["disk"]
+    with suppress(OSError), ballast.open("ab", buffering=0) as file:
+        while file.write(bytes(1 << 16)):
+            pass
+    assert shutil.disk_usage(tiny_disk).free == 0
+    assert statuses(cramped, 3, 4) == [OUT_OF_RESOURCES] * 2
+    inside = [path for path in (settings.site.data / "spool").rglob("*") if path.is_file() and path.stat().st_size]
+    assert inside == [], "nothing half is left"
+    ballast.unlink()
+    cramped.wait_until(lambda: unwell(settings) == [])
+    assert statuses(cramped, 3, 4) == [STORED] * 2
+    cramped.wait_until(lambda: cramped.counts() == {"sent": 4})
+    cramped.stop()
+    assert len(cramped.laid()) == 4
+
+
+def statuses(to: Ward, *numbers: int) -> list[int]:
+    """What is answered to slices of those numbers, over one association."""
+    datasets = [dcmread(BytesIO(slice_of(number))) for number in numbers]
+    ae = AE(ae_title="SENDER")
+    ae.add_requested_context(datasets[0].SOPClassUID, datasets[0].file_meta.TransferSyntaxUID)
+    association = ae.associate("127.0.0.1", to.port, ae_title="COHORTIUM")
+    assert association.is_established
+    found = [association.send_c_store(each).Status for each in datasets]
+    association.release()
+    return found

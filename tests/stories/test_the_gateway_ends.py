@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -52,14 +52,28 @@ def test_told_to_end_in_mid_batch_it_ends_soon_and_goes_on_later(service: Ward) 
 
 
 def test_told_twice_it_ends_at_once(service: Ward) -> None:
+    """Once would wait for a destination that took the connection and says nothing, for up to five minutes."""
+    text = service.file.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        where = f"127.0.0.1:{mute.getsockname()[1]}"
+        away = f'[[destination.stow]]\nname = "share"\nurl = "http://{where}"\n'
+        here = '[[destination.folder]]\nname = "share"\npath = "share"\n'
+        assert here in text
+        service.file.write_text(text.replace(here, away).replace("[gateway]\n", f'[gateway]\negress = ["{where}"]\n'))
+        service.put(1)
+        service.start()
+        mute.settimeout(PATIENCE)
+        with mute.accept()[0]:
+            assert service.process
+            service.process.send_signal(signal.SIGTERM)
+            time.sleep(2)
+            assert service.process.poll() is None, "it is still with the object at hand"
+            service.process.send_signal(signal.SIGTERM)
+            assert service.process.wait(SOON) == -signal.SIGTERM
+    assert service.counts() == {"outbox": 1}
+    service.file.write_text(text)
     service.start()
-    assert service.process
-    os.kill(service.process.pid, signal.SIGSTOP)  # so that both are there before it can look
-    os.kill(service.process.pid, signal.SIGTERM)
-    os.kill(service.process.pid, signal.SIGCONT)
-    os.kill(service.process.pid, signal.SIGINT)
-    assert service.process.wait(SOON) in (0, -signal.SIGINT)  # 0: it had ended well before the second
-    service.start()
+    service.wait_until(lambda: service.counts() == {"sent": 1})
     service.stop()
 
 
