@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import stat
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,7 +16,7 @@ import asyncssh
 import pytest
 
 from cohortium import config, keys
-from cohortium.acquire.drop import HOST_KEY, Drop
+from cohortium.acquire.drop import Drop
 from cohortium.acquire.intake import Intake
 from cohortium.errors import ConfigError, Refused, Unavailable
 from cohortium.spool import Came, Spool
@@ -265,14 +264,25 @@ def test_no_shell_no_forwarding_no_scp(drop: Drop, tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_the_host_key_is_made_once_and_private(settings: config.Config, spool: Spool) -> None:
-    file = settings.site.key.with_name(HOST_KEY)
-    for _ in range(2):
-        with opened(settings, spool):
-            text = file.read_text()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert text.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
-    assert file.read_text() == text
+def test_the_host_key_follows_from_the_sites_and_lies_in_no_file(
+    settings: config.Config, spool: Spool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So that senders know it again after a restore, and systemd needs to hand over nothing but the site's key."""
+    caplog.set_level("INFO", "cohortium.acquire.drop")
+
+    def known() -> str:
+        with opened(settings, spool) as drop:
+            key = asyncio.run(asyncssh.get_server_host_key("127.0.0.1", drop.port))
+            assert key
+            return str(key.get_fingerprint())
+
+    first = known()
+    assert known() == first
+    assert f"its key is {first}" in caplog.text
+    assert [path.name for path in settings.site.key.parent.iterdir()] == [settings.site.key.name]
+    settings.site.key.unlink()
+    keys.create(settings.site.key)
+    assert known() != first
 
 
 def test_what_cannot_be_meant_is_told(settings: config.Config, spool: Spool, drop: Drop) -> None:

@@ -349,7 +349,7 @@ def test_nothing_was_written_but_below_the_data_root_and_to_the_destination(site
     assert len([path for path in paths if "/spool/incoming/" in path]) > 15
     meant = (*(f"{site.root}/{each}/" for each in ("data", "share", "keys")), "/dev/", "/proc/")
     assert {path for path in paths if not f"{path}/".startswith(meant)} == set()
-    assert [path.name for path in (site.root / "keys").iterdir() if path.name != "site.key"] == ["sftp_host_key"]
+    assert [path.name for path in (site.root / "keys").iterdir()] == ["site.key"]
 
 
 def test_nothing_that_identifies_is_left_of_it(site: Site) -> None:

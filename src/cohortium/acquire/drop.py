@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cohortium import keys
 from cohortium.acquire.intake import Intake
@@ -21,12 +23,11 @@ from cohortium.config import Config
 from cohortium.config import Drop as Settings
 from cohortium.errors import CohortiumError, ConfigError, Refused, Unavailable
 
-__all__ = ["HOST_KEY", "Drop"]
+__all__ = ["Drop"]
 
 log = logging.getLogger(__name__)
 logging.getLogger("asyncssh").setLevel(logging.CRITICAL + 1)  # its messages quote names of files
 
-HOST_KEY = "sftp_host_key"  # file beside the site's key
 PATIENCE = 10  # seconds for senders to take leave
 
 
@@ -37,7 +38,7 @@ class Drop:
         self._settings = settings
         self._intake = intake
         self._senders = config.file.parent / settings.keys_file
-        self._host_key = config.site.key.with_name(HOST_KEY)
+        self._host_key = _host_key(config, settings.name)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"source {settings.name}")
         self._connections: set[asyncssh.SSHServerConnection] = set()
@@ -45,26 +46,26 @@ class Drop:
 
     def __enter__(self) -> Drop:
         demand_senders(self._senders)
-        host_key = _host_key(self._host_key)
         self._thread.start()
         try:
-            self._server = asyncio.run_coroutine_threadsafe(self._listen(host_key), self._loop).result()
+            self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
         except OSError as error:
             self._end()
             raise Unavailable(f"source {self._settings.name} cannot listen at its port: {error.strerror}") from None
         self.port = self._server.get_port()
+        log.info("source %s: its key is %s", self._settings.name, self._host_key.get_fingerprint())
         return self
 
     def __exit__(self, *_: object) -> None:
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._end()
 
-    async def _listen(self, host_key: asyncssh.SSHKey) -> asyncssh.SSHAcceptor:
+    async def _listen(self) -> asyncssh.SSHAcceptor:
         return await asyncssh.create_server(
             lambda: _Door(self._senders, self._connections),
             self._settings.host,
             self._settings.port,
-            server_host_keys=[host_key],
+            server_host_keys=[self._host_key],
             sftp_factory=lambda channel: Session(channel, self._intake),
             allow_scp=False,
             allow_pty=False,
@@ -103,16 +104,11 @@ def demand_senders(path: Path) -> asyncssh.SSHAuthorizedKeys:
         raise ConfigError(f"the keys of senders {path} cannot be read: {type(error).__name__}") from None
 
 
-def _host_key(path: Path) -> asyncssh.SSHKey:
-    """The key by which senders know this server, made the first time."""
-    if not path.exists():
-        made = asyncssh.generate_private_key("ssh-ed25519")
-        with suppress(Refused):  # another source made one meanwhile
-            keys.write_once(path, made.export_private_key().decode(), "host key")
-    try:
-        return asyncssh.import_private_key(keys.read_private(path, "the host key") + "\n")
-    except asyncssh.KeyImportError:
-        raise ConfigError(f"{path} is no private key; restore it, or remove it and tell senders the new one") from None
+def _host_key(config: Config, name: str) -> asyncssh.SSHKey:
+    """The key by which senders know this drop; it follows from the site's, and lies in no file."""
+    derived = keys.load(config.site.key, config.site.data).derive("sftp host key", name)
+    formats = Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
+    return asyncssh.import_private_key(Ed25519PrivateKey.from_private_bytes(derived).private_bytes(*formats))
 
 
 class _Door(asyncssh.SSHServer):
