@@ -205,8 +205,8 @@ class _Gateway:
         ready = (lambda *_: True) if self.pulse.is_draining() else self.quiet
         number += self._chain.check(ready)
         if not number and monotonic() > self._scrub_again:
-            self._spool.scrub()
             self._scrub_again = monotonic() + SCRUBS
+            self._spool.scrub()
         return 0.0 if number else PAUSE
 
     def _expire(self, moment: datetime) -> None:

@@ -23,7 +23,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import groupby, islice
 from operator import itemgetter
@@ -96,7 +96,8 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self.scrub()
+            with suppress(Unavailable):  # somebody reads; the next gateway does it
+                self.scrub()
         if self._lock:
             self._lock.close()
             self._lock = None

@@ -76,14 +76,19 @@ def total(column: ColumnElement[int]) -> ColumnElement[int]:
 
 
 def scrub(engine: Engine, table: Table) -> None:
-    """Overwrite what deleted rows of the table left behind, as far as the database can by itself."""
-    statement = "PRAGMA wal_checkpoint(TRUNCATE)" if engine.dialect.name == "sqlite" else f"VACUUM {table.name}"
+    """Let the database keep nothing in its files of what rows of the table held before they were changed or deleted.
+
+    SQLite overwrites at once, but for its log. PostgreSQL's plain VACUUM leaves the bytes in their pages, so the table
+    is written anew (its own log is out of reach). `Unavailable` where somebody keeps it locked meanwhile.
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(f"VACUUM FULL {table.name}")
+        return
     raw = engine.raw_connection()  # outside of a transaction, which the events of `engine` would begin
     try:
         driver: Any = raw.driver_connection
-        if engine.dialect.name == "postgresql":
-            driver.autocommit = True
-        driver.execute(statement)
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         raw.invalidate()  # its settings are not the pool's
 
