@@ -11,14 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 import gateway_site
 import pacs_site
 import portal_site
+from cohortium import keys
 from cohortium.govern import logins, users
+from cohortium.spool import Spool
 from cohortium.spool.wanted import Asked, Standing
-from cohortium.store.schema import audit
+from cohortium.store.schema import audit, requested
 from portal_site import Served, form_of
 
 PLANTED = (pacs_site.ASKED, pacs_site.UID, "ACC-OLD", "SUBJ-001")
@@ -106,6 +108,17 @@ def test_whom_it_is_about_is_shown_to_data_managers_and_each_look_is_audited(sit
     assert ("manager", "look at what is absent", "ward") in rows
 
 
+def test_a_request_is_complete_only_when_every_image_is_held_and_compared(site: Served) -> None:
+    with as_(site, "maintainer") as client:
+        assert "</span> complete</span>" in client.get("/pacs").text
+        with site.engine.begin() as connection:
+            first = requested.c.request_id == 1
+            connection.execute(update(requested).where(first).values(confirmed=299, aside=1, sent=299))
+        page = client.get("/pacs").text
+    assert "</span> complete</span>" not in page
+    assert "3 of its images are set aside, or were not compared when sent" in page
+
+
 def test_counts_leave_as_a_table(site: Served) -> None:
     with as_(site, "maintainer") as client:
         rows = list(csv.DictReader(StringIO(client.get("/completeness/2/counts.csv").text)))
@@ -185,6 +198,16 @@ def test_lists_that_were_let_go_of_are_shown_to_nobody_and_their_counts_stay(sit
         assert "were let go of" in page.text
         assert client.get("/completeness/2/named").status_code == 409
         assert "1,686" in page.text
+
+
+def test_while_a_gateway_is_at_work_the_time_left_is_told(site: Served) -> None:
+    settings = site.app.state.config
+    with as_(site, "maintainer") as client:
+        assert "left, until" not in client.get("/pacs").text
+        with Spool(site.engine, settings.site.data / "spool", keys.load(settings.site.key, settings.site.data)):
+            page = client.get("/pacs").text
+    assert "can be asked" in page
+    assert "about 5 hours left, until" in page, "108 studies and queries, 20 of them within an hour"
 
 
 def test_a_folder_is_compared_and_the_newest_stays(site: Served) -> None:

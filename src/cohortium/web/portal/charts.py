@@ -32,14 +32,7 @@ def parts(bars: Sequence[Bar]) -> list[Part]:
     shown = [(bar.modality or "other", bar.instances) for bar in bars[:SHOWN]]
     if rest := sum(bar.instances for bar in bars[SHOWN:]):
         shown.append(("others", rest))
-    total = sum(number for _, number in shown) or 1
-    widths = [max(NARROWEST, 100 * number / total) for _, number in shown]
-    scale = 100 / sum(widths) if widths else 1
-    made, start = [], 0.0
-    for tone, ((label, number), width) in enumerate(zip(shown, widths, strict=True), 1):
-        made.append(Part(label, number, round(start, 2), round(width * scale, 2), tone))
-        start += width * scale
-    return made
+    return _laid([(label, number, tone) for tone, (label, number) in enumerate(shown, 1)])
 
 
 def progress(counts: Counts) -> list[Part]:
@@ -53,12 +46,18 @@ def progress(counts: Counts) -> list[Part]:
         ("not arrived", counts.listed - counts.arrived, 6),
     ]
     shown = [(label, number, tone) for label, number, tone in named if number > 0]
-    total = sum(number for _, number, _ in shown)
+    return _laid(shown)
+
+
+def _laid(shown: Sequence[tuple[str, int, int]]) -> list[Part]:
+    """(label, number, tone) of each, one after the other over the whole width."""
+    total = sum(number for _, number, _ in shown) or 1
     widths = [max(NARROWEST, 100 * number / total) for _, number, _ in shown]
+    scale = 100 / sum(widths) if widths else 1
     made, start = [], 0.0
     for (label, number, tone), width in zip(shown, widths, strict=True):
-        made.append(Part(label, number, round(start, 2), round(100 * width / sum(widths), 2), tone))
-        start += 100 * width / sum(widths)
+        made.append(Part(label, number, round(start, 2), round(width * scale, 2), tone))
+        start += width * scale
     return made
 
 

@@ -227,8 +227,11 @@ def _state(asked: Asked, place: Place | None, plan: Plan | None, moment: datetim
     if asked.standing is Standing.DONE:
         if lacking := missing(asked):
             return "warning", "not complete", f"{lacking:,} of its studies or queries brought not all, or nothing"
-        is_over = asked.stages.keys() <= {Stage.SETTLED}
-        return ("ok", "complete", "") if is_over else ("info", "fetched", "its images are on their way through here")
+        if asked.stages.keys() - {Stage.SETTLED}:
+            return "info", "fetched", "its images are on their way through here"
+        if open_ones := asked.counts.listed - asked.counts.confirmed:
+            return "warning", "finished", f"{open_ones:,} of its images are set aside, or were not compared when sent"
+        return "ok", "complete", ""
     if asked.standing is not Standing.OPEN:
         return "info", asked.standing.value, ""
     if place is None:
