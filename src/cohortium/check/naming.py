@@ -15,7 +15,11 @@ __all__ = ["HIDDEN", "is_uid", "masked", "pseudonym", "table", "uid"]
 HIDDEN = "…"
 LONGEST = 64  # characters of a UID
 UID = re.compile(r"2\.25\.[0-9]{20,39}|[0-2](?:\.(?:0|[1-9][0-9]*)){4,}")  # a date has fewer dots
-TABLE = re.compile(r"(?P<partner>[A-Za-z0-9-]{1,20})_(?P<domain>[A-Za-z]{2})\.(?:csv|xpt)", re.IGNORECASE)
+DOMAINS = (  # of SDTMIG 3.3 and 3.4
+    "AE|AG|BE|BS|CE|CM|CO|CP|CV|DA|DD|DM|DS|DV|EC|EG|EX|FA|FT|GF|HO|IE|IS|LB|MB|MH|MI|MK|ML|MS|NV|OE|PC|PE|PP|PR|QS|RE|RP|RS|"
+    "SC|SE|SM|SR|SS|SU|SV|TA|TD|TE|TI|TM|TR|TS|TU|TV|UR|VS"
+)
+TABLE = re.compile(rf"(?P<partner>[A-Z0-9-]{{1,20}})_(?P<domain>{DOMAINS})\.(?:csv|xpt)", re.IGNORECASE)
 DOTTED = re.compile(r"[0-9.]{1,64}")
 PSEUDONYM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
