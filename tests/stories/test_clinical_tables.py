@@ -158,6 +158,13 @@ def test_what_cannot_be_made_waits_with_a_reason(site: Any, name: str, content: 
     assert "Müller" not in str(summary)
 
 
+def test_a_table_beyond_the_limit_is_accounted_for_and_not_taken_in(site: Any) -> None:
+    site.file.write_text("[limits]\nfile_megabytes = 1\n" + site.file.read_text())
+    site.put("patients.csv", rows(*("PAT-0815,Ottilie,2024-02-03,12" for _ in range(40_000))))
+    assert site.run().quarantined == {"larger than the limit": 1}
+    assert not list((site.root / "data" / "spool" / "incoming").iterdir())
+
+
 def test_a_table_of_which_rows_stay_behind_is_held_until_somebody_says_so(site: Any, cohortium: Any) -> None:
     site.put("patients.csv", rows("PAT-0815,Ottilie,2024-02-03,12", "PAT-0816,Anselm,soon,9"))
     summary = site.run()

@@ -29,7 +29,7 @@ Scan = Annotated[str, typer.Option(metavar="UID", help="The scan it belongs to, 
 def attach(
     project: Project,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="What to bring.")],
-    kind: Annotated[str, typer.Option(help="reconstruction, assessment, mask, features, document or video.")],
+    kind: Annotated[str, typer.Option(help="reconstruction, assessment, mask, features, document, clinical or video.")],
     label: Label,
     subject: Subject = "",
     session: Session = "",

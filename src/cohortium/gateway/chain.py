@@ -81,9 +81,8 @@ class Chain:
             words = self._spool.words(batch)
             with self._spool.together():
                 for item in batch:
-                    self._deidentify(
-                        item, words.get(item.id, Word()), partial(self._progress, "deidentify", done, total)
-                    )
+                    beat = partial(self._progress, "deidentify", done, total)
+                    self._deidentify(item, words.get(item.id, Word()), beat)
                     done += 1
                     self._progress("deidentify", done, total)
         return done
