@@ -41,6 +41,12 @@ def outgoing(spool: Spool, content: bytes, *destinations: str) -> Item:
     return fresh(spool, item)
 
 
+def confirmed(spool: Spool, item: Item) -> None:
+    """The hub states the digest of what it was sent."""
+    assert item.instance
+    spool.confirm(item, "hub", f"{item.instance.digest} digest stated by the receiver")
+
+
 def recalled(spool: Spool) -> int:
     with spool.engine.begin() as connection:
         return recall.hold(connection, ["ct"], "2.25.3", WHY)
@@ -53,8 +59,8 @@ def sent(spool: Spool) -> dict[str, int]:
 
 def test_what_waits_is_held_and_what_was_sent_is_told(spool: Spool) -> None:
     gone, waiting, made = outgoing(spool, b"1", "hub"), outgoing(spool, b"2", "hub", "share"), outgoing(spool, b"3")
-    spool.confirm(gone, "hub", "receipt")
-    spool.confirm(waiting, "hub", "receipt")
+    confirmed(spool, gone)
+    confirmed(spool, waiting)
     assert recalled(spool) == 2
     assert [fresh(spool, each).state for each in (gone, waiting, made)] == [State.SENT, State.HELD, State.HELD]
     assert fresh(spool, waiting).set_aside == WHY
@@ -66,7 +72,7 @@ def test_what_waits_is_held_and_what_was_sent_is_told(spool: Spool) -> None:
 def test_what_was_under_way_at_that_moment_is_told_as_sent_and_is_not_sent_again(spool: Spool) -> None:
     item = outgoing(spool, b"1", "hub")
     recalled(spool)
-    spool.confirm(item, "hub", "receipt")
+    confirmed(spool, item)
     assert fresh(spool, item).state is State.HELD
     assert sent(spool) == {"hub": 1}
     spool.decide([fresh(spool, item)], Decision(Verdict.RELEASE, "ada", "it is nobody"))
@@ -77,7 +83,7 @@ def test_what_was_under_way_at_that_moment_is_told_as_sent_and_is_not_sent_again
 
 def test_a_released_one_goes_where_it_has_not_been(spool: Spool) -> None:
     item = outgoing(spool, b"1", "hub", "share")
-    spool.confirm(item, "hub", "receipt")
+    confirmed(spool, item)
     recalled(spool)
     spool.decide([fresh(spool, item)], Decision(Verdict.RELEASE, "ada", "it is nobody"))
     spool.address(fresh(spool, item), ["hub", "share"])

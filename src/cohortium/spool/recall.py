@@ -7,7 +7,6 @@ from collections.abc import Collection
 from sqlalchemy import Connection, func, select
 
 from cohortium.spool import items
-from cohortium.spool.deliveries import Delivery
 from cohortium.store.schema import delivery, item
 from cohortium.values import SetAside, State
 
@@ -26,12 +25,12 @@ def hold(connection: Connection, pipelines: Collection[str], SeriesInstanceUID: 
 
 
 def sent(connection: Connection, pipelines: Collection[str], SeriesInstanceUID: str) -> dict[str, int]:
-    """How many items of the series each destination has confirmed."""
+    """How many items of the series each destination ever confirmed."""
     counts = (
         select(delivery.c.destination, func.count())
         .join(item, item.c.id == delivery.c.item_id)
         .where(item.c.pipeline.in_(pipelines), item.c.SeriesInstanceUID == SeriesInstanceUID)
-        .where(delivery.c.state == Delivery.SENT)
+        .where(delivery.c.receipt != "")  # of what was made anew since, too
         .group_by(delivery.c.destination)
         .order_by(delivery.c.destination)
     )
