@@ -1,16 +1,18 @@
 """`cohortium gateway run` as the process it is: its speed from receiving to the outbox, its memory, and its restart.
 
-    python bench/gateway.py [--slices 300] [--small 4000]
+    python bench/gateway.py [--slices 300] [--small 4000] [--spool 10000]
 
 DCMTK's storescu sends CT slices of 0.53 MB and then many small ones, with `TCP_NODELAY=1` on both ends, onto the disk
 below `build/`. The destination is away, so all ends in the outbox, which is looked into from outside. CPU seconds are
 those of the gateway in all its threads, from the first byte to the last item in the outbox. Then it is killed, and
-started again over all that it has. The whole measure is `--slices 1000 --small 100000`.
+started again over all that it has; and once more over a spool in which so many items wait to be made, as after a
+weekend. The whole measure is `--slices 1000 --small 100000 --spool 100000`.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,9 +26,12 @@ from slices import make
 from sqlalchemy import Engine, func, select
 
 from cohortium import keys
+from cohortium.acquire.intake import Intake
+from cohortium.spool import Came, Spool
 from cohortium.store import open_store
 from cohortium.store.schema import item
 from cohortium.values import State
+from spool import fill
 
 CONFIGURATION = """
 [gateway]
@@ -56,6 +61,7 @@ UID = "1.2.826.0.1.99.8.{}"
 FIRST = 100_000_000  # UIDs are of one length
 TOGETHER = 2000  # small ones over one association
 SERIES = 200  # small ones in one
+UNLISTED = 2000  # items that a gateway had no time to list
 
 
 @dataclass
@@ -66,6 +72,11 @@ class Gateway:
     port: int
     process: subprocess.Popen[bytes] = field(init=False)
 
+    def install(self) -> None:
+        """Write the configuration, and the key."""
+        (self.root / "cohortium.toml").write_text(CONFIGURATION.format(port=self.port, away=free_port()))
+        keys.create(self.root / "keys" / "site.key")
+
     def start(self) -> tuple[float, float]:
         """Seconds until it listens, and until it went once through all that waits."""
         beat = self.root / "data" / "gateway.json"
@@ -75,6 +86,7 @@ class Gateway:
         started = time.perf_counter()
         self.process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
         while not connected(self.port):
+            assert self.process.poll() is None, "the gateway ended by itself"
             time.sleep(0.01)
         listens = time.perf_counter() - started
         while not beat.exists():
@@ -131,21 +143,40 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--slices", type=int, default=300)
     parser.add_argument("--small", type=int, default=4000)
+    parser.add_argument("--spool", type=int, default=10_000)
     options = parser.parse_args()
     build = Path(__file__).parent.parent / "build"
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build) as name:
-        root, port = Path(name), free_port()
-        make(root, options.slices)
-        (root / "cohortium.toml").write_text(CONFIGURATION.format(port=port, away=free_port()))
-        keys.create(root / "keys" / "site.key")
-        gateway = Gateway(root, port)
+        gateway = Gateway(Path(name), free_port())
+        gateway.install()
+        make(gateway.root, options.slices)
         gateway.start()
-        engine = open_store(root / "data")
+        engine = open_store(gateway.root / "data")
         try:
             measure(gateway, engine, options.slices, options.small)
         finally:
             gateway.kill()
+    with tempfile.TemporaryDirectory(dir=build) as name:
+        gateway = Gateway(Path(name), free_port())
+        gateway.install()
+        restart(gateway, options.spool)
+
+
+def restart(gateway: Gateway, count: int) -> None:
+    """Start it over so many items that wait, the last of them in no row yet."""
+    key = keys.load(gateway.root / "keys" / "site.key", gateway.root / "data")
+    sync, os.fsync = os.fsync, lambda _: None
+    with Spool(open_store(gateway.root / "data"), gateway.root / "data" / "spool", key) as spool:
+        intake = Intake(spool, Came("pacs", "ct"), 1 << 30, 0)
+        fill(intake, 1, count - UNLISTED, 500)
+        fill(intake, count, UNLISTED, 1 << 62)
+    os.fsync = sync
+    listens, works = gateway.start()
+    cpu = gateway.cpu()
+    gateway.kill()
+    print(f"started over {count} received, {UNLISTED} of them in no row: listens after {listens:.1f} s,", end=" ")
+    print(f"works after {works:.1f} s, with {cpu:.1f} s of CPU")
 
 
 def measure(gateway: Gateway, engine: Engine, slices: int, count: int) -> None:

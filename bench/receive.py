@@ -1,16 +1,18 @@
 """C-STORE in: files a CPU second of the receiving process, Cohortium beside others, in one run and in turns.
 
-    python bench/receive.py [--slices 1000] [--rounds 2] [--profile FILE]
+    python bench/receive.py [--slices 200] [--rounds 1]
 
 DCMTK's storescu sends CT slices of 0.53 MB over one association, `TCP_NODELAY=1` on both ends, onto the disk below
-`build/`. Cohortium seals, writes and syncs each slice before it answers, and lists it in its store meanwhile;
-pynetdicom writes the raw bytes, with its own PDU size and with ours; Orthanc and storescp are as the distribution has
-them. `--profile` records with py-spy where Cohortium spends its time, and measures it alone.
+`build/`. Cohortium seals, writes and syncs each slice before it answers, and lists it in its store meanwhile; its
+acceptor alone writes the raw bytes, or lets go of them, which tells what another one could save; pynetdicom writes the
+raw bytes, with its own PDU size and with ours; Orthanc and storescp are as the distribution has them. At the end stands
+what Cohortium spends its time on. The whole measure is `--slices 1000 --rounds 3`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hmac
 import json
 import os
 import shutil
@@ -20,10 +22,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from shares import Cipher, Shares
 from slices import make
 
 from cohortium import keys
@@ -31,6 +36,7 @@ from cohortium import keys
 HERE = Path(__file__)
 ENVIRONMENT = os.environ | {"TCP_NODELAY": "1"}
 TITLE = "RECEIVER"
+SHARES = "shares.json"
 
 Command = Callable[[Path, int], list[str]]
 """How a receiver is started that stores in a folder what comes to a port."""
@@ -57,10 +63,65 @@ def cohortium(folder: Path, port: int) -> None:
 
     settings = Settings("bench", TITLE, "127.0.0.1", port, ("SENDER@127.0.0.1",))
     spool = Spool(open_store(folder), folder / "spool", keys.ephemeral())
-    with spool, Receiver(settings, Intake(spool, Came("bench", "bench"), 1 << 31, 0)):
+    with spool, Receiver(settings, Intake(spool, Came("bench", "bench"), 1 << 31, 0), folder):
         while True:
             spool.list_accepted()
             time.sleep(0.5)
+
+
+def watched(folder: Path, port: int) -> None:
+    """The same, which says in a file what it spent its time on when it is told to end."""
+    from cohortium import sealed
+    from cohortium.acquire import commands, intake, upper
+    from cohortium.spool import Spool
+
+    sealed.AESGCM = Cipher  # type: ignore[assignment, misc]
+    shares = Shares()
+    shares.watch("reading the socket", (upper.Connection, "_exactly"))
+    shares.watch("messages and answers", (commands, "read"), (commands, "response"), (upper.Connection, "answer"))
+    shares.watch("looking what it is", (intake, "kind_of"))
+    shares.watch("AES-256-GCM", (Cipher, "encrypt"), (sealed, "_file_key"))
+    shares.watch("keyed digest (HMAC-SHA-256)", (hmac.HMAC, "update"))
+    shares.watch("writing and renaming", (os, "open"), (os, "write"), (os, "close"), (Path, "replace"))
+    shares.watch("syncing (fsync)", (os, "fsync"))
+    shares.watch("rows", (Spool, "list_accepted"))
+
+    def end(*_: object) -> None:
+        (folder.parent / SHARES).write_text(json.dumps(shares.spent))
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    cohortium(folder, port)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Takes in for the acceptor without any of what the spool does: writes the bytes, or lets go of them."""
+
+    folder: Path | None
+    limit: int = 1 << 31
+
+    def take(self, name: str, content: Iterable[bytes | memoryview]) -> None:
+        if self.folder is None:
+            deque(content, maxlen=0)
+            return
+        with (self.folder / f"{name}.dcm").open("wb", buffering=0) as file:
+            for piece in content:
+                file.write(piece)
+
+
+def acceptor(folder: Path | None, port: int) -> None:
+    """What reads the association, with nothing behind it."""
+    from cohortium.acquire.receiver import Receiver
+    from cohortium.config import Receiver as Settings
+
+    settings = Settings("bench", TITLE, "127.0.0.1", port, ("SENDER@127.0.0.1",))
+    with Receiver(settings, Raw(folder), HERE.parent):  # type: ignore[arg-type]
+        signal.pause()
+
+
+def let_go(_folder: Path, port: int) -> None:
+    acceptor(None, port)
 
 
 def pynetdicom(folder: Path, port: int, pdu: int = 0) -> None:
@@ -109,9 +170,11 @@ def ours(function: Callable[[Path, int], None]) -> Command:
     return lambda folder, port: [sys.executable, str(HERE), "--serve", function.__name__, str(folder), str(port)]
 
 
-SERVED = {each.__name__: each for each in (cohortium, pynetdicom, our_pdu)}
+SERVED = {each.__name__: each for each in (cohortium, watched, acceptor, let_go, pynetdicom, our_pdu)}
 RECEIVERS: dict[str, Command] = {
     "Cohortium, sealed and synced": ours(cohortium),
+    "its acceptor alone, raw bytes": ours(acceptor),
+    "its acceptor alone, none": ours(let_go),
     "pynetdicom, its PDU": ours(pynetdicom),
     "pynetdicom, our PDU": ours(our_pdu),
     "Orthanc": orthanc,
@@ -119,37 +182,27 @@ RECEIVERS: dict[str, Command] = {
 }
 
 
-def received(
-    command: Callable[[Path, int], list[str]], folder: Path, source: Path, profile: str
-) -> tuple[float, float]:
-    """Files a CPU second of the receiver, and a second."""
+def received(command: Command, folder: Path, source: Path) -> tuple[float, float]:
+    """CPU seconds of the receiver, and seconds."""
     folder.mkdir()
-    port, count = free_port(), len(list(source.iterdir()))
+    port = free_port()
     process = subprocess.Popen(
         command(folder, port), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         while not connected(port):
+            assert process.poll() is None, "the receiver ended by itself"
             time.sleep(0.1)
         time.sleep(1)
-        spy = record(process.pid, profile) if profile else None
         before, started = cpu_seconds(process.pid), time.perf_counter()
         send = ["storescu", "-aet", "SENDER", "-aec", TITLE, "--max-send-pdu", "131072", "+sd", "127.0.0.1", str(port)]
         subprocess.run([*send, str(source)], env=ENVIRONMENT, check=True)
         wall, cpu = time.perf_counter() - started, cpu_seconds(process.pid) - before
-        if spy:
-            spy.send_signal(signal.SIGINT)
-            spy.wait()
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()
+        process.wait(60)
         shutil.rmtree(folder)
-    return count / cpu, count / wall
-
-
-def record(pid: int, profile: str) -> subprocess.Popen[bytes]:
-    spy = Path(sys.executable).with_name("py-spy")
-    return subprocess.Popen([spy, "record", "-f", "raw", "-o", profile, "-p", str(pid)])
+    return cpu, wall
 
 
 def cpu_seconds(pid: int) -> float:
@@ -160,9 +213,8 @@ def cpu_seconds(pid: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--slices", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--profile", default="")
+    parser.add_argument("--slices", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--serve", nargs=3, metavar=("WHAT", "FOLDER", "PORT"))
     options = parser.parse_args()
     if options.serve:
@@ -172,23 +224,26 @@ def main() -> None:
     build = HERE.parent.parent / "build"
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build) as name:
-        make(Path(name), options.slices)
+        root = Path(name)
+        make(root, options.slices)
         found: dict[str, list[tuple[float, float]]] = {}
         for number in range(options.rounds):
             for what, command in RECEIVERS.items():
-                if options.profile and what != next(iter(RECEIVERS)):
-                    continue
-                folder = Path(name) / f"{number}-{len(found)}"
-                found.setdefault(what, []).append(received(command, folder, Path(name) / "in", options.profile))
-    show(found, options.slices)
+                found.setdefault(what, []).append(received(command, root / f"{number}-{len(found)}", root / "in"))
+        show(found, options.slices)
+        cpu, _ = received(ours(watched), root / "watched", root / "in")
+        print(f"what Cohortium spends {cpu / options.slices * 1000:.2f} ms of CPU a file on:")
+        shares = Shares()
+        shares.spent.update(json.loads((root / SHARES).read_text()))
+        print(*shares.show(cpu, options.slices), sep="\n")
 
 
 def show(found: dict[str, list[tuple[float, float]]], count: int) -> None:
-    bare = median(cpu for cpu, _ in found.get("pynetdicom, our PDU", [(1.0, 1.0)]))
+    cpu = {what: median(each for each, _ in rounds) for what, rounds in found.items()}
     print(f"{count} CT slices by C-STORE; median of the rounds (files a CPU second, a second, times bare pynetdicom)")
     for what, rounds in found.items():
-        cpu, wall = median(each for each, _ in rounds), median(each for _, each in rounds)
-        print(f"{what:<32}{cpu:8.0f}{wall:8.0f}{cpu / bare:8.2f}")
+        wall = median(each for _, each in rounds)
+        print(f"{what:<32}{count / cpu[what]:8.0f}{count / wall:8.0f}{cpu['pynetdicom, our PDU'] / cpu[what]:8.2f}")
 
 
 if __name__ == "__main__":
