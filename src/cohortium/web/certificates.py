@@ -32,12 +32,13 @@ MARK = "-----{} CERTIFICATE-----"
 def context(settings: Serve, below: Path) -> ssl.SSLContext:
     """TLS as `serve` does it. A client may show a certificate; one that does not verify ends the connection.
 
-    No session is resumed: the certificate is looked at anew with each connection.
+    Where it may, no session is resumed: the certificate is looked at anew with each connection.
     """
     made = tls.server(settings, below)
     made.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     made.num_tickets = 0
     if settings.authority:
+        made.minimum_version = ssl.TLSVersion.TLSv1_3  # of TLS 1.2, OpenSSL keeps sessions, and Python cannot forbid it
         made.verify_mode = ssl.CERT_OPTIONAL
         made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a site's own certificate is its own authority
     return made
