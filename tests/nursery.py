@@ -213,6 +213,7 @@ def _become(order: dict[str, Any], streams: list[int]) -> None:
     for place, each in enumerate(streams):
         os.dup2(each, place)
         os.close(each)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin deaf to it
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])

@@ -15,7 +15,7 @@ import pytest
 import nursery
 from cohortium import __version__, config
 from cohortium.cli import EXIT_CODES
-from cohortium.cli.options import FAILED, FOUND
+from cohortium.cli.options import FAILED, FAULTY, FOUND
 from cohortium.errors import CohortiumError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -65,7 +65,7 @@ def test_help_tells_every_exit_code(cohortium: Run, tmp_path: Path) -> None:
 def test_every_error_has_an_exit_code_of_its_own() -> None:
     codes = [kind.exit_code for kind in CohortiumError.__subclasses__()]
     assert len(set(codes)) == len(codes)
-    assert set(codes) == set(EXIT_CODES) - {0, 1, FOUND, FAILED, 130}
+    assert set(codes) == set(EXIT_CODES) - {0, 1, FOUND, FAILED, FAULTY, 130}
 
 
 def test_init_makes_a_site_that_loads(site: Path) -> None:

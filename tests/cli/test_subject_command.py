@@ -126,7 +126,7 @@ def test_a_list_is_imported_and_who_is_not_in_it_waits(site: Path) -> None:
 
 def test_fresh_identifiers_are_for_one_run(site: Path) -> None:
     by_kind(site, "fresh")
-    assert "one batch" in call(site, "gateway", "once").stderr
+    assert "cohortium anonymise" in call(site, "gateway", "once").stderr
     names = []
     for out in ("a", "b"):
         assert call(site, "deidentify", "incoming", out, "--protocol", "own.toml").returncode == 0
