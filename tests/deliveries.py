@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+import clinical_deliveries
 from factory import CT_IMAGE
 
 ROOT = "2.25.4711"
@@ -95,6 +96,7 @@ def clean(patients: int = 2, slices: int = SLICES) -> Delivery:
             each = slice_of(patient, number)
             folder = f"{each['PatientID']}/{each['StudyInstanceUID']}/{each['SeriesInstanceUID']}"
             made.objects[f"{folder}/{each['SOPInstanceUID']}.dcm"] = each
+    made.tables.update(clinical_deliveries.tables(patients))
     return made
 
 
@@ -255,6 +257,12 @@ def _renamed(made: Delivery) -> None:
     for path in made.series():
         each = made.objects.pop(path) | {"PatientID": "P0000000001", "PatientName": "P0000000001"}
         made.objects[f"P0000000001/{path.partition('/')[2]}"] = each
+    _called_in_tables(made, "P001", "P0000000001")
+
+
+def _called_in_tables(made: Delivery, subject: str, other: str) -> None:
+    for row in (row for rows in made.tables.values() for row in rows if row["USUBJID"] == subject):
+        row.update({"USUBJID": other} | ({"SUBJID": other} if "SUBJID" in row else {}))
 
 
 def _labelled(made: Delivery) -> None:
@@ -291,6 +299,8 @@ def _of_two_sexes(made: Delivery) -> None:
     for path in made.series(1):
         each = made.objects.pop(path) | {"PatientID": first, "PatientName": first, "PatientSex": "M"}
         made.objects[f"{first}/{path.partition('/')[2]}"] = each
+    for path, rows in made.tables.items():
+        made.tables[path] = [row for row in rows if row["USUBJID"] == first]
 
 
 def _of_two(made: Delivery) -> None:
@@ -350,4 +360,4 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "uniformity.value": _one(5, KVP="100"),
     "uniqueness.instance": _twice,
     "uniqueness.series": _of_two,
-}
+} | clinical_deliveries.VIOLATIONS

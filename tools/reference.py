@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from cohortium import check, cli, config
+from cohortium.clinical import sdtm
 from cohortium.govern import roles
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -67,12 +68,27 @@ def _limit(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
+def domains() -> str:
+    head = "| domain | required | expected |\n| --- | --- | --- |"
+    return "\n".join([head, *map(_domain, sdtm.described()), ""])
+
+
+def _domain(domain: str) -> str:
+    known = sdtm.variables(domain).values()
+    cells = (
+        ", ".join(f"`{each.name}`" for each in known if each.core is core)
+        for core in (sdtm.Core.REQUIRED, sdtm.Core.EXPECTED)
+    )
+    return f"| {domain} | {' | '.join(cells)} |"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "exit codes": exit_codes,
     "commands": commands,
     "roles": allowed,
     "rules": rules,
+    "domains": domains,
 }
 
 

@@ -4,16 +4,21 @@ from pathlib import Path
 
 import pytest
 
+import clinical_deliveries
 import deliveries
 from cohortium import check
-from cohortium.check import pixels
+from cohortium.check import pixels, sdtm
 from cohortium.check.examine import examine
 from cohortium.check.report import Report, Status
 from cohortium.dicom import reading
 
 DRAGON = check.load("dragon")
 UNREAD = {"privacy.pixels": "it takes a second a series"}
-MAY_BE_SKIPPED = {} if reading.available() else {"privacy.pixels": pixels.NOT_INSTALLED}
+BY_NAME_ALONE = {"sdtm.domains", "sdtm.domains-expected"}
+NEED_TABLES = dict.fromkeys(clinical_deliveries.VIOLATIONS.keys() - BY_NAME_ALONE, sdtm.NOT_INSTALLED)
+if sdtm.installed():
+    NEED_TABLES.clear()
+MAY_BE_SKIPPED = NEED_TABLES | ({} if reading.available() else {"privacy.pixels": pixels.NOT_INSTALLED})
 
 
 def examined(made: deliveries.Delivery, folder: Path, *, read: bool = False) -> Report:

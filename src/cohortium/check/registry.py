@@ -18,7 +18,9 @@ from cohortium.check import (
     metadata,
     pixels,
     privacy,
+    sdtm,
     structure,
+    subjects,
     uniformity,
     uniqueness,
 )
@@ -36,7 +38,9 @@ FAMILIES = (
     metadata,
     pixels,
     privacy,
+    sdtm,
     structure,
+    subjects,
     uniformity,
     uniqueness,
 )

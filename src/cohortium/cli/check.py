@@ -61,7 +61,7 @@ def check(
     for option, path in (("--json", reported), ("--junit", junit)):
         if path is not None and path.resolve().is_relative_to(folder):
             raise ConfigError(f"{option} would write into the delivery; choose another place")
-    with terminal.progress() as progress, workers(jobs, cluster, folder, folder) as executor:
+    with terminal.progress() as progress, workers(jobs, cluster, folder, folder, fresh=True) as executor:
         report = examine(folder, rules, executor, progress, {} if ocr else {"privacy.pixels": "--no-ocr"})
     if as_json:
         text = json.dumps(reports.as_dict(report), indent=2, ensure_ascii=False) + "\n"

@@ -6,6 +6,7 @@ workers log, show or write to their disks names neither a file nor a patient.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
 import time
@@ -27,15 +28,22 @@ LOST = "workers were lost, perhaps for want of memory; run again: what is done s
 
 
 @contextmanager
-def workers(jobs: int, cluster: str, source: Path, destination: Path) -> Iterator[Executor | None]:
-    """An executor for the work, or None to do it here; a cluster's workers must see both folders under these paths."""
+def workers(
+    jobs: int, cluster: str, source: Path, destination: Path, *, fresh: bool = False
+) -> Iterator[Executor | None]:
+    """An executor for the work, or None to do it here; a cluster's workers must see both folders under these paths.
+
+    `fresh` processes begin with nothing of this one's: libraries that have threads of their own, as polars does, stand
+    still in a copy of a process that used them.
+    """
     try:
         if cluster:
             destination.mkdir(parents=True, exist_ok=True, mode=0o700)
             with _dask(cluster, (source, destination)) as executor:
                 yield executor
         elif jobs > 1:
-            with ProcessPoolExecutor(jobs, initializer=leave_with, initargs=(os.getpid(),)) as pool:
+            context = multiprocessing.get_context("spawn") if fresh else None
+            with ProcessPoolExecutor(jobs, context, leave_with, (os.getpid(),)) as pool:
                 yield pool
         else:
             yield None
