@@ -26,6 +26,11 @@ ROOT = "2.25.4711"
 ROWS = COLUMNS = 32
 SLICES = 28
 PARTNER = "p01"
+SLOW = {  # rules that tests leave out unless they are about them
+    "conformance.error": "a program is started for each object",
+    "conformance.warning": "a program is started for each object",
+    "privacy.pixels": "it takes a second a series",
+}
 
 Attributes = dict[str, Any]
 Row = dict[str, str]
@@ -303,6 +308,17 @@ def _of_two_sexes(made: Delivery) -> None:
         made.tables[path] = [row for row in rows if row["USUBJID"] == first]
 
 
+def _of_two_ages(made: Delivery) -> None:
+    """The second patient's series as another of the first's study, in which the patient is older."""
+    first = made.objects[made.series(0)[0]]
+    study = first["StudyInstanceUID"]
+    for path in made.series(1):
+        each = made.objects.pop(path)
+        shared = {key: first[key] for key in ("PatientID", "PatientName", "StudyInstanceUID")}
+        each |= shared | {"PatientAge": "070Y"}
+        made.objects[f"{each['PatientID']}/{study}/{path.partition('/')[2].partition('/')[2]}"] = each
+
+
 def _of_two(made: Delivery) -> None:
     """The second patient's series under the UID of the first's."""
     first, second = made.series(0), made.series(1)
@@ -335,6 +351,10 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "completeness.metadata": _noted(slices_number="29"),
     "completeness.missing": _lost(12),
     "completeness.slices": _lost(0, 1, 2, 3),
+    "conformance.error": _all(PositionReferenceIndicator=None),
+    "conformance.patient": _of_two_ages,
+    "conformance.series": _one(5, PatientAge="070Y"),
+    "conformance.warning": _all(PatientSize="0"),
     "geometry.duplicate": _one(0, ImagePositionPatient=["-12", "-12", "2.5"]),
     "geometry.localizer": _one(0, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]),
     "geometry.orientation": _one(0, ImageOrientationPatient=["1", "0", "0", "0", "0", "-1"]),

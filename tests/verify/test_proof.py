@@ -350,11 +350,13 @@ def test_as_many_objects_of_each_series_as_wanted(
 def test_only_new_errors_count_and_values_are_not_repeated(folder: Folder, checker: Callable[[str], None]) -> None:
     checker(
         "echo 'Error - </PatientName(0010,0010)[1]> - Value invalid for this VR [PN] = <MUELLER>' >&2\n"
-        "if grep -q 2.25; then echo 'Error - </StudyID(0020,0010)> - Missing attribute for Type 2' >&2; fi"
+        "if grep -q 2.25; then echo 'Error - </StudyID(0020,0010)> - Missing attribute for Type 2 Required' >&2; fi"
     )
     folder.run()
     found = check(folder.prove(), "IOD")
-    assert {problem.what for problem in found.problems} == {"dciodvfy: (0020,0010) Missing attribute for Type 2"}
+    assert {problem.what for problem in found.problems} == {
+        "dciodvfy: (0020,0010) Missing attribute for Type 2 Required"
+    }
     assert "2 of 4 objects in 2 series; 2 errors before, 4 after" in found.looked_at
     assert "MUELLER" not in repr(found)
 

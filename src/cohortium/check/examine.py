@@ -24,6 +24,7 @@ from cohortium.check.registry import checks
 from cohortium.check.report import Outcome, Report
 from cohortium.check.rule import Scope, Skipped
 from cohortium.check.specification import Specification
+from cohortium.dicom import conformance
 from cohortium.values import Finding
 
 __all__ = ["examine"]
@@ -98,7 +99,7 @@ def examine(
     answers.ask(specification, Scope.DELIVERY, delivery)
     return Report(
         specification=specification,
-        software=f"Cohortium {__version__}",
+        software=", ".join(filter(None, (f"Cohortium {__version__}", conformance.version()))),
         checked=datetime.now(UTC).isoformat(timespec="seconds"),
         delivery=delivery,
         outcomes=tuple(answers.outcomes(specification)),
