@@ -76,8 +76,11 @@ def warning(scan: Scan, rule: Rule) -> Found:
 
 def series(scan: Scan, rule: Rule) -> Found:
     """Objects of a series say the same of their patient, study and series."""
-    for each in _compared([file.path for file in scan.files]):
-        yield each if isinstance(each, Skipped) else scan.series.finding(rule, *each)
+    for fault, count in _compared([file.path for file in scan.files]):
+        if isinstance(fault, Skipped):
+            yield fault
+        else:
+            yield scan.series.finding(rule, _difference(fault, count), variable=fault.names[-1])
 
 
 def patient(delivery: Delivery, rule: Rule) -> Found:
@@ -85,12 +88,12 @@ def patient(delivery: Delivery, rule: Rule) -> Found:
     places = {place.SeriesInstanceUID: place for place in delivery.places}
     for one in delivery.patients():
         first = [delivery.root / next(places[each.SeriesInstanceUID].names()) for each in one.outlines]
-        for each in _compared(first) if len(first) > 1 else ():
-            if isinstance(each, Skipped):
-                yield each
+        for fault, count in _compared(first) if len(first) > 1 else ():
+            if isinstance(fault, Skipped):
+                yield fault
             else:
-                fact, _, variable = each
-                yield rule.finding(fact, patient=one.outlines[0].patient, variable=variable)
+                where = {"patient": one.outlines[0].patient, "variable": fault.names[-1]}
+                yield rule.finding(_difference(fault, count), **where)
 
 
 def _verdict(scan: Scan) -> Verdict:
@@ -115,22 +118,25 @@ def _verdict(scan: Scan) -> Verdict:
     return verdict
 
 
-def _compared(paths: Sequence[Path]) -> Iterator[Skipped | tuple[str, tuple[()], str]]:
-    """The fact, and its variable, of each attribute that differs where it should not."""
+def _compared(paths: Sequence[Path]) -> Iterator[tuple[Fault | Skipped, int]]:
+    """Each attribute that differs where it should not, and in how many objects."""
     if not shutil.which(conformance.ENTITIES):
-        yield Skipped(_not_installed(conformance.ENTITIES))
+        yield Skipped(_not_installed(conformance.ENTITIES)), 0
         return
     found: Counter[Fault] = Counter()
     for at in range(1, len(paths), BATCH):
         try:
             found += conformance.differences([paths[0], *paths[at : at + BATCH]])
         except Crashed:
-            yield Skipped(_crashed(conformance.ENTITIES))
+            yield Skipped(_crashed(conformance.ENTITIES)), 0
     for fault, count in sorted(found.items()):
         if fault.path and fault.kind in DIFFERENT and fault.names[-1] not in _one_value():
-            objects = "one object" if count == 1 else f"{count} objects"
-            fact = f"{_name(fault)}{fault.kind} ({fault.part}), in {objects} held against another"
-            yield fact, (), fault.names[-1]
+            yield fault, count
+
+
+def _difference(fault: Fault, count: int) -> str:
+    objects = "one object" if count == 1 else f"{count} objects"
+    return f"{_name(fault)}{fault.kind} ({fault.part}), in {objects} held against another"
 
 
 @cache
