@@ -178,11 +178,23 @@ def slice_of(patient: int, number: int) -> Attributes:
 
 
 def picture(patient: int, number: int) -> bytes:
-    """Soft tissue in air, with a little noise."""
-    chance = np.random.default_rng([patient, number])
-    y, x = np.mgrid[-1 : 1 : ROWS * 1j, -1 : 1 : COLUMNS * 1j]
-    body = np.where((x / 0.9) ** 2 + (y / 0.7) ** 2 < 1, 1064, 24)
-    return (body + chance.normal(0, 8, body.shape)).clip(0, 4095).astype("<u2").tobytes()
+    """A chest in air: soft tissue, two lungs, the spine, and a little noise."""
+    return stored(body() + np.random.default_rng([patient, number]).normal(0, 8, (ROWS, COLUMNS)))
+
+
+def body(size: float = 1.0, *, lungs: bool = True) -> np.ndarray:
+    """Hounsfield units without noise; `size` of the body in the field of view."""
+    y, x = np.mgrid[-1 : 1 : ROWS * 1j, -1 : 1 : COLUMNS * 1j] / size
+    values = np.where((x / 0.9) ** 2 + (y / 0.7) ** 2 < 1, 40.0, -1000.0)
+    if lungs:
+        values[((abs(x) - 0.5) / 0.25) ** 2 + (y / 0.4) ** 2 < 1] = -800
+    values[x**2 + (y - 0.5) ** 2 < 0.12**2] = 600
+    return values
+
+
+def stored(values: np.ndarray) -> bytes:
+    """Hounsfield units as samples of 12 bits."""
+    return (values + 1024).round().clip(0, 4095).astype("<u2").tobytes()
 
 
 def encoded(attributes: Attributes) -> bytes:
@@ -308,6 +320,33 @@ def _of_two_sexes(made: Delivery) -> None:
         made.tables[path] = [row for row in rows if row["USUBJID"] == first]
 
 
+def _drawn(change: Callable[[np.ndarray, int], np.ndarray], *numbers: int) -> Callable[[Delivery], None]:
+    """Other pictures in the first series, or in some of its slices: what `change` makes of its values."""
+
+    def violate(made: Delivery) -> None:
+        for number, path in enumerate(made.series()):
+            if not numbers or number in numbers:
+                values = np.frombuffer(made.objects[path]["PixelData"], "<u2").reshape(ROWS, COLUMNS) - 1024.0
+                made.change([path], PixelData=stored(change(values, number)))
+
+    return violate
+
+
+def _noisy(values: np.ndarray, number: int) -> np.ndarray:
+    return values + np.random.default_rng(number).normal(0, 90, values.shape)
+
+
+def _with_ring(values: np.ndarray, _: int) -> np.ndarray:
+    y, x = np.mgrid[:ROWS, :COLUMNS] - (ROWS - 1) / 2
+    return values + np.where(np.hypot(y, x).astype(int) == 7, 40, 0)
+
+
+def _saturated(values: np.ndarray, _: int) -> np.ndarray:
+    values = values.copy()
+    values[14:18, 14:18] = 4000
+    return values
+
+
 def _of_two_ages(made: Delivery) -> None:
     """The second patient's series as another of the first's study, in which the patient is older."""
     first = made.objects[made.series(0)[0]]
@@ -374,6 +413,16 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "privacy.pixels": _labelled,
     "privacy.private": _private,
     "privacy.text": _all(SeriesDescription="Mueller Hans"),
+    "quality.clipped": _drawn(_saturated, 5),
+    "quality.constant": _drawn(lambda values, _: 0 * values, 5),
+    "quality.dose": _all(CTDIvol=120.0),
+    "quality.empty": _drawn(lambda values, _: np.minimum(values, -980), 5),
+    "quality.field": _drawn(lambda values, _: values + body(1.5) - body()),
+    "quality.motion": _drawn(lambda values, number: np.roll(values, 3 if number > 13 else 0, axis=1)),
+    "quality.noise": _drawn(_noisy),
+    "quality.orientation": _drawn(lambda values, _: values[::-1]),
+    "quality.region": _drawn(lambda values, _: values + body(lungs=False) - body()),
+    "quality.rings": _drawn(_with_ring),
     "structure.readable": _cut,
     "structure.stray": lambda made: made.files.update({"notes.txt": b"who"}),
     "uniformity.patient": _of_two_sexes,

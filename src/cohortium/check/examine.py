@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cohortium import __version__
-from cohortium.check import naming, scan
+from cohortium.check import naming, quality, scan
 from cohortium.check.delivery import Place, Progress, Table, find
 from cohortium.check.outline import Outline
 from cohortium.check.registry import checks
@@ -116,6 +116,7 @@ def _series(
     if outline is not None:
         answers.ask(specification, Scope.SERIES, seen.series, MIXED if outline.mixed else "")
         answers.ask(specification, Scope.FILES, seen)
+        outline = replace(outline, numbers=quality.numbers(seen))
         patient = outline.patient
         answers.findings[:] = [replace(each, patient=each.patient or patient) for each in answers.findings]
     return answers, outline, seen.broken

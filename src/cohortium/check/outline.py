@@ -5,8 +5,8 @@ An object is known by eight bytes of a digest of its SOPInstanceUID, so that a m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from cohortium.check import naming
@@ -35,6 +35,7 @@ class Outline:
     slices: int
     folders: tuple[str, ...]
     marks: bytes  # of each file's SOPInstanceUID
+    numbers: Mapping[str, float] = field(default_factory=dict)  # what rules measured, by name
 
     @classmethod
     def of(cls, scan: Scan) -> Outline | None:

@@ -15,7 +15,9 @@ from enum import StrEnum
 from typing import Any
 from xml.etree import ElementTree
 
+from cohortium.check import naming
 from cohortium.check.delivery import Delivery
+from cohortium.check.outline import Outline
 from cohortium.check.rule import Rule
 from cohortium.check.specification import Specification
 from cohortium.values import Finding, Severity
@@ -110,6 +112,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             "findings": {severity.value: severities[severity] for severity in Severity},
         },
         "rules": [_outcome(each) for each in report.outcomes],
+        "series": [_series(each) for each in delivery.outlines],
         "findings": [{"id": id, **_finding(finding)} for id, finding in identified(report)],
     }
 
@@ -155,6 +158,12 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "findings": outcome.findings,
         "why": outcome.why,
     }
+
+
+def _series(outline: Outline) -> dict[str, Any]:
+    """What was counted and measured of a series."""
+    size = {"files": outline.files, "slices": outline.slices}
+    return {"series": naming.uid(outline.SeriesInstanceUID), "patient": outline.patient, **size, **outline.numbers}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

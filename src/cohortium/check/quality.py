@@ -1,0 +1,215 @@
+"""Whether slices of computed tomography look as they should: numbers first, verdicts by the specification's limits.
+
+What was measured of a series is in the report whether or not a limit is broken. The verdicts are hints for a person
+who looks at the pictures; no rule says that an image is good. Slices are measured where they are single-frame images
+that can be rescaled to Hounsfield units; what cannot be decoded is said to be skipped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cohortium.check import measures
+from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Skipped, once
+from cohortium.check.scan import Scan
+from cohortium.check.series import Series, figure
+from cohortium.check.slices import Pictures, pictures
+from cohortium.values import Finding, Instance
+
+__all__ = ["CHECKS", "numbers"]
+
+UNREAD = "slices that cannot be decoded were not measured"
+SAMPLED = "neighbours are not compared in a compressed series, of which a few slices are decoded"
+AXIAL = 0.9  # of the slices' normal lies along the body
+LEAST = 0.005  # of a slice: with less body in it there is nothing to measure
+CHEST = frozenset({"CHEST", "LUNG", "THORAX"})
+TRUNK = CHEST | {"", "ABDOMEN", "CHESTABDOMEN", "CHESTABDPELVIS", "HEART", "PELVIS"}
+MANY = 90  # per cent of the slices
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The slices as they were seen, those of them that are blank, and what was measured in the others."""
+
+    seen: Pictures
+    spread: np.ndarray[Any, Any]
+    tissue: np.ndarray[Any, Any]
+    numbers: Mapping[str, float]
+
+
+def numbers(scan: Scan) -> Mapping[str, float]:
+    """What rules measured of the series, by name; empty if none was held against it or there was nothing to measure."""
+    found = scan.known.get(_measured)
+    return found.numbers if found else {}
+
+
+def clipped(scan: Scan, rule: Rule) -> Found:
+    """No more than a share of a slice has the largest value that its bits can hold."""
+    if found := once(scan, _measured):
+        blamed = _blamed(found.seen, found.seen.top > rule.most)
+        if blamed:
+            worst = _percent(found.numbers["saturated"])
+            fact = f"the largest value that can be stored fills up to {worst} of {_slices(blamed, found)}"
+            yield _finding(scan, rule, fact, blamed)
+    yield from _unread(scan)
+
+
+def constant(scan: Scan, rule: Rule) -> Found:
+    """No slice has one value only."""
+    if found := once(scan, _measured):
+        blamed = _blamed(found.seen, found.spread == 0)
+        if blamed:
+            yield _finding(scan, rule, f"one value fills {_slices(blamed, found)}", blamed)
+    yield from _unread(scan)
+
+
+def empty(scan: Scan, rule: Rule) -> Found:
+    """Every slice that has several values shows a body."""
+    if found := once(scan, _measured):
+        blamed = _blamed(found.seen, (found.spread > 0) & (found.tissue < rule.least))
+        if blamed:
+            yield _finding(scan, rule, f"there is nothing but air in {_slices(blamed, found)}", blamed)
+    yield from _unread(scan)
+
+
+def dose(scan: Scan, rule: Rule) -> Iterator[Finding]:
+    """CTDIvol (mGy) of no image is beyond the limit."""
+    images = scan.series.images
+    high = [each for each in images if (each.number("CTDIvol") or 0) > rule.most]
+    if high:
+        most = max(each.number("CTDIvol") or 0 for each in high)
+        fact = (
+            f"CTDIvol is up to {figure(most)} mGy in {len(high)} of {len(images)} images, {figure(rule.most)} is usual"
+        )
+        yield scan.series.finding(rule, fact, high, "CTDIvol")
+
+
+def field(scan: Scan, rule: Rule) -> Found:
+    """The body lies within the field of view: its rim shows little of it in nine of ten slices."""
+    return _beyond(
+        scan, rule, "edge", lambda edge: f"the body reaches {_percent(edge)} of the rim of the field of view"
+    )
+
+
+def motion(scan: Scan, rule: Rule) -> Found:
+    """No slice differs from its neighbour many times more than the pairs around do."""
+    found = once(scan, _measured)
+    if found and not found.seen.complete:
+        yield Skipped(SAMPLED)
+        return
+    say = "two neighbouring slices differ {} times as much as those around: the patient moved, or slices are missing"
+    yield from _beyond(scan, rule, "step", lambda step: say.format(figure(round(step, 1))))
+
+
+def noise(scan: Scan, rule: Rule) -> Found:
+    """Noise in soft tissue is within the limit, in HU."""
+    return _beyond(scan, rule, "noise", lambda sigma: f"noise in soft tissue is {figure(round(sigma, 1))} HU")
+
+
+def orientation(scan: Scan, rule: Rule) -> Found:
+    """Bone lies behind the middle of the trunk in axial slices, where the images say that the back is."""
+    say = "bone lies in front of the middle of the body, so front and back may be exchanged"
+    return _beyond(scan, rule, "bone_in_front", lambda _: say)
+
+
+def region(scan: Scan, rule: Rule) -> Found:
+    """Images of the chest show lung."""
+    found = once(scan, _measured)
+    if found and _part(scan.series) in CHEST and found.numbers.get("lung", math.inf) < rule.least:
+        most = _percent(found.numbers["lung"])
+        fact = f"no slice shows more than {most} of lung, although BodyPartExamined says chest"
+        yield scan.series.finding(rule, fact, variable="BodyPartExamined")
+    yield from _unread(scan)
+
+
+def rings(scan: Scan, rule: Rule) -> Found:
+    """No circle about the middle of the picture stands out, in standard errors."""
+    say = "a circle about the middle of the pictures stands out by {} standard errors: a ring artefact"
+    return _beyond(scan, rule, "ring", lambda errors: say.format(figure(round(errors, 1))))
+
+
+def _beyond(scan: Scan, rule: Rule, name: str, say: Callable[[float], str]) -> Found:
+    found = once(scan, _measured)
+    if found and found.numbers.get(name, 0.0) > rule.most:
+        yield scan.series.finding(rule, f"{say(found.numbers[name])}, {figure(rule.most)} is the limit")
+    yield from _unread(scan)
+
+
+def _measured(scan: Scan) -> Measured | None:
+    seen = pictures(scan)
+    if seen is None:
+        return None
+    spread, tissue = measures.spread(seen.coarse), measures.tissue(seen.coarse)
+    shown = (spread > 0) & (tissue >= LEAST)  # blank slices have rules of their own
+    coarse, full = seen.coarse[shown], [each for at, each in seen.full.items() if shown[at]]
+    found: dict[str, float] = {"measured": len(seen.instances), "saturated": float(seen.top.max())}
+    if full:
+        sigmas = [measures.noise(each) for each in full]
+        ratios = [measures.signal_to_noise(each, sigma) for each, sigma in zip(full, sigmas, strict=True)]
+        found |= {"noise": _middle(sigmas), "signal_to_noise": _middle(ratios), "ring": measures.rings(full)}
+    if len(coarse):
+        found |= {"lung": measures.lung(coarse), "step": float(max(measures.jumps(coarse), default=1.0))}
+        found |= _as_axial(scan.series, seen.instances[0], coarse)
+    return Measured(seen, spread, tissue, {key: round(each, 4) for key, each in found.items() if math.isfinite(each)})
+
+
+def _as_axial(series: Series, first: Instance, coarse: np.ndarray[Any, Any]) -> Mapping[str, float]:
+    """What can be told of slices that lie across the body alone."""
+    cosines = first.numbers("ImageOrientationPatient")
+    if series.normal is None or abs(series.normal[2]) < AXIAL or cosines is None:
+        return {}
+    found = {"edge": float(np.percentile(measures.edge_tissue(coarse), MANY))}
+    if _part(series) in TRUNK:
+        found["bone_in_front"] = -measures.bone_behind(coarse, (cosines[4], cosines[1]))
+    return found
+
+
+def _part(series: Series) -> str:
+    return series.images[0].text("BodyPartExamined").upper().strip() if series.images else ""
+
+
+def _middle(values: Sequence[float]) -> float:
+    known = [each for each in values if math.isfinite(each)]
+    return float(np.median(known)) if known else math.nan
+
+
+def _blamed(seen: Pictures, which: np.ndarray[Any, Any]) -> list[Instance]:
+    return [seen.instances[at] for at in np.flatnonzero(which)]
+
+
+def _finding(scan: Scan, rule: Rule, fact: str, blamed: Sequence[Instance]) -> Finding:
+    return scan.series.finding(rule, fact, blamed, "PixelData")
+
+
+def _slices(blamed: Sequence[Instance], found: Measured) -> str:
+    return f"{len(blamed)} of {len(found.seen.instances)} slices{'' if found.seen.complete else ' looked at'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _unread(scan: Scan) -> Iterator[Skipped]:
+    found = once(scan, _measured)
+    if found and found.seen.unread:
+        yield Skipped(UNREAD)
+
+
+MOST, LEAST_OF = {"most": Limit.NUMBER}, {"least": Limit.NUMBER}
+CHECKS = (
+    Check("quality.clipped", Scope.FILES, clipped, MOST),
+    Check("quality.constant", Scope.FILES, constant),
+    Check("quality.dose", Scope.FILES, dose, MOST),
+    Check("quality.empty", Scope.FILES, empty, LEAST_OF),
+    Check("quality.field", Scope.FILES, field, MOST),
+    Check("quality.motion", Scope.FILES, motion, MOST),
+    Check("quality.noise", Scope.FILES, noise, MOST),
+    Check("quality.orientation", Scope.FILES, orientation, MOST),
+    Check("quality.region", Scope.FILES, region, LEAST_OF),
+    Check("quality.rings", Scope.FILES, rings, MOST),
+)
