@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ EDGE = 128  # samples of a coarse picture's longer side, at least
 PIXEL_DATA = 0x7FE00010
 RESCALE = ("RescaleSlope", "RescaleIntercept")
 NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
-LITTLE = 0.5  # of the usual size of a compressed slice: there may be nothing in it
+LITTLE = 0.7  # of the usual size of a compressed slice: there may be nothing in it
 LARGEST = 1 << 15  # rows and columns
 
 
@@ -110,9 +109,11 @@ def _worth_decoding(files: Sequence[File]) -> Iterator[File]:
     """All that are not compressed; of others a few, and the very small ones."""
     packed = [file for file in files if file.instance.TransferSyntaxUID not in NATIVE]
     usual = sorted(file.instance.size for file in packed)[len(packed) // 2] if packed else 0
-    small = islice((file for file in packed if file.instance.size < LITTLE * usual), FULL)
+    small = sorted(
+        (file for file in packed if file.instance.size < LITTLE * usual), key=lambda file: file.instance.size
+    )
     spread = {(2 * number + 1) * len(packed) // (2 * FULL) for number in range(FULL)} if packed else set()
-    chosen = {id(packed[at]) for at in spread} | {id(file) for file in small}
+    chosen = {id(packed[at]) for at in spread} | {id(file) for file in small[:FULL]}
     return (file for file in files if file.instance.TransferSyntaxUID in NATIVE or id(file) in chosen)
 
 
