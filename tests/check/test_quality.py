@@ -45,6 +45,27 @@ def test_numbers_stand_in_the_report(tmp_path):
     assert {"saturated", "ring", "lung", "step", "edge", "bone_in_front"} <= first.keys()
 
 
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("folder", "cut", "most"),
+    [
+        # Looked at: one of eight axial slices of chest and abdomen is cut by the rim all around, and arms by some.
+        ("contrast", 1, {"ring": 10, "noise": 8, "edge": 0.45, "bone_in_front": -0.25}),
+        ("ct_ge_tilt", 0, {"ring": 7, "noise": 1, "edge": 0.05, "step": 2}),  # a head with a tilted gantry
+        ("ibsi/ibsi_1_ct_radiomics_phantom", 1, {"ring": 6, "noise": 12, "step": 1.5}),  # cropped to the lungs
+    ],
+)
+def test_real_series_are_as_they_look(shared_data, folder, cut, most):
+    report = report_on(shared_data / "dicom" / folder)
+    told = [each.rule for each in report.findings if each.rule.startswith("quality.")]
+    assert told == ["quality.field"] * cut
+    measured = [each.numbers for each in report.delivery.outlines if "noise" in each.numbers]
+    for name, limit in most.items():
+        numbers = [each[name] for each in measured if name in each]
+        assert numbers
+        assert max(numbers) <= limit, name
+
+
 def test_other_modalities_are_not_measured(tmp_path):
     made = deliveries.clean(patients=1)
     made.change(made.series(), Modality="MR")

@@ -140,6 +140,7 @@ def _beyond(scan: Scan, rule: Rule, name: str, say: Callable[[float], str]) -> F
     yield from _unread(scan)
 
 
+@np.errstate(all="ignore")  # absurd scales make infinities, which are no numbers of a series
 def _measured(scan: Scan) -> Measured | None:
     seen = pictures(scan)
     if seen is None:

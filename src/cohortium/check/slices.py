@@ -25,7 +25,7 @@ __all__ = ["FULL", "Pictures", "pictures"]
 Array = np.ndarray[Any, Any]
 
 FULL = 12  # slices looked at in full
-EDGE = 128  # samples of a coarse picture's longer side, at least
+EDGE = 128  # samples of a coarse picture's longer side, at most
 PIXEL_DATA = 0x7FE00010
 RESCALE = ("RescaleSlope", "RescaleIntercept")
 NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
@@ -58,7 +58,7 @@ def pictures(scan: Scan) -> Pictures | None:
     size = max(sizes, key=lambda each: sizes[each], default=None)
     if size is None:
         return None
-    step = max(1, max(size) // EDGE)
+    step = -(-max(size) // EDGE)
     chosen = list(_worth_decoding([file for file in files if _size(file) == size]))
     wanted = {(2 * number + 1) * len(chosen) // (2 * FULL) for number in range(FULL)}
     kept: list[Instance] = []
