@@ -61,7 +61,7 @@ def says(program: Callable[[str], None], line: str) -> None:
             Fault(Severity.ERROR, ("(0008,1032)", "(0008,0100)"), "Unrecognized enumerated value"),
         ),
         (
-            'Warning - </(0043,106D,"MUELLER")> - Unrecognized tag - assuming MUELLER',
+            'Warning - </(0043,106D,"MUELLER (1979,0412)")> - Unrecognized tag - assuming MUELLER',
             Fault(Severity.WARNING, ("(0043,106d)",), "Unrecognized tag"),
         ),
         ("Error - MUELLER is not in the vocabulary", Fault(Severity.ERROR, (), "another fault")),

@@ -28,6 +28,7 @@ OBJECTS, ENTITIES = "dciodvfy", "dcentvfy"
 SECONDS = 60  # for one call
 LINE = re.compile(r"^(?P<severity>Error|Warning) - (?:<(?P<path>/[^>]*)> - )?(?P<message>.*)$", re.MULTILINE)
 TAG = re.compile(r"\(([0-9a-fA-F]{4}),([0-9a-fA-F]{4})[,)]")
+QUOTED = re.compile(r'"[^"]*"')  # who made a private element
 VALUE = re.compile(r" = <|\bfor file <")  # from here on a message quotes the object, or names it
 MODULE = re.compile(r"\b(?:Module|IE)=<(\w+)")
 ELEMENT = re.compile(r"\bElement=<(\w+)>")
@@ -101,7 +102,7 @@ def _fault(line: re.Match[str]) -> Fault:
     said = VALUE.split(line["message"], maxsplit=1)[0]
     element, part = ELEMENT.search(said), MODULE.search(said)
     tag = tag_for_keyword(element[1]) if element else None
-    path = [f"({group},{number})".lower() for group, number in TAG.findall(line["path"] or "")]
+    path = [f"({group},{number})".lower() for group, number in TAG.findall(QUOTED.sub("", line["path"] or ""))]
     path += [f"({tag >> 16:04x},{tag & 0xFFFF:04x})"] if tag is not None else []
     return Fault(Severity(line["severity"].lower()), tuple(path), _kind(said), part[1] if part else "")
 
