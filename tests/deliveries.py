@@ -348,14 +348,12 @@ def _saturated(values: np.ndarray, _: int) -> np.ndarray:
 
 
 def _of_two_ages(made: Delivery) -> None:
-    """The second patient's series as another of the first's study, in which the patient is older."""
-    first = made.objects[made.series(0)[0]]
-    study = first["StudyInstanceUID"]
-    for path in made.series(1):
-        each = made.objects.pop(path)
-        shared = {key: first[key] for key in ("PatientID", "PatientName", "StudyInstanceUID")}
-        each |= shared | {"PatientAge": "070Y"}
-        made.objects[f"{each['PatientID']}/{study}/{path.partition('/')[2].partition('/')[2]}"] = each
+    """A second series in the first study, in which the patient is older."""
+    for path in made.series():
+        each = made.objects[path] | {"SeriesInstanceUID": f"{ROOT}.3", "SeriesNumber": "3", "PatientAge": "070Y"}
+        each["SOPInstanceUID"] = f"{ROOT}.3.{each['InstanceNumber']}"
+        folder = f"{each['PatientID']}/{each['StudyInstanceUID']}/{each['SeriesInstanceUID']}"
+        made.objects[f"{folder}/{each['SOPInstanceUID']}.dcm"] = each
 
 
 def _of_two(made: Delivery) -> None:
