@@ -350,8 +350,9 @@ def _saturated(values: np.ndarray, _: int) -> np.ndarray:
 def _of_two_ages(made: Delivery) -> None:
     """A second series in the first study, in which the patient is older."""
     for path in made.series():
-        each = made.objects[path] | {"SeriesInstanceUID": f"{ROOT}.3", "SeriesNumber": "3", "PatientAge": "070Y"}
-        each["SOPInstanceUID"] = f"{ROOT}.3.{each['InstanceNumber']}"
+        UID = f"{made.objects[path]['StudyInstanceUID']}.2"
+        each = made.objects[path] | {"SeriesInstanceUID": UID, "SeriesNumber": "3", "PatientAge": "070Y"}
+        each["SOPInstanceUID"] = f"{UID}.{each['InstanceNumber']}"
         folder = f"{each['PatientID']}/{each['StudyInstanceUID']}/{each['SeriesInstanceUID']}"
         made.objects[f"{folder}/{each['SOPInstanceUID']}.dcm"] = each
 
