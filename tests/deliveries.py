@@ -332,6 +332,13 @@ def _drawn(change: Callable[[np.ndarray, int], np.ndarray], *numbers: int) -> Ca
     return violate
 
 
+def _overdosed(made: Delivery) -> None:
+    phantom = pydicom.Dataset()
+    phantom.CodeValue, phantom.CodingSchemeDesignator = "113691", "DCM"
+    phantom.CodeMeaning = "IEC Body Dosimetry Phantom"
+    made.change(made.series(), CTDIvol=120.0, CTDIPhantomTypeCodeSequence=[phantom])
+
+
 def _noisy(values: np.ndarray, number: int) -> np.ndarray:
     return values + np.random.default_rng(number).normal(0, 90, values.shape)
 
@@ -414,7 +421,7 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "privacy.text": _all(SeriesDescription="Mueller Hans"),
     "quality.clipped": _drawn(_saturated, 5),
     "quality.constant": _drawn(lambda values, _: 0 * values, 5),
-    "quality.dose": _all(CTDIvol=120.0),
+    "quality.dose": _overdosed,
     "quality.empty": _drawn(lambda values, _: np.minimum(values, -980), 5),
     "quality.field": _drawn(lambda values, _: values + body(1.5) - body()),
     "quality.motion": _drawn(lambda values, number: np.roll(values, 3 if number > 13 else 0, axis=1)),
