@@ -8,7 +8,8 @@ export DICOM
 unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = tools/uv.sh pip install --python .venv/bin/python --constraints constraints.txt
-PYTEST = .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+# One more than two cores: stories often wait for what they started.
+PYTEST = .venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-all lint format bench docs constraints clean
