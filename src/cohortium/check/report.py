@@ -22,7 +22,7 @@ from cohortium.check.rule import Rule
 from cohortium.check.specification import Specification
 from cohortium.values import Finding, Severity
 
-__all__ = ["Outcome", "Report", "Status", "as_dict", "identified", "junit"]
+__all__ = ["Outcome", "Report", "Status", "as_dict", "identified", "junit", "where"]
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 ID = 16  # hex digits
@@ -172,13 +172,19 @@ def _finding(finding: Finding) -> dict[str, Any]:
     return {**known, "message": finding.fact}
 
 
-def _line(finding: Finding) -> str:
+def where(finding: Finding) -> str:
+    """What a finding is about, as one line for people; empty where that is the whole delivery."""
     places = {
         "patient": finding.patient,
         "series": finding.SeriesInstanceUID,
         "object": finding.SOPInstanceUID,
         "file": finding.file,
         "row": finding.row,
+        "variable": finding.variable,
     }
-    where = ", ".join(f"{name} {value}" for name, value in places.items() if value)
-    return f"{where}: {finding.message}" if where else finding.message
+    return ", ".join(f"{name} {value}" for name, value in places.items() if value)
+
+
+def _line(finding: Finding) -> str:
+    place = where(finding)
+    return f"{place}: {finding.message}" if place else finding.message

@@ -9,8 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cohortium.check.report import Report, Status, as_dict
-from cohortium.values import Finding, Severity
+from cohortium.check.report import Report, Status, as_dict, where
+from cohortium.values import Severity
 
 __all__ = ["checked"]
 
@@ -34,22 +34,11 @@ def checked(report: Report) -> Iterator[RenderableType]:
     yield rules
     ordered = sorted(report.findings, key=lambda finding: WORST_FIRST.index(finding.severity))
     for finding in islice(ordered, SHOWN):
-        yield Text(f"{finding.severity}: {finding.rule}{_where(finding)}", style=COLOURS[finding.severity])
+        place = ", ".join(filter(None, (finding.rule, where(finding))))
+        yield Text(f"{finding.severity}: {place}", style=COLOURS[finding.severity])
         yield Text(f"    {finding.fact}")
         yield Text(f"    -> {finding.mend}", style="dim")
     if len(ordered) > SHOWN:
         yield Text(f"and {len(ordered) - SHOWN} more; --json FILE has them all")
     errors = counts["findings"]["error"]
     yield Text(f"{errors} errors" if errors else "No errors.", style="bold red" if errors else "bold green")
-
-
-def _where(finding: Finding) -> str:
-    places = {
-        "patient": finding.patient,
-        "series": finding.SeriesInstanceUID,
-        "object": finding.SOPInstanceUID,
-        "file": finding.file,
-        "row": finding.row,
-        "variable": finding.variable,
-    }
-    return "".join(f", {name} {value}" for name, value in places.items() if value)
