@@ -20,6 +20,7 @@ from cohortium import __version__
 from cohortium.check import naming, quality, scan
 from cohortium.check.delivery import Place, Progress, Table, find
 from cohortium.check.outline import Outline
+from cohortium.check.pictures import Picture, pictures, was_judged
 from cohortium.check.registry import checks
 from cohortium.check.report import Outcome, Report
 from cohortium.check.rule import Scope, Skipped
@@ -70,25 +71,39 @@ class Answers:
             yield Outcome(rule, self.asked[rule.id], found[rule.id], dict(self.skipped.get(rule.id, none)))
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What came of one series."""
+
+    answers: Answers
+    outline: Outline | None
+    broken: Sequence[scan.Broken]
+    pictures: tuple[Picture, ...]
+
+
 def examine(
     root: Path,
     specification: Specification,
     executor: Executor | None = None,
     progress: Progress = lambda *_: None,
     left_out: Mapping[str, str] = MappingProxyType({}),
+    *,
+    draw: bool = False,
 ) -> Report:
     """The report on the delivery below `root`; `ConfigError` where that is no folder.
 
-    `left_out` are rules that somebody does not want held against this delivery, with why; they count as skipped.
+    `left_out` are rules that somebody does not want held against this delivery, with why; they count as skipped. With
+    `draw` there are pictures of slices in it that findings are about.
     """
     delivery, answers = find(root, executor, progress), Answers(left_out)
     work = executor.map if executor else map
-    outlines, broken = [], [*delivery.broken]
-    series = work(partial(_series, delivery.root, specification, dict(left_out)), delivery.places)
-    for done, (answer, outline, more) in enumerate(series, 1):
-        answers.add(answer)
-        outlines += [outline] if outline else []
-        broken += more
+    outlines, broken, drawn = list[Outline](), [*delivery.broken], list[Picture]()
+    series = work(partial(_series, delivery.root, specification, dict(left_out), draw), delivery.places)
+    for done, looked in enumerate(series, 1):
+        answers.add(looked.answers)
+        outlines += [looked.outline] if looked.outline else []
+        broken += looked.broken
+        drawn += looked.pictures
         progress("series", done, len(delivery.places))
     for done, answer in enumerate(work(partial(_table, specification, dict(left_out)), delivery.tables), 1):
         answers.add(answer)
@@ -104,22 +119,23 @@ def examine(
         delivery=delivery,
         outcomes=tuple(answers.outcomes(specification)),
         findings=tuple(sorted(map(_shown, answers.findings), key=_order)),
+        pictures=tuple(drawn),
     )
 
 
-def _series(
-    root: Path, specification: Specification, left_out: Mapping[str, str], place: Place
-) -> tuple[Answers, Outline | None, Sequence[scan.Broken]]:
+def _series(root: Path, specification: Specification, left_out: Mapping[str, str], draw: bool, place: Place) -> Looked:
     """Runs in a worker: what the rules say of one series."""
     seen, answers = scan.read(root, place.SeriesInstanceUID, place.names()), Answers(left_out)
-    outline = Outline.of(seen)
+    outline, drawn = Outline.of(seen), tuple[Picture, ...]()
     if outline is not None:
         answers.ask(specification, Scope.SERIES, seen.series, MIXED if outline.mixed else "")
         answers.ask(specification, Scope.FILES, seen)
         outline = replace(outline, numbers=quality.numbers(seen))
         patient = outline.patient
         answers.findings[:] = [replace(each, patient=each.patient or patient) for each in answers.findings]
-    return answers, outline, seen.broken
+        if draw and not outline.mixed and was_judged(answers.asked, answers.skipped, answers.findings):
+            drawn = pictures(seen, answers.findings)
+    return Looked(answers, outline, seen.broken, drawn)
 
 
 def _table(specification: Specification, left_out: Mapping[str, str], table: Table) -> Answers:

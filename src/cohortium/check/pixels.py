@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from cohortium.check import scan as scans
+from cohortium.check.pictures import is_plain
 from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Skipped
 from cohortium.check.scan import File, Scan
 from cohortium.dicom import codecs, meta, reading
@@ -19,8 +20,6 @@ from cohortium.texts.wording import objection
 
 __all__ = ["CHECKS"]
 
-PLAIN = frozenset({"CT", "MR", "PT"})
-MADE_BY_DEVICE = "ORIGINAL\\PRIMARY"
 SURE = 0.6  # of a text that counts as read
 SHORTEST = 3  # letters and digits that may be a name and are no mark of a side
 NOT_INSTALLED = "text in pixels is read with the extra ocr, which is not installed"
@@ -46,14 +45,9 @@ def text(scan: Scan, rule: Rule) -> Found:
 def _chosen(scan: Scan, few: int) -> list[File]:
     """All that may carry text, and `few` of the others, evenly spread over the series."""
     pictures = [file for file in scan.files if meta.frames(file.instance)]
-    plain = [file for file in pictures if _is_plain(file)]
+    plain = [file for file in pictures if is_plain(file)]
     steps = {(2 * number + 1) * len(plain) // (2 * few) for number in range(few)} if plain and few else set()
-    return [*(file for file in pictures if not _is_plain(file)), *(plain[step] for step in sorted(steps))]
-
-
-def _is_plain(file: File) -> bool:
-    instance = file.instance
-    return instance.Modality in PLAIN and instance.text("ImageType").upper().startswith(MADE_BY_DEVICE)
+    return [*(file for file in pictures if not is_plain(file)), *(plain[step] for step in sorted(steps))]
 
 
 def _says_more(file: File) -> bool | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -18,8 +18,10 @@ from xml.etree import ElementTree
 from cohortium.check import naming
 from cohortium.check.delivery import Delivery
 from cohortium.check.outline import Outline
+from cohortium.check.pictures import Picture
 from cohortium.check.rule import Rule
 from cohortium.check.specification import Specification
+from cohortium.check.worklist import Row, State
 from cohortium.values import Finding, Severity
 
 __all__ = ["Outcome", "Report", "Status", "as_dict", "identified", "junit", "where"]
@@ -63,7 +65,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of every rule and all findings, in a fixed order, with what they were found by and in."""
+    """The outcome of every rule and all findings, in a fixed order, with what they were found by and in.
+
+    `rows` are those of a work list, if one is kept: what it waives does not count as an error.
+    """
 
     specification: Specification
     software: str
@@ -71,11 +76,26 @@ class Report:
     delivery: Delivery
     outcomes: tuple[Outcome, ...]
     findings: tuple[Finding, ...]
+    pictures: tuple[Picture, ...] = ()
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def waived(self) -> Mapping[str, Row]:
+        """The rows by id of what is waived."""
+        return {row.id: row for row in self.rows if row.state is State.WAIVED}
 
     @property
     def errors(self) -> int:
         """How many findings keep the delivery from being used."""
-        return sum(finding.severity is Severity.ERROR for finding in self.findings)
+        waived = self.waived
+        return sum(finding.severity is Severity.ERROR and id not in waived for id, finding in identified(self))
+
+    @property
+    def looked(self) -> frozenset[str]:
+        """The rules that were held against all there was."""
+        return frozenset(
+            each.rule.id for each in self.outcomes if each.status is not Status.SKIPPED and not each.skipped
+        )
 
 
 def identified(report: Report) -> Iterator[tuple[str, Finding]]:
@@ -92,7 +112,7 @@ def identified(report: Report) -> Iterator[tuple[str, Finding]]:
 def as_dict(report: Report) -> dict[str, Any]:
     """The report as JSON has it."""
     delivery, specification = report.delivery, report.specification
-    severities = Counter(finding.severity for finding in report.findings)
+    severities, waived = Counter(finding.severity for finding in report.findings), report.waived
     return {
         "specification": {
             "name": specification.name,
@@ -110,27 +130,33 @@ def as_dict(report: Report) -> dict[str, Any]:
             "objects": sum(outline.files for outline in delivery.outlines),
             "tables": len(delivery.tables),
             "findings": {severity.value: severities[severity] for severity in Severity},
+            "waived": len(report.waived),
         },
         "rules": [_outcome(each) for each in report.outcomes],
         "series": [_series(each) for each in delivery.outlines],
-        "findings": [{"id": id, **_finding(finding)} for id, finding in identified(report)],
+        "findings": [{"id": id, **_finding(finding, waived.get(id))} for id, finding in identified(report)],
     }
 
 
 def junit(report: Report) -> bytes:
-    """The report as pipelines read it: a test for each rule; a rule of severity error fails, others tell."""
+    """The report as pipelines read it: a test for each rule; one with errors that nobody waived fails, others tell."""
     suites = ElementTree.Element("testsuites", name=f"{report.specification.label}, {report.specification.digest}")
     suite = ElementTree.SubElement(suites, "testsuite", name="cohortium check", timestamp=report.checked)
-    counts = Counter[str]()
+    counts, waived = Counter[str](), report.waived
+    of_rule: dict[str, list[tuple[str, Finding]]] = defaultdict(list)
+    for id, finding in identified(report):
+        of_rule[finding.rule].append((id, finding))
     for outcome in report.outcomes:
         family, _, name = outcome.rule.id.partition(".")
         case = ElementTree.SubElement(suite, "testcase", classname=family, name=name)
-        facts = [_line(each) for each in report.findings if each.rule == outcome.rule.id]
+        found = of_rule[outcome.rule.id]
+        facts = [_line(each, waived.get(id)) for id, each in found]
+        fails = outcome.rule.severity is Severity.ERROR and any(id not in waived for id, _ in found)
         text = "\n".join([*facts[:LISTED], *([f"and {len(facts) - LISTED} more"] if len(facts) > LISTED else [])])
         if outcome.status is Status.SKIPPED:
             ElementTree.SubElement(case, "skipped", message=outcome.why)
             counts["skipped"] += 1
-        elif outcome.status is Status.FAILED and outcome.rule.severity is Severity.ERROR:
+        elif fails:
             failure = ElementTree.SubElement(case, "failure", message=outcome.rule.explanation)
             failure.text = text
             counts["failures"] += 1
@@ -166,10 +192,11 @@ def _series(outline: Outline) -> dict[str, Any]:
     return {"series": naming.uid(outline.SeriesInstanceUID), "patient": outline.patient, **size, **outline.numbers}
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    """Its fields, those that say nothing left out."""
+def _finding(finding: Finding, waiver: Row | None) -> dict[str, Any]:
+    """Its fields, those that say nothing left out, and whether somebody waived it."""
     known = {key: value for key, value in asdict(finding).items() if value and key != "message"}
-    return {**known, "message": finding.fact}
+    state = {"reason": waiver.reason, "by": waiver.by, "decided": waiver.decided} if waiver else {}
+    return {**known, "message": finding.fact, "state": State.WAIVED if waiver else State.OPEN, **state}
 
 
 def where(finding: Finding) -> str:
@@ -185,6 +212,7 @@ def where(finding: Finding) -> str:
     return ", ".join(f"{name} {value}" for name, value in places.items() if value)
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: Finding, waiver: Row | None) -> str:
     place = where(finding)
-    return f"{place}: {finding.message}" if place else finding.message
+    said = f" (waived by {waiver.by}: {waiver.reason})" if waiver else ""
+    return f"{place}: {finding.message}{said}" if place else f"{finding.message}{said}"

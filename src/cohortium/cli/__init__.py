@@ -110,6 +110,9 @@ app = _group(
     epilog="\b\nExit codes:\n" + "\n".join(f"  {code:<5}{meaning}" for code, meaning in EXIT_CODES.items()),
     callback=_options,
 )
+check_commands = _group(
+    cls=check.Delivery, help="Deliveries: `check FOLDER` checks one; `run` may be left out, unless FOLDER is called so."
+)
 config_commands = _group(help="Look at the configuration.")
 gateway_commands = _group(help="The hospital's side: from folders of DICOM into the archive.")
 ctp_commands = _group(help="Scripts of RSNA CTP: what they do, and as protocols.")
@@ -132,7 +135,11 @@ config_commands.command("show")(site.show)
 app.command()(deidentify.deidentify)
 app.command()(anonymise.anonymise)
 app.command()(verify.verify)
-app.command()(check.check)
+app.add_typer(check_commands, name="check")
+check_commands.command("run")(check.run)
+check_commands.command("compare")(check.compare)
+check_commands.command("waive")(check.waive)
+check_commands.command("reopen")(check.reopen)
 app.add_typer(gateway_commands, name="gateway")
 gateway_commands.command("run")(gateway.run)
 gateway_commands.command("once")(gateway.once)

@@ -1,18 +1,24 @@
-"""A report on a delivery as people read it on a terminal: each rule's outcome, then what to mend, errors first."""
+"""A report on a delivery as people read it on a terminal: each rule's outcome, then what to mend, errors first.
+
+And what became of findings between two reports.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cohortium.check.report import Report, Status, as_dict, where
-from cohortium.values import Severity
+from cohortium.check.comparison import Change, Comparison
+from cohortium.check.report import Report, Status, as_dict, identified, where
+from cohortium.check.worklist import State
+from cohortium.values import Finding, Severity
 
-__all__ = ["checked"]
+__all__ = ["checked", "compared"]
 
 SHOWN = 50  # findings
 STYLES = {Status.PASSED: "green", Status.FAILED: "bold red", Status.SKIPPED: "yellow"}
@@ -32,13 +38,56 @@ def checked(report: Report) -> Iterator[RenderableType]:
         status = Text(each.status, style=STYLES[each.status])
         rules.add_row(number, each.rule.id, each.rule.severity, status, str(each.findings), each.why)
     yield rules
-    ordered = sorted(report.findings, key=lambda finding: WORST_FIRST.index(finding.severity))
-    for finding in islice(ordered, SHOWN):
-        place = ", ".join(filter(None, (finding.rule, where(finding))))
-        yield Text(f"{finding.severity}: {place}", style=COLOURS[finding.severity])
+    waived = report.waived
+    ordered = sorted(identified(report), key=lambda each: (each[0] in waived, WORST_FIRST.index(each[1].severity)))
+    for id, finding in islice(ordered, SHOWN):
+        waiver = waived.get(id)
+        style = "dim" if waiver else COLOURS[finding.severity]
+        yield Text(f"{finding.severity}: {_place(finding)} [{id}]", style=style)
         yield Text(f"    {finding.fact}")
-        yield Text(f"    -> {finding.mend}", style="dim")
+        says = f"waived by {waiver.by}, {waiver.decided[:10]}: {waiver.reason}" if waiver else f"-> {finding.mend}"
+        yield Text(f"    {says}", style="dim")
     if len(ordered) > SHOWN:
         yield Text(f"and {len(ordered) - SHOWN} more; --json FILE has them all")
-    errors = counts["findings"]["error"]
-    yield Text(f"{errors} errors" if errors else "No errors.", style="bold red" if errors else "bold green")
+    if report.rows:
+        states = Counter(row.state for row in report.rows)
+        yield Text("work list: " + ", ".join(f"{states[state]} {state}" for state in State))
+    errors = f"{report.errors} errors" if report.errors else "No errors."
+    aside = f" ({len(waived)} findings are waived)" if waived else ""
+    yield Text(errors + aside, style="bold red" if report.errors else "bold green")
+
+
+def compared(comparison: Comparison) -> Iterator[RenderableType]:
+    """What differs besides the data, the outcomes that are others, and what became of each finding."""
+    yield from (Text(f"not the same: {each}", style="yellow") for each in comparison.differs)
+    if comparison.rules:
+        rules = Table("rule", "before", "after")
+        for each in comparison.rules:
+            rules.add_row(*each)
+        yield rules
+    yield from _changes("new", comparison.new, "red")
+    yield from _changes("cannot be told (the rule did not look everywhere both times)", comparison.unknown, "yellow")
+    yield from _changes("stayed", comparison.stayed, "")
+    yield from _changes("mended", comparison.mended, "green")
+    yield Text(
+        f"{len(comparison.mended)} mended, {len(comparison.new)} new, {len(comparison.stayed)} stayed, "
+        f"{len(comparison.unknown)} cannot be told",
+        style="bold",
+    )
+    nouns = "1 error that was" if comparison.errors == 1 else f"{comparison.errors} errors that were"
+    came = f"{nouns} not there before" if comparison.errors else "No error came."
+    yield Text(came, style="bold red" if comparison.errors else "bold green")
+
+
+def _changes(title: str, changes: Sequence[Change], style: str) -> Iterator[RenderableType]:
+    for each in islice(changes, SHOWN):
+        yield Text(f"{title}: {each.last.severity}: {_place(each.last)} [{each.id}]", style=style)
+        yield Text(f"    {each.last.fact}")
+        if each.before and each.after and each.before.fact != each.after.fact:
+            yield Text(f"    before: {each.before.fact}", style="dim")
+    if len(changes) > SHOWN:
+        yield Text(f"{title}: and {len(changes) - SHOWN} more")
+
+
+def _place(finding: Finding) -> str:
+    return ", ".join(filter(None, (finding.rule, where(finding))))

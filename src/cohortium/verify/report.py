@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
-
+from cohortium.page import rendered
 from cohortium.verify import secret
 from cohortium.verify.proof import Proof
 
@@ -54,11 +51,6 @@ def as_dict(proof: Proof) -> dict[str, Any]:
 
 
 def _page(proof: Proof) -> str:
-    environment = Environment(loader=FunctionLoader(_file), autoescape=True, undefined=StrictUndefined)
-    template = environment.get_template("report.html")
-    style = Markup(_file("report.css"))  # noqa: S704  (a file of this package)
-    return template.render(proof=proof, style=style, limit=PROBLEMS, shown=VALUES)
-
-
-def _file(name: str) -> str:
-    return (files(__package__) / "page" / name).read_text("utf-8")
+    return rendered(
+        "cohortium.verify", "page/report.html", "page/report.css", proof=proof, limit=PROBLEMS, shown=VALUES
+    )
