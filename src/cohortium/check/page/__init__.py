@@ -57,7 +57,8 @@ class Place:
     scans: int = 0
     severities: Counter[Severity] = field(default_factory=Counter)
     rules: set[str] = field(default_factory=set)
-    outline: Outline | None = None
+    patients: set[str] = field(default_factory=set)
+    slices: int = 0
 
     def add(self, finding: Finding) -> None:
         """Count a finding."""
@@ -73,6 +74,7 @@ def page(report: Report) -> str:
         "page/report.html",
         "page/report.css",
         report=report,
+        errors=report.errors,
         waived=report.waived,
         mended=[row for row in report.rows if row.state is State.MENDED],
         counts=as_dict(report)["counts"],
@@ -84,7 +86,6 @@ def page(report: Report) -> str:
         charts=list(_charts(report)),
         chart=(WIDTH, HEIGHT),
         shown=SHOWN,
-        uid=naming.uid,
     )
 
 
@@ -131,7 +132,13 @@ def _patients(report: Report) -> Mapping[str, Place]:
 
 
 def _scans(report: Report) -> Mapping[str, Place]:
-    places = {outline.SeriesInstanceUID: Place(1, outline=outline) for outline in report.delivery.outlines}
+    """By what is shown of their UIDs; those whose UID is none stand together."""
+    places: dict[str, Place] = defaultdict(Place)
+    for outline in report.delivery.outlines:
+        place = places[naming.uid(outline.SeriesInstanceUID)]
+        place.scans += 1
+        place.slices += outline.slices
+        place.patients.add(outline.patient)
     for finding in report.findings:
         if finding.SeriesInstanceUID in places:
             places[finding.SeriesInstanceUID].add(finding)
