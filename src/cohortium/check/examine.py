@@ -6,24 +6,23 @@ was asked, what it found, and where it could not look.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from cohortium import __version__
 from cohortium.check import naming, quality, scan
+from cohortium.check.answers import Answers, Looked
 from cohortium.check.delivery import Place, Progress, Table, find
 from cohortium.check.outline import Outline
 from cohortium.check.pictures import Picture, pictures, was_judged
-from cohortium.check.registry import checks
-from cohortium.check.report import Outcome, Report
-from cohortium.check.rule import Scope, Skipped
+from cohortium.check.report import Report
+from cohortium.check.resumed import Kept
+from cohortium.check.rule import Scope
 from cohortium.check.specification import Specification
 from cohortium.dicom import conformance
 from cohortium.values import Finding
@@ -31,54 +30,6 @@ from cohortium.values import Finding
 __all__ = ["examine"]
 
 MIXED = "SeriesInstanceUID stands for several series"
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What rules said of one thing: findings, how many rules asked and why rules were skipped, by rule."""
-
-    left_out: Mapping[str, str]
-    findings: list[Finding] = field(default_factory=list)
-    asked: Counter[str] = field(default_factory=Counter)
-    skipped: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-
-    def ask(self, specification: Specification, scope: Scope, subject: Any, why: str = "") -> None:
-        """Hold every rule of the scope against the subject; or say why that makes no sense."""
-        for rule in specification.rules:
-            check = checks()[rule.id]
-            if check.scope is not scope:
-                continue
-            self.asked[rule.id] += 1
-            reason = self.left_out.get(rule.id, why)
-            for each in [Skipped(reason)] if reason else check.look(subject, rule):
-                if isinstance(each, Finding):
-                    self.findings.append(each)
-                else:
-                    self.skipped.setdefault(rule.id, Counter())[each.why] += 1
-
-    def add(self, others: Answers) -> None:
-        """Take what was said elsewhere, too."""
-        self.findings.extend(others.findings)
-        self.asked.update(others.asked)
-        for id, why in others.skipped.items():
-            self.skipped.setdefault(id, Counter()).update(why)
-
-    def outcomes(self, specification: Specification) -> Iterable[Outcome]:
-        """What became of each rule."""
-        found = Counter(finding.rule for finding in self.findings)
-        none: Mapping[str, int] = {}
-        for rule in specification.rules:
-            yield Outcome(rule, self.asked[rule.id], found[rule.id], dict(self.skipped.get(rule.id, none)))
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What came of one series."""
-
-    answers: Answers
-    outline: Outline | None
-    broken: Sequence[scan.Broken]
-    pictures: tuple[Picture, ...]
 
 
 def examine(
@@ -89,17 +40,22 @@ def examine(
     left_out: Mapping[str, str] = MappingProxyType({}),
     *,
     draw: bool = False,
+    resume: Path | None = None,
 ) -> Report:
     """The report on the delivery below `root`; `ConfigError` where that is no folder.
 
     `left_out` are rules that somebody does not want held against this delivery, with why; they count as skipped. With
-    `draw` there are pictures of slices in it that findings are about.
+    `draw` there are pictures of slices in it that findings are about. What is found of each series is kept in the
+    folder `resume` until all is done, and is not looked for again.
     """
     delivery, answers = find(root, executor, progress), Answers(left_out)
     work = executor.map if executor else map
     outlines, broken, drawn = list[Outline](), [*delivery.broken], list[Picture]()
-    series = work(partial(_series, delivery.root, specification, dict(left_out), draw), delivery.places)
-    for done, looked in enumerate(series, 1):
+    look = partial(_series, delivery.root, specification, dict(left_out), draw)
+    kept = (
+        Kept(resume, delivery, repr((__version__, specification, sorted(left_out.items()), draw))) if resume else None
+    )
+    for done, looked in enumerate(_looks(delivery.places, lambda places: work(look, places), kept), 1):
         answers.add(looked.answers)
         outlines += [looked.outline] if looked.outline else []
         broken += looked.broken
@@ -112,6 +68,8 @@ def examine(
     for patient in delivery.patients():
         answers.ask(specification, Scope.PATIENT, patient)
     answers.ask(specification, Scope.DELIVERY, delivery)
+    if kept:
+        kept.clear()
     return Report(
         specification=specification,
         software=", ".join(filter(None, (f"Cohortium {__version__}", conformance.version()))),
@@ -121,6 +79,23 @@ def examine(
         findings=tuple(sorted(map(_shown, answers.findings), key=_order)),
         pictures=tuple(drawn),
     )
+
+
+def _looks(
+    places: Sequence[Place], look: Callable[[Sequence[Place]], Iterable[Looked]], kept: Kept | None
+) -> Iterator[Looked]:
+    """What came of each series, in order: as it is kept, or else looked for now and then kept."""
+    if kept is None:
+        yield from look(places)
+        return
+    known = {place.SeriesInstanceUID: looked for place in places if (looked := kept.get(place))}
+    fresh = iter(look([place for place in places if place.SeriesInstanceUID not in known]))
+    for place in places:
+        looked = known.get(place.SeriesInstanceUID)
+        if looked is None:
+            looked = next(fresh)
+            kept.put(place, looked)
+        yield looked
 
 
 def _series(root: Path, specification: Specification, left_out: Mapping[str, str], draw: bool, place: Place) -> Looked:

@@ -6,22 +6,22 @@ files alone reads nothing in it; and it counts only for the same files (name, si
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cohortium import sealed
+from cohortium.check import scan
 from cohortium.check.answers import Answers, Looked
 from cohortium.check.delivery import Delivery, Place
 from cohortium.check.outline import Outline
 from cohortium.check.pictures import Picture
-from cohortium.check.scan import Broken
 from cohortium.errors import Corrupt
 from cohortium.values import Finding, Instance, Severity
 
@@ -71,11 +71,45 @@ class Kept:
 
 
 def _key(delivery: Delivery) -> bytes:
-    """Of the bytes of one image: who has the delivery has it, and nobody else."""
+    """Of the bytes of one object: who has the delivery has it, and nobody else."""
     digest = hashlib.sha256(LABEL)
-    for name in (name for place in delivery.places[:1] for name in place.names()):
-        with (delivery.root / name).open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        break
+    for name in (name for place in delivery.places[:1] for name in islice(place.names(), 1)):
+        with scan.opened(delivery.root / name) as content:
+            digest.update(content)
     return digest.digest()
+
+
+def _closed(looked: Looked) -> bytes:
+    answers = looked.answers
+    document = {
+        "left_out": dict(answers.left_out),
+        "findings": [asdict(each) for each in answers.findings],
+        "asked": answers.asked,
+        "skipped": answers.skipped,
+        "outline": asdict(looked.outline) if looked.outline else None,
+        "broken": [asdict(each) for each in looked.broken],
+        "pictures": [asdict(each) for each in looked.pictures],
+    }
+    return json.dumps(document, default=lambda octets: octets.hex()).encode()
+
+
+def _opened(content: bytes) -> Looked:
+    document = json.loads(content)
+    answers = Answers(
+        document["left_out"],
+        [Finding(**each | {"severity": Severity(each["severity"])}) for each in document["findings"]],
+        Counter(document["asked"]),
+        {id: Counter(why) for id, why in document["skipped"].items()},
+    )
+    return Looked(
+        answers=answers,
+        outline=_outline(document["outline"]) if document["outline"] else None,
+        broken=tuple(scan.Broken(**each) for each in document["broken"]),
+        pictures=tuple(Picture(**each | {"png": bytes.fromhex(each["png"])}) for each in document["pictures"]),
+    )
+
+
+def _outline(document: Mapping[str, Any]) -> Outline:
+    told: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in document.items()}
+    told |= {"first": Instance(**document["first"]), "marks": bytes.fromhex(document["marks"])}
+    return Outline(**told)

@@ -55,6 +55,10 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Keep findings there from check to check: open, waived or mended."),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep what is found there, sealed, until the check is done, and go on."),
+    ] = None,
     write_metadata: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the metadata table (Table 3) as the images have it."),
@@ -84,13 +88,13 @@ def run(
         raise ConfigError("FOLDER is not a folder")
     folder, rules = folder.resolve(), checks.load(specification)  # a cluster's workers stand elsewhere
     reported = Path(as_json) if as_json not in ("", STDOUT) else None
-    written = {"--json": reported, "--junit": junit, "--html": html, "--worklist": worklist}
+    written = {"--json": reported, "--junit": junit, "--html": html, "--worklist": worklist, "--resume": resume}
     for option, path in written.items():
         if path is not None and path.resolve().is_relative_to(folder):
             raise ConfigError(f"{option} would write into the delivery; choose another place")
     left_out = {} if ocr else {"privacy.pixels": "--no-ocr"}
     with terminal.progress() as progress, workers(jobs, cluster, folder, folder, fresh=True) as executor:
-        report = examine(folder, rules, executor, progress, left_out, draw=html is not None)
+        report = examine(folder, rules, executor, progress, left_out, draw=html is not None, resume=resume)
     if worklist is not None:
         report = _followed(report, worklist)
     if write_metadata is not None:
