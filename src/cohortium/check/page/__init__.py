@@ -10,6 +10,7 @@ import base64
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from cohortium.check import naming
 from cohortium.check.comparison import Comparison
@@ -24,7 +25,7 @@ from cohortium.values import Finding, Severity
 __all__ = ["compared", "page"]
 
 SHOWN = 200  # findings of a rule, and rows of patients and scans
-DRAWN = 120  # pictures
+DRAWN = 12  # pictures of a rule
 LARGEST = 1e6  # mm and slices beyond it are no measure
 STATUSES = (Status.FAILED, Status.SKIPPED, Status.PASSED)
 Measure = Callable[[Outline], float | None]
@@ -32,7 +33,7 @@ Measure = Callable[[Outline], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A rule with findings: the findings with their ids, worst places first, and pictures of them."""
+    """A rule with findings: the findings with their ids, and pictures of where they lie."""
 
     outcome: Outcome
     findings: Sequence[tuple[str, Finding]]
@@ -103,20 +104,17 @@ def _broken(report: Report, findings: Sequence[tuple[str, Finding]]) -> Iterator
         of_rule[finding.rule].append((id, finding))
     failed = [each for each in report.outcomes if each.status is Status.FAILED]
     order = tuple(reversed(Severity))
-    left = DRAWN
     for outcome in sorted(failed, key=lambda each: (order.index(each.rule.severity), -each.findings, each.rule.id)):
         own = of_rule[outcome.rule.id]
-        drawn = list(_drawn(own[:SHOWN], report.pictures))[:left]
-        left -= len(drawn)
-        yield Broken(outcome, own, drawn)
+        yield Broken(outcome, own, list(islice(_drawn(own[:SHOWN], report.pictures), DRAWN)))
 
 
 def _drawn(findings: Sequence[tuple[str, Finding]], pictures: Sequence[Picture]) -> Iterator[tuple[str, str]]:
     """For a finding on one object that object, for one on a series the middle of it."""
-    objects = {finding.SOPInstanceUID for _, finding in findings} - {""}
-    whole = {finding.SeriesInstanceUID for _, finding in findings if not finding.SOPInstanceUID} - {""}
+    blamed = {(finding.SeriesInstanceUID, finding.SOPInstanceUID) for _, finding in findings}
     for each in pictures:
-        if each.SOPInstanceUID in objects or (each.middle and each.SeriesInstanceUID in whole):
+        stands_for = {each.SOPInstanceUID, ""} if each.middle else {each.SOPInstanceUID}
+        if any((each.SeriesInstanceUID, UID) in blamed for UID in stands_for):
             says = f"series {naming.uid(each.SeriesInstanceUID)}, {each.place}"
             yield says, "data:image/png;base64," + base64.b64encode(each.png).decode("ascii")
 
