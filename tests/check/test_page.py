@@ -120,7 +120,7 @@ def test_a_report_without_a_finding_is_a_page_too(tmp_path):
     read = Text(page(report_on(deliveries.clean(patients=1), tmp_path / "clean"))).read
     assert "No error was found; 1 check could not be made" in read
     (tmp_path / "empty").mkdir()
-    assert "Not to be used" not in Text(page(examine(tmp_path / "empty", DRAGON))).read
+    assert "Not to be used" not in Text(page(examine(tmp_path / "empty", check.load("basic")))).read
 
 
 def test_waived_and_mended_findings_stay_on_it(faulty):
