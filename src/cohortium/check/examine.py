@@ -52,9 +52,9 @@ def examine(
     work = executor.map if executor else map
     outlines, broken, drawn = list[Outline](), [*delivery.broken], list[Picture]()
     look = partial(_series, delivery.root, specification, dict(left_out), draw)
-    kept = (
-        Kept(resume, delivery, repr((__version__, specification, sorted(left_out.items()), draw))) if resume else None
-    )
+    software = ", ".join(filter(None, (f"Cohortium {__version__}", conformance.version())))
+    context = repr((software, specification, sorted(left_out.items()), draw))
+    kept = Kept(resume, delivery, context) if resume else None
     for done, looked in enumerate(_looks(delivery.places, lambda places: work(look, places), kept), 1):
         answers.add(looked.answers)
         outlines += [looked.outline] if looked.outline else []
@@ -72,7 +72,7 @@ def examine(
         kept.clear()
     return Report(
         specification=specification,
-        software=", ".join(filter(None, (f"Cohortium {__version__}", conformance.version()))),
+        software=software,
         checked=datetime.now(UTC).isoformat(timespec="seconds"),
         delivery=delivery,
         outcomes=tuple(answers.outcomes(specification)),
