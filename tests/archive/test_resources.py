@@ -66,6 +66,8 @@ def test_other_bytes_under_a_name_are_a_new_version_and_the_first_stays(archive:
     assert (file.name, file.version, file.versions, file.digest) == ("mask.npy", 2, 2, second.digest)
     with archive.engine.begin() as connection:
         versions = find.resource_versions(connection, owner, file.id)
+        audited = connection.scalars(select(schema.audit.c.object).where(schema.audit.c.what == "attach")).all()
+    assert audited == [f"open/{each.digest}" for each in (first, second)]
     assert [each.digest for each in versions] == [second.digest, first.digest]
     assert (versions[1].by, versions[1].admitted, versions[1].media_type) == ("anna", "check", "application/x-npy")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
+import dying
 from cohortium import config, gateway, keys
 from cohortium.prove import audit
 from cohortium.store import open_store, schema
@@ -39,26 +38,15 @@ mend = "send it again"
 """
 
 
-TESTS = Path(__file__).parents[1]
-NURSERY = """
-# Imports once, then for each line "seconds file" starts a run in a child and kills it after so many seconds. Batches
-# are small, so that most kills fall between two of them or into one that is not the first.
-import os, signal, sys, time, unsynced
+RUN = """
+# Batches are small, so that most kills fall between two of them or into one that is not the first.
 from pathlib import Path
 from cohortium import config, gateway
 from cohortium.acquire import folder
 from cohortium.spool import items
 folder.BATCH = items.BATCH = 4
-unsynced.begin()
-for line in sys.stdin:
-    seconds, file = line.rstrip("\\n").split(" ", 1)
-    child = os.fork()
-    if child == 0:
-        gateway.run(config.load(Path(file)), lambda *_: None)
-        os._exit(0)
-    time.sleep(float(seconds))
-    os.kill(child, signal.SIGKILL)
-    print("killed" if os.WIFSIGNALED(os.waitpid(child, 0)[1]) else "ended", flush=True)
+def act(file):
+    gateway.run(config.load(Path(file)), lambda *_: None)
 """
 
 
@@ -155,17 +143,8 @@ def crowded(hospital: Hospital) -> Hospital:
     return hospital
 
 
-@pytest.fixture
-def kill_after() -> Iterator[Callable[[float, Path], bool]]:
-    """`kill_after(seconds, configuration)`: whether the run was still at work when it was killed."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", NURSERY], **pipes, cwd=TESTS, text=True, bufsize=1) as nursery:
-        assert nursery.stdin
-        assert nursery.stdout
-
-        def kill(seconds: float, file: Path) -> bool:
-            nursery.stdin.write(f"{seconds} {file}\n")
-            return nursery.stdout.readline() == "killed\n"
-
-        yield kill
-        nursery.stdin.close()
+@pytest.fixture(scope="session")
+def run_mortal() -> Iterator[dying.AtWork]:
+    """`run_mortal(configuration, at=moment)`: a run of a gateway, which may be killed."""
+    with dying.at_work(RUN) as at_work:
+        yield at_work

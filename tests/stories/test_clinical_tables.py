@@ -8,12 +8,12 @@ import random
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import pytest
 from pydicom import dcmread
 
+import dying
 from cohortium import config, keys
 from cohortium.archive import Archive
 from cohortium.errors import ConfigError
@@ -318,20 +318,19 @@ def test_a_table_given_its_right_name_goes_on_when_made_anew(site: Any) -> None:
 
 
 def test_killed_at_any_moment_each_table_goes_out_once(
-    site: Any, tmp_path: Path, sample: Callable[[int, int], int], kill_after: Callable[[float, Path], bool]
+    site: Any, tmp_path: Path, sample: Callable[[int, int], int], run_mortal: dying.AtWork
 ) -> None:
     for number in range(6):
         site.put(f"patients_{number}.csv", rows(f"PAT-{number},Ottilie,2024-02-03,{number}"))
     site.put("patients_x.csv", rows("PAT-1,Ottilie,2024-02-03,1", "PAT-2,Anselm,soon,1"))
     site.put("other.csv", TWO)
     undisturbed = site.another(tmp_path / "undisturbed")
-    started = perf_counter()
-    undisturbed.run()
-    length = perf_counter() - started
+    touches, kills = run_mortal(undisturbed.file) or 0, 0
     for seed in range(sample(4, 100)):
-        moments, killed = random.Random(seed), site.another(tmp_path / f"site-{seed}")
-        for _ in range(moments.randint(1, 3)):
-            kill_after(moments.uniform(0, length), killed.file)
+        killed = site.another(tmp_path / f"site-{seed}")
+        for moment in dying.moments(random.Random(seed), touches):
+            kills += run_mortal(killed.file, at=moment) is None
         killed.run()
         assert killed.memory() == undisturbed.memory(), f"seed {seed}"
         assert shared(killed) == shared(undisturbed)
+    assert kills >= sample(4, 100)

@@ -210,9 +210,10 @@ class Archive:
         with self.engine.begin() as connection:
             if not is_new:
                 self.objects.demand(at)
-            added = resources.add(connection, row["id"], to, file, checked.consent)
-            audit.record(connection, who, "attach", f"{project}/{digest}")
-        return added
+            held, is_news = resources.add(connection, row["id"], to, file, checked.consent)
+            if is_news:
+                audit.record(connection, who, "attach", f"{project}/{digest}")
+        return held
 
     def remove(
         self,

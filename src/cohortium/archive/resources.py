@@ -129,16 +129,16 @@ def labelled(connection: Connection, project_id: int, level: Level, of: int | No
 
 def add(
     connection: Connection, project_id: int, to: Destination, file: dict[str, Any], consent: int | None
-) -> ResourceFile:
-    """The file's row, and its resource's where that is missing; the same bytes again add nothing."""
+) -> tuple[ResourceFile, bool]:
+    """The file's row, made with its resource's where that is missing, and whether it was: not for the same bytes."""
     of = opened(connection, project_id, to, consent, file["by"])
     newest = _newest(connection, of, to.name)
     if newest is not None and newest.digest == file["digest"]:
-        return newest
+        return newest, False
     row = {"resource_id": of, "project_id": project_id, "name": to.name, "created": now(), **file}
     row["version"] = 1 if newest is None else newest.version + 1
     made = connection.execute(insert(resource_file).values(**row).returning(*COLUMNS)).one()
-    return ResourceFile(*made)
+    return ResourceFile(*made), True
 
 
 def opened(connection: Connection, project_id: int, to: Destination, consent: int | None, by: str) -> int:
