@@ -354,14 +354,18 @@ def _saturated(values: np.ndarray, _: int) -> np.ndarray:
     return values
 
 
-def _of_two_ages(made: Delivery) -> None:
-    """A second series in the first study, in which the patient is older."""
-    for path in made.series():
-        UID = f"{made.objects[path]['StudyInstanceUID']}.2"
-        each = made.objects[path] | {"SeriesInstanceUID": UID, "SeriesNumber": "3", "PatientAge": "070Y"}
-        each["SOPInstanceUID"] = f"{UID}.{each['InstanceNumber']}"
-        folder = f"{each['PatientID']}/{each['StudyInstanceUID']}/{each['SeriesInstanceUID']}"
-        made.objects[f"{folder}/{each['SOPInstanceUID']}.dcm"] = each
+def _again(**attributes: Any) -> Callable[[Delivery], None]:
+    """A second series in the first study, with other values."""
+
+    def violate(made: Delivery) -> None:
+        for path in made.series():
+            UID = f"{made.objects[path]['StudyInstanceUID']}.2"
+            each = made.objects[path] | {"SeriesInstanceUID": UID, "SeriesNumber": "3"} | attributes
+            each["SOPInstanceUID"] = f"{UID}.{each['InstanceNumber']}"
+            folder = f"{each['PatientID']}/{each['StudyInstanceUID']}/{each['SeriesInstanceUID']}"
+            made.objects[f"{folder}/{each['SOPInstanceUID']}.dcm"] = each
+
+    return violate
 
 
 def _of_two(made: Delivery) -> None:
@@ -397,8 +401,10 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "completeness.missing": _lost(12),
     "completeness.slices": _lost(0, 1, 2, 3),
     "conformance.error": _all(PositionReferenceIndicator=None),
-    "conformance.patient": _of_two_ages,
+    "conformance.patient": _again(PatientAge="070Y"),
+    "conformance.patient-warning": _again(PatientAge=None),
     "conformance.series": _one(5, PatientAge="070Y"),
+    "conformance.series-warning": _one(5, PatientAge=None),
     "conformance.warning": _all(PatientSize="0"),
     "geometry.duplicate": _one(0, ImagePositionPatient=["-12", "-12", "2.5"]),
     "geometry.localizer": _one(0, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]),

@@ -15,6 +15,8 @@ from cohortium.values import Finding, Severity
 
 RULES = {rule.id: rule for rule in check.load("dragon").rules if rule.id.startswith("conformance.")}
 LOOKS = {each.id: each.look for each in rules.CHECKS}
+CRASHED = "dciodvfy crashed or did not end, so that nothing is known of what it was asked about"
+WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 installed = pytest.mark.skipif(not shutil.which(conformance.OBJECTS), reason="no dciodvfy; apt-get install dicom3tools")
 
 
@@ -59,6 +61,28 @@ def test_what_uniformity_tells_is_not_told_again(made, tmp_path):
     (found,) = asked(made, tmp_path, "conformance.series")
     assert found.variable == "StudyDescription"
     assert "HEAD" not in found.message
+
+
+@installed
+def test_what_one_object_alone_does_not_say_is_a_warning(made, tmp_path):
+    made.change(made.series()[:1], PatientAge=None, PatientBirthDate=None, SeriesDescription=None)
+    (found,) = asked(made, tmp_path, "conformance.series-warning")
+    told = "Attribute present in one instance but not the other: PatientBirthDate, PatientAge, in one object held"
+    assert found.fact == f"{told} against another"
+    assert found.severity is Severity.WARNING
+
+
+@installed
+def test_an_object_that_kills_the_real_program_is_said_to_crash_it(made, tmp_path):
+    """Of a whole slide image without columns dciodvfy of 2022 divides by them."""
+    slide = {"SOPClassUID": WHOLE_SLIDE, "Modality": "SM", "Rows": 0, "Columns": 0, "NumberOfFrames": "1"}
+    tiles = {"DimensionOrganizationType": "TILED_FULL", "TotalPixelMatrixRows": 9, "TotalPixelMatrixColumns": 9}
+    made.change(made.series()[:1], **slide, **tiles, PixelData=b"")
+    made.change(made.series()[1:2], KVP=None)
+    found = asked(made, tmp_path, "conformance.error")
+    assert any(isinstance(each, Finding) and each.variable == "KVP" for each in found), "the others are asked about"
+    if conformance.version() == "dicom3tools 1.00.snapshot.20220618":
+        assert [each.why for each in found if isinstance(each, Skipped)] == [CRASHED]
 
 
 @pytest.mark.parametrize("rule", ["conformance.error", "conformance.warning", "conformance.series"])

@@ -53,13 +53,29 @@ def test_a_broken_file_is_one_finding(tmp_path, content, fact):
     assert fact in told
 
 
+def told(report: Report) -> set[tuple[str, str]]:
+    return {(each.rule, each.variable) for each in report.findings if each.rule.startswith("privacy.")}
+
+
 @pytest.mark.parametrize("syntax", [factory.DEFLATED, factory.BIG_ENDIAN])
-def test_what_only_the_slow_reader_reads_is_checked_and_its_privacy_not_passed(tmp_path, syntax):
-    report = report_on(tmp_path, {"a.dcm": factory.ct(syntax=syntax)})
+def test_headers_in_any_transfer_syntax_are_searched(tmp_path, syntax):
+    comments = {"ImageComments": "seen by MUELLER", "RequestAttributesSequence": [{"RequestedProcedureID": "4711"}]}
+    plain = report_on(tmp_path / "plain", {"a.dcm": factory.ct(**comments)})
+    report = report_on(tmp_path / "other", {"a.dcm": factory.ct(syntax=syntax, **comments)})
     assert broken(report) == []
     assert [outline.files for outline in report.delivery.outlines] == [1]
+    assert told(report) == told(plain)
+    assert {("privacy.attribute", "PatientName"), ("privacy.text", "ImageComments")} < told(report)
     status = {each.rule.id: each.status.value for each in report.outcomes}
-    assert (status["privacy.text"], status["completeness.slices"]) == ("skipped", "failed")
+    assert (status["privacy.text"], status["privacy.private"]) == ("failed", "passed")
+
+
+@pytest.mark.parametrize("behind", [b"\1\2\3", b"\xfe\xff\x00\xe0" * 9])
+def test_where_the_strict_reader_fails_privacy_is_not_passed(tmp_path, behind):
+    content = factory.ct(syntax=factory.BIG_ENDIAN, PatientName=None) + behind
+    report = report_on(tmp_path, {"a.dcm": content})
+    (private,) = (each for each in report.outcomes if each.rule.id == "privacy.text")
+    assert private.status.value == "skipped"
 
 
 def test_links_and_pipes_are_not_opened(tmp_path):

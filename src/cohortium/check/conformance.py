@@ -2,15 +2,14 @@
 
 Every whole object of a series is asked about, and those of one patient, study or series are compared. Where a program
 is not installed, crashes or takes too long, the rule is skipped, with the reason: that is neither a fault of the data
-nor conformance. What another rule reports of values over a scan is left out here, and that an attribute is there in
-one series and absent in another, which dcentvfy warns of.
+nor conformance. What another rule reports of values over a scan is left out here.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -66,33 +65,78 @@ def warning(scan: Scan, rule: Rule) -> Found:
             kinds[fault.kind].append(fault)
     for kind, faults in kinds.items():
         names = list(dict.fromkeys(" > ".join(fault.names) for fault in faults if fault.path))
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         objects = list({each.SOPInstanceUID: each for fault in faults for each in verdict.faults[fault]}.values())
-        fact = f"{kind}{': ' if names else ''}{', '.join(names[:SHOWN])}{more}, in {_amount(objects, scan)}"
+        fact = f"{kind}{': ' if names else ''}{_some(names)}, in {_amount(objects, scan)}"
         yield scan.series.finding(rule, fact, objects)
     yield from map(Skipped, verdict.skipped)
 
 
 def series(scan: Scan, rule: Rule) -> Found:
     """Objects of a series say the same of their patient, study and series."""
-    for fault, count in _compared([file.path for file in scan.files]):
-        if isinstance(fault, Skipped):
-            yield fault
-        else:
-            yield scan.series.finding(rule, _difference(fault, count), variable=fault.names[-1])
+    return _different(once(scan, _within), rule, scan.SeriesInstanceUID)
+
+
+def series_warning(scan: Scan, rule: Rule) -> Found:
+    """Objects of a series say as much as each other of these."""
+    return _unlike(once(scan, _within), rule, scan.SeriesInstanceUID)
 
 
 def patient(delivery: Delivery, rule: Rule) -> Found:
     """Series of a patient say the same of the patient, and those of a study of the study."""
+    for shown, compared in once(delivery, _across):
+        yield from _different(compared, rule, patient=shown)
+
+
+def patient_warning(delivery: Delivery, rule: Rule) -> Found:
+    """Series of a patient say as much as each other of the patient, and those of a study of the study."""
+    for shown, compared in once(delivery, _across):
+        yield from _unlike(compared, rule, patient=shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What dcentvfy says of some objects: in how many each fault is, and why some were not compared."""
+
+    faults: Counter[Fault] = field(default_factory=Counter)
+    skipped: tuple[Skipped, ...] = ()
+
+
+def _different(compared: Compared, rule: Rule, series: str = "", patient: str = "") -> Found:
+    """Each attribute that has another value, where only one may be."""
+    for fault, count in sorted(compared.faults.items()):
+        if fault.severity is Severity.ERROR and fault.kind in DIFFERENT:
+            where = {"SeriesInstanceUID": series, "patient": patient, "variable": fault.names[-1]}
+            yield rule.finding(f"{_name(fault)}{fault.kind} ({fault.part}), in {_objects(count)}", **where)
+    yield from compared.skipped
+
+
+def _unlike(compared: Compared, rule: Rule, series: str = "", patient: str = "") -> Found:
+    """What it warns of, kind by kind."""
+    kinds: dict[str, dict[str, int]] = defaultdict(dict)
+    for fault, count in sorted(compared.faults.items()):
+        if fault.severity is Severity.WARNING and not _is_allowed(fault, rule):
+            kinds[fault.kind][fault.names[-1]] = count
+    for kind, counts in kinds.items():
+        fact = f"{kind}: {_some(list(counts))}, in {_objects(max(counts.values()))}"
+        yield rule.finding(fact, SeriesInstanceUID=series, patient=patient)
+    yield from compared.skipped
+
+
+def _within(scan: Scan) -> Compared:
+    return _compared([file.path for file in scan.files])
+
+
+def _across(delivery: Delivery) -> list[tuple[str, Compared]]:
+    """Of each patient with several series, how it is shown, and one object of each held against another."""
     places = {place.SeriesInstanceUID: place for place in delivery.places}
-    for one in delivery.patients():
-        first = [delivery.root / next(places[each.SeriesInstanceUID].names()) for each in one.outlines]
-        for fault, count in _compared(first) if len(first) > 1 else ():
-            if isinstance(fault, Skipped):
-                yield fault
-            else:
-                where = {"patient": one.outlines[0].patient, "variable": fault.names[-1]}
-                yield rule.finding(_difference(fault, count), **where)
+    return [
+        (
+            one.outlines[0].patient,
+            _compared([delivery.root / next(places[each.SeriesInstanceUID].names()) for each in one.outlines]),
+        )
+        for one in delivery.patients()
+        if len(one.outlines) > 1
+    ]
 
 
 def _verdict(scan: Scan) -> Verdict:
@@ -117,30 +161,23 @@ def _verdict(scan: Scan) -> Verdict:
     return verdict
 
 
-def _compared(paths: Sequence[Path]) -> Iterator[tuple[Fault | Skipped, int]]:
-    """Each attribute that differs where it should not, and in how many objects."""
+def _compared(paths: Sequence[Path]) -> Compared:
+    """All of these objects with one another, but for what uniformity tells of them."""
     if not shutil.which(conformance.ENTITIES):
-        yield Skipped(_not_installed(conformance.ENTITIES)), 0
-        return
+        return Compared(skipped=(Skipped(_not_installed(conformance.ENTITIES)),))
     found: Counter[Fault] = Counter()
+    skipped: tuple[Skipped, ...] = ()
     for at in range(1, len(paths), BATCH):
         try:
             found += conformance.differences([paths[0], *paths[at : at + BATCH]])
         except Crashed:
-            yield Skipped(_crashed(conformance.ENTITIES)), 0
-    for fault, count in sorted(found.items()):
-        if (
-            fault.severity is Severity.ERROR
-            and fault.path
-            and fault.kind in DIFFERENT
-            and fault.names[-1] not in _one_value()
-        ):
-            yield fault, count
+            skipped = (Skipped(_crashed(conformance.ENTITIES)),)
+    told = {each: count for each, count in found.items() if each.path and each.names[-1] not in _one_value()}
+    return Compared(Counter(told), skipped)
 
 
-def _difference(fault: Fault, count: int) -> str:
-    objects = "one object" if count == 1 else f"{count} objects"
-    return f"{_name(fault)}{fault.kind} ({fault.part}), in {objects} held against another"
+def _objects(count: int) -> str:
+    return f"{'one object' if count == 1 else f'{count} objects'} held against another"
 
 
 @cache
@@ -155,6 +192,11 @@ def _is_allowed(fault: Fault, rule: Rule) -> bool:
 
 def _name(fault: Fault) -> str:
     return f"{' > '.join(fault.names)}: " if fault.path else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def _amount(objects: Sequence[Instance], scan: Scan) -> str:
@@ -173,6 +215,8 @@ ALLOWED = {"allowed": Limit.TEXTS}
 CHECKS = (
     Check("conformance.error", Scope.FILES, error, ALLOWED),
     Check("conformance.patient", Scope.DELIVERY, patient),
+    Check("conformance.patient-warning", Scope.DELIVERY, patient_warning, ALLOWED),
     Check("conformance.series", Scope.FILES, series),
+    Check("conformance.series-warning", Scope.FILES, series_warning, ALLOWED),
     Check("conformance.warning", Scope.FILES, warning, ALLOWED),
 )

@@ -72,5 +72,6 @@ def _text(value: object) -> str:
 @cache
 def _kinds() -> dict[int, tuple[str, str]]:
     """Keyword and kind of each attribute that identifies, by tag."""
-    known = ((tag_for_keyword(keyword), keyword, kind) for keyword, kind in identifying().items())
+    every = {"PatientName": "name", **identifying()}
+    known = ((tag_for_keyword(keyword), keyword, kind) for keyword, kind in every.items())
     return {tag: (keyword, kind) for tag, keyword, kind in known if tag is not None and kind not in JUDGED_AS_TEXT}

@@ -20,7 +20,7 @@ from cohortium.values import Finding
 
 __all__ = ["CHECKS"]
 
-ANOTHER_SYNTAX = "headers that are deflated, big endian or broken are not looked through"
+BROKEN = "headers that are broken are not looked through"
 SHOWN = 3  # private attributes named in a finding
 NUMBERED = 8  # digits of a number that a device gives its files
 
@@ -86,7 +86,7 @@ def _noticed(scan: Scan, rule: Rule, kind: str, allowed: tuple[str, ...]) -> Fou
 
 def _not_seen(scan: Scan) -> Found:
     if any(file.notices is None for file in scan.files):
-        yield Skipped(ANOTHER_SYNTAX)
+        yield Skipped(BROKEN)
 
 
 def _finding(scan: Scan, rule: Rule, fact: str, variable: str = "") -> Finding:

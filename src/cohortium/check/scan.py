@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ Content = bytes | mmap.mmap
 PREFIX = 132  # bytes: the preamble and DICM
 SERIES_INSTANCE_UID = 0x0020000E
 LONGEST_UID = 64
-ANOTHER_SYNTAX = ("1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")  # well formed, and not for the strict reader
+ANOTHER_SYNTAX = (elements.BIG_ENDIAN, elements.DEFLATED)  # well formed, and not for the strict reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +121,8 @@ def _described(content: Content) -> tuple[Instance, frozenset[Notice] | None, st
     except Malformed as error:
         problem = str(error)
     instance = meta.describe(memoryview(content), "")
-    return instance, None, "" if instance.TransferSyntaxUID in ANOTHER_SYNTAX else problem
+    if instance.TransferSyntaxUID not in ANOTHER_SYNTAX:
+        return instance, None, problem
+    with suppress(Malformed):  # pydicom reads more of such files than we do
+        return instance, noticed(elements.read_any(content).elements), ""
+    return instance, None, ""

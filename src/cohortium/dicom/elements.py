@@ -2,12 +2,14 @@
 
 For the archive's own look at what asks to come in, so it shares no code with the de-identifier, and it knows no
 leniency: what is not to its last byte a data set in little endian, each element once and in order, raises `Malformed`.
+`read_any` is as strict, and reads big endian and deflated data sets too, for whoever looks for texts.
 """
 
 from __future__ import annotations
 
 import mmap
 import struct
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias, Union
@@ -16,26 +18,29 @@ from pydicom.datadict import dictionary_VR
 
 from cohortium.errors import Malformed
 
-__all__ = ["PIXELS", "Elements", "File", "Value", "read", "vr_of"]
+__all__ = ["PIXELS", "Elements", "File", "Value", "read", "read_any", "vr_of"]
 
 Value: TypeAlias = Union[bytes, memoryview, "list[Elements]"]
 Elements: TypeAlias = dict[int, tuple[str, Value]]  # VR and value; a memoryview where there is much of it
 
 IMPLICIT = "1.2.840.10008.1.2"
-NOT_READ = ("1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")  # big endian, deflated
+BIG_ENDIAN, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 META = 132  # where the file meta information begins
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # Float, Double Float, and Pixel Data
 MUCH = 1 << 14  # bytes
 MAXIMUM_DEPTH = 32
+LARGEST_INFLATED = 1 << 30  # bytes
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 SHORT = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 NAMES = {vr: vr.decode("ascii") for vr in SHORT | LONG}
+CUT = "it is cut, or its file meta information is broken"
+_BROKEN = (struct.error, KeyError, UnicodeDecodeError)
 
-_explicit = struct.Struct("<HH2sH").unpack_from
-_implicit = struct.Struct("<HHI").unpack_from
-_length = struct.Struct("<I").unpack_from
+_explicit = {order: struct.Struct(f"{order}HH2sH").unpack_from for order in "<>"}
+_implicit = {order: struct.Struct(f"{order}HHI").unpack_from for order in "<>"}
+_length = {order: struct.Struct(f"{order}I").unpack_from for order in "<>"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +55,60 @@ class File:
 def read(content: bytes | memoryview | mmap.mmap) -> File:
     """The file, read to its end; `Malformed` names no value. Of a mapped file pixels are not touched."""
     whole = content if isinstance(content, mmap.mmap) else bytes(content)
-    if whole[128:META] != b"DICM":
-        raise Malformed("it is not a DICOM Part 10 file")
     try:
-        (length,) = _length(whole, META + 8)
-        start = META + 12 + length
-        meta = _Reader(whole, explicit=True).elements(META, start, 0)
-        syntax = bytes(meta[0x00020010][1]).decode("ascii").rstrip("\0 ")  # type: ignore[arg-type]
-        if syntax in NOT_READ:
+        meta, start, syntax = _begun(whole)
+        if syntax in (BIG_ENDIAN, DEFLATED):
             raise Malformed("its data set is deflated or big endian")
         elements = _Reader(whole, explicit=syntax != IMPLICIT).elements(start, len(whole), 0)
-    except (struct.error, KeyError, UnicodeDecodeError):
-        raise Malformed("it is cut, or its file meta information is broken") from None
+    except _BROKEN:
+        raise Malformed(CUT) from None
     return File(meta, elements, len(whole))
+
+
+def read_any(content: bytes | memoryview | mmap.mmap) -> File:
+    """The same of a file in any transfer syntax; numbers of a big-endian one are as they lie."""
+    whole = bytes(content)
+    try:
+        meta, start, syntax = _begun(whole)
+        if syntax == DEFLATED:
+            size, whole, start = len(whole), _inflated(whole[start:]), 0
+        else:
+            size = len(whole)
+        order = ">" if syntax == BIG_ENDIAN else "<"
+        elements = _Reader(whole, explicit=syntax != IMPLICIT, order=order).elements(start, len(whole), 0)
+    except _BROKEN:
+        raise Malformed(CUT) from None
+    return File(meta, elements, size)
+
+
+def _begun(whole: bytes | mmap.mmap) -> tuple[Elements, int, str]:
+    """The file meta information, where it ends, and the transfer syntax."""
+    if whole[128:META] != b"DICM":
+        raise Malformed("it is not a DICOM Part 10 file")
+    (length,) = _length["<"](whole, META + 8)
+    start = META + 12 + length
+    meta = _Reader(whole, explicit=True).elements(META, start, 0)
+    return meta, start, bytes(meta[0x00020010][1]).decode("ascii").rstrip("\0 ")  # type: ignore[arg-type]
+
+
+def _inflated(deflated: bytes) -> bytes:
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        plain = stream.decompress(deflated, LARGEST_INFLATED)
+    except zlib.error:
+        raise Malformed("its data set cannot be inflated") from None
+    if not stream.eof:
+        raise Malformed("its deflated data set has no end, or unfolds to more than the limit")
+    return plain
 
 
 class _Reader:
     """Goes through elements by their lengths, each of which must end where what holds it ends."""
 
-    def __init__(self, content: bytes | mmap.mmap, *, explicit: bool) -> None:
+    def __init__(self, content: bytes | mmap.mmap, *, explicit: bool, order: str = "<") -> None:
         self._content = content
+        self._tag_vr_length, self._tag_length = _explicit[order], _implicit[order]
+        self._length = _length[order]
         self._head = self._explicit if explicit else self._implicit
         self._at = 0  # where the element or sequence read last ended
 
@@ -120,7 +159,7 @@ class _Reader:
         end = len(content) if length == UNDEFINED else at + length
         found: list[Elements] = []
         while at < end:
-            group, element, size = _implicit(content, at)
+            group, element, size = self._tag_length(content, at)
             tag, at = group << 16 | element, at + 8
             if tag == SEQUENCE_END and length == UNDEFINED and size == 0:
                 self._at = at
@@ -137,7 +176,7 @@ class _Reader:
     def _fragments(self, start: int) -> memoryview:
         content, at = self._content, start
         while True:
-            group, element, size = _implicit(content, at)
+            group, element, size = self._tag_length(content, at)
             tag, at = group << 16 | element, at + 8
             if tag == SEQUENCE_END and size == 0:
                 self._at = at
@@ -148,19 +187,19 @@ class _Reader:
 
     def _explicit(self, at: int) -> tuple[int, str, int, int]:
         """Tag, VR, where the value begins, and its length."""
-        group, element, vr, length = _explicit(self._content, at)
+        group, element, vr, length = self._tag_vr_length(self._content, at)
         tag = group << 16 | element
         if vr in SHORT:
             return tag, NAMES[vr], at + 8, length
         if vr in LONG and length == 0:
-            (length,) = _length(self._content, at + 8)
+            (length,) = self._length(self._content, at + 8)
             return tag, NAMES[vr], at + 12, length
         if tag == ITEM_END and vr == b"\0\0" and length == 0:
             return tag, "", at + 8, 0
         raise Malformed("an element has no value representation", at)
 
     def _implicit(self, at: int) -> tuple[int, str, int, int]:
-        group, element, length = _implicit(self._content, at)
+        group, element, length = self._tag_length(self._content, at)
         tag = group << 16 | element
         return tag, vr_of(tag), at + 8, length
 
