@@ -60,13 +60,13 @@ def demographics(subject: str) -> Row:
 def laboratory(subject: str) -> list[Row]:
     """A number, another of it later, a number without a unit, a word, and a test that was not done."""
     rows = [
-        ("ALB", "Albumin", "3.8", "g/dL", "38", "38", "g/L", "", "2020-03-04T08:30"),
-        ("ALB", "Albumin", "3.9", "g/dL", "39", "39", "g/L", "", "2020-03-05"),
-        ("PH", "pH", "7.4", "", "7.4", "7.4", "", "", "2020-03-04T08:30"),
-        ("COLOR", "Color", "YELLOW", "", "YELLOW", "", "", "", "2020-03-04T08:30"),
-        ("CRP", "C Reactive Protein", "", "", "", "", "", "NOT DONE", "2020-03-04"),
+        ("ALB", "Albumin", "1751-7", "3.8", "g/dL", "38", "38", "g/L", "", "2020-03-04T08:30"),
+        ("ALB", "Albumin", "1751-7", "3.9", "g/dL", "39", "39", "g/L", "", "2020-03-05"),
+        ("PH", "pH", "2744-1", "7.4", "", "7.4", "7.4", "", "", "2020-03-04T08:30"),
+        ("COLOR", "Color", "", "YELLOW", "", "YELLOW", "", "", "", "2020-03-04T08:30"),
+        ("CRP", "C Reactive Protein", "1988-5", "", "", "", "", "", "NOT DONE", "2020-03-04"),
     ]
-    names = ("TESTCD", "TEST", "ORRES", "ORRESU", "STRESC", "STRESN", "STRESU", "STAT", "DTC")
+    names = ("TESTCD", "TEST", "LOINC", "ORRES", "ORRESU", "STRESC", "STRESN", "STRESU", "STAT", "DTC")
     others = {
         "LBCAT": "CHEMISTRY",
         "LBORNRLO": "",
@@ -110,6 +110,7 @@ def procedure(subject: str) -> Row:
         "PRSEQ": "1",
         "PRTRT": "Mechanical ventilation",
         "PRDECOD": "MECHANICAL VENTILATION",
+        "PRSCTID": "40617009",
         "PRSTDTC": "2020-03-06",
         "PRENDTC": "2020-03-16",
         "PRDUR": "P10D",
@@ -125,6 +126,8 @@ def death(subject: str) -> Row:
         "DDTEST": "Primary Cause of Death",
         "DDORRES": "Pneumonia",
         "DDSTRESC": "PNEUMONIA",
+        "DDICD10": "J18.9",
+        "DDPTCD": "10035664",
         "DDDTC": "2020-04",
     }
 
@@ -195,8 +198,11 @@ VIOLATIONS: dict[str, Violation] = {
     "sdtm.duration": _cells(PR, PRDUR="10 days"),
     "sdtm.encoding": _western,
     "sdtm.guide": _without(DM, "COUNTRY"),
+    "sdtm.icd10": _cells("p01_dd.csv", DDICD10="J189"),
     "sdtm.images": _again(DM, USUBJID="P003", SUBJID="P003"),
     "sdtm.key": _cells(LB, row=1, LBSEQ="1"),
+    "sdtm.loinc": _cells(LB, LBLOINC="1751-8"),
+    "sdtm.meddra": _cells("p01_dd.csv", DDPTCD="Pneumonia"),
     "sdtm.missing": _cells(LB, row=1, LBSTRESU=""),
     "sdtm.number": _cells(DM, AGE="61 years"),
     "sdtm.order": _cells(PR, PRENDTC="2020-03-05"),
@@ -204,6 +210,7 @@ VIOLATIONS: dict[str, Violation] = {
     "sdtm.readable": _cut,
     "sdtm.repeated": _again(MB, MBSEQ="2"),
     "sdtm.required": _without(PR, "PRTRT"),
+    "sdtm.snomed": _cells(PR, PRSCTID="40617008"),
     "sdtm.status": _cells(LB, row=4, LBORRES="12", LBSTRESC="12", LBSTRESN="12", LBORRESU="mg/L", LBSTRESU="mg/L"),
     "sdtm.subject": _again(MB, USUBJID="P003"),
     "sdtm.term": _cells(MB, MBMETHOD="Reverse-transcriptase PCR"),

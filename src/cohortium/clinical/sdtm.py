@@ -1,7 +1,8 @@
 """What SDTM says of a table: its variables, which of them there must be, what they hold, and the terms of code lists.
 
 Tables beside this module drive the reading of files, what is said of their faults, and the documentation: variables
-are those of SDTMIG 3.4, terms those of NCI's code lists (`tools/sdtm.py` writes both), synonyms our own.
+are those of SDTMIG 3.4, terms those of NCI's code lists (`tools/sdtm.py` writes both), synonyms our own. Any domain
+but DM may also have the columns in which codes of other systems stand beside its terms.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+
+from cohortium.clinical import codes
 
 __all__ = [
     "ALIASES",
@@ -137,6 +140,9 @@ def _variables() -> Mapping[str, Mapping[str, Variable]]:
             domain, name = row["domain"], row["variable"]
             holds = Holds.NUMBER if row["type"] == "Num" else _holds(name.removeprefix(domain))
             found[domain][name] = Variable(domain, name, Core(row["core"]), holds, tuple(row["codelists"].split()))
+    for domain in found.keys() - {"DM"}:
+        for name in (general.replace("--", domain) for general in codes.columns()):
+            found[domain].setdefault(name, Variable(domain, name, Core.PERMISSIBLE, Holds.TEXT))
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from cohortium.clinical import reading, sdtm
-from cohortium.clinical.judging import columns, missing, records, values
+from cohortium.clinical.judging import codes, columns, missing, records, values
 from cohortium.clinical.judging.judged import Fault, Judged
 from cohortium.clinical.reading import ROW
 from cohortium.errors import Malformed
@@ -23,13 +23,17 @@ KINDS: Mapping[str, Callable[[Judged], Iterator[Fault]]] = {
     "domain": columns.domain,
     "empty": missing.empty,
     "encoding": columns.encoding,
+    "icd10": codes.icd10,
     "identifying": columns.identifying,
     "keys": records.keys,
+    "loinc": codes.loinc,
+    "meddra": codes.meddra,
     "numbers": values.numbers,
     "order": records.order,
     "pairs": records.pairs,
     "periods": values.periods,
     "records": records.records,
+    "snomed": codes.snomed,
     "status": records.status,
     "terms": values.terms,
     "units": records.units,
