@@ -44,6 +44,7 @@ class Delivery:
     tables: dict[str, list[Row]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     metadata: list[Callable[[list[Row]], None]] = field(default_factory=list)  # what to change in the metadata table
+    association: list[Callable[[list[Row]], None]] = field(default_factory=list)  # and in the association table
 
     def series(self, number: int = 0) -> list[str]:
         """Paths of the objects of one series, from the first slice to the last."""
@@ -65,14 +66,17 @@ class Delivery:
         return root
 
     def described(self) -> dict[str, list[Row]]:
-        """The metadata table, as the objects are, with the changes asked for."""
+        """The metadata and the association table, as the objects are, with the changes asked for."""
         series: dict[str, list[Attributes]] = {}
         for each in self.objects.values():
             series.setdefault(each["SeriesInstanceUID"], []).append(each)
         rows = [_described(objects) for objects in series.values()]
+        order = [{each: row[each] for each in ("patient", "series_uid")} | {"relative_day": "0"} for row in rows]
         for change in self.metadata:
             change(rows)
-        return {"metadata.csv": rows} if rows else {}
+        for change in self.association:
+            change(order)
+        return {path: rows for path, rows in (("metadata.csv", rows), ("order.csv", order)) if rows}
 
 
 def _described(objects: Sequence[Attributes]) -> Row:
@@ -267,6 +271,18 @@ def _noted(**cells: str) -> Callable[[Delivery], None]:
 def _undated(made: Delivery) -> None:
     made.change(made.series(), SeriesDate=None)
     _noted(series_date_time="")(made)
+    made.association.append(lambda rows: rows.clear())
+
+
+def _told(change: Callable[[list[Row]], Any]) -> Callable[[Delivery], None]:
+    """Another association table."""
+    return lambda made: made.association.append(change)
+
+
+def _contradicted(made: Delivery) -> None:
+    """A second series of a day before, which the association table has on the same day."""
+    _again(SeriesDate="20200303", AcquisitionDate="20200303")(made)
+    made.metadata.append(lambda rows: rows[-1].update(series_date_time="2020-03-03"))
 
 
 def _renamed(made: Delivery) -> None:
@@ -394,8 +410,11 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "accuracy.pixel-spacing": _all(PixelSpacing=["0.5", "0.5"]),
     "accuracy.slice-thickness": _all(SliceThickness="3"),
     "accuracy.units": _all(RescaleType="US"),
+    "chronology.association": _told(lambda rows: rows.append(rows[0] | {"series_uid": ""})),
+    "chronology.contradiction": _contradicted,
     "chronology.date": _undated,
     "chronology.order": _all(AcquisitionDate="20200301"),
+    "chronology.scans": _told(lambda rows: rows.pop()),
     "completeness.attributes": _all(ManufacturerModelName=""),
     "completeness.metadata": _noted(slices_number="29"),
     "completeness.missing": _lost(12),

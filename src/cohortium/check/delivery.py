@@ -1,15 +1,15 @@
 """A delivery: where its series, clinical tables and metadata lie, found out by one look at every file.
 
-What always holds: every file below the folder is accounted for as part of a series, as a table, as the metadata, or
-among the strays and the broken; of a slice no more is kept than its place. Links are not followed.
+What always holds: every file below the folder is accounted for as part of a series, as a table, as metadata or
+association table, or among the strays and the broken; of a slice no more is kept than its place. Links are not
+followed.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cohortium.check import naming, scan
+from cohortium.check import naming, scan, sheet
 from cohortium.check.outline import Outline
 from cohortium.errors import ConfigError, Malformed
 
@@ -27,6 +27,7 @@ Progress = Callable[[str, int, int], None]
 BATCH = 256  # files that a worker looks at in one go
 FIRST_LINE = 1 << 14
 METADATA = frozenset({"patient", "study_uid", "series_uid"})  # columns by which the metadata are known
+ASSOCIATION = frozenset({"order", "relative_day"})  # one of them, by which an association table is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Delivery:
     metadata: tuple[str, ...]
     strays: tuple[str, ...]
     broken: tuple[scan.Broken, ...]
+    associations: tuple[str, ...] = ()
     outlines: tuple[Outline, ...] = ()
     known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -91,6 +93,7 @@ class Kind(Enum):
     METADATA = 3
     STRAY = 4
     BROKEN = 5
+    ASSOCIATION = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ def find(root: Path, executor: Executor | None, progress: Progress) -> Delivery:
         places=tuple(Place(uid, {at: tuple(files) for at, files in series[uid].items()}) for uid in sorted(series)),
         tables=tuple(_table(root, name) for name, _ in of_kind[Kind.TABLE]),
         metadata=tuple(name for name, _ in of_kind[Kind.METADATA]),
+        associations=tuple(name for name, _ in of_kind[Kind.ASSOCIATION]),
         strays=tuple(name for name, _ in of_kind[Kind.STRAY]),
         broken=tuple(scan.Broken(*each) for each in of_kind[Kind.BROKEN]),
     )
@@ -165,14 +169,16 @@ def _seen(path: Path) -> Seen:
         return Seen(Kind.BROKEN, scan.unreadable(error))
     if path.suffix.lower() == ".dcm":
         return Seen(Kind.BROKEN, "it is called .dcm and is not a DICOM Part 10 file" if head else "it is empty")
-    if path.suffix.lower() == ".csv" and _is_metadata(head):
-        return Seen(Kind.METADATA)
-    return Seen(Kind.TABLE if naming.table(path.name) else Kind.STRAY)
+    kind = _kind(sheet.heading(head)) if path.suffix.lower() == ".csv" else None
+    return Seen(kind or (Kind.TABLE if naming.table(path.name) else Kind.STRAY))
 
 
-def _is_metadata(head: bytes) -> bool:
-    line = head.decode("utf-8-sig", "replace").partition("\n")[0].strip().lower()
-    return any(set(next(csv.reader([line], delimiter=mark), [])) >= METADATA for mark in ",;\t")
+def _kind(columns: Set[str]) -> Kind | None:
+    """Of a CSV with such columns; the metadata table may have those of an association table, too."""
+    scans = METADATA - {"patient"}
+    if {"patient"} <= columns and columns & scans and columns & ASSOCIATION and "slices_number" not in columns:
+        return Kind.ASSOCIATION
+    return Kind.METADATA if columns >= METADATA else None
 
 
 def _table(root: Path, name: str) -> Table:

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cohortium.check import naming
+from cohortium.check import naming, sheet
 from cohortium.check.delivery import Delivery
 from cohortium.check.outline import Outline
 from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Skipped, once
+from cohortium.check.sheet import Row
+from cohortium.errors import Malformed
 from cohortium.values import Instance
 
 __all__ = ["CHECKS", "COLUMNS", "said_of", "write"]
@@ -28,11 +30,7 @@ DATES = frozenset({"date_time", "series_date_time"})
 NUMBERS = frozenset({"slices_number", "slice_thickness", "pixel_spacing"})
 DAY = 8  # digits of a date
 SAME = 1e-3  # mm that figures written in two ways may differ
-ENCODINGS = ("utf-8-sig", "cp1252")
-LARGEST = 1 << 28  # bytes
 NO_TABLE = "there is no metadata table that can be read"
-
-Row = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,31 +173,15 @@ def _read(delivery: Delivery) -> Metadata:
     if len(delivery.metadata) != 1:
         count = len(delivery.metadata)
         return Metadata({}, f"there are {count} metadata tables" if count else "there is no metadata table")
-    path = delivery.root / delivery.metadata[0]
     try:
-        content = path.read_bytes() if path.stat().st_size <= LARGEST else b""
-    except OSError:
-        content = b""
-    for encoding in ENCODINGS:
-        try:
-            return _parsed(content.decode(encoding))
-        except UnicodeDecodeError:
-            continue
-        except csv.Error:
-            break
-    return Metadata({}, "the metadata table cannot be read as CSV")
-
-
-def _parsed(text: str) -> Metadata:
-    first = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
-    heading = [each.strip().lower() for each in next(reader, [])]
-    if missing := [column for column in COLUMNS if column not in heading]:
+        found = sheet.read(delivery.root / delivery.metadata[0])
+    except Malformed:
+        return Metadata({}, "the metadata table cannot be read as CSV")
+    if missing := [column for column in COLUMNS if column not in found.columns]:
         return Metadata({}, f"the metadata table has no column {', '.join(missing)}")
     rows: dict[str, list[tuple[int, Row]]] = defaultdict(list)
-    for number, cells in enumerate(filter(any, reader), 1):
-        row = dict(zip(heading, [*cells, *[""] * (len(heading) - len(cells))], strict=False))
-        rows[row["series_uid"].strip()].append((number, row))
+    for number, row in found.rows:
+        rows[row["series_uid"]].append((number, row))
     return Metadata({UID: tuple(each) for UID, each in rows.items()})
 
 

@@ -54,7 +54,8 @@ def file_name(delivery: Delivery, rule: Rule) -> Found:
         if wrong := _telling(names, known):
             fact = f"{wrong} of {len(names)} files, or their folders, are called by more than UIDs and numbers"
             yield rule.finding(fact, **where.get(place.SeriesInstanceUID, {}))
-    if wrong := _telling([*delivery.metadata, *delivery.strays, *(each.name for each in delivery.broken)], known):
+    others = (*delivery.metadata, *delivery.associations, *delivery.strays, *(each.name for each in delivery.broken))
+    if wrong := _telling(others, known):
         yield rule.finding(f"{wrong} other files, or their folders, are called by more than UIDs and numbers")
 
 
