@@ -114,6 +114,7 @@ def procedure(subject: str) -> Row:
         "PRSTDTC": "2020-03-06",
         "PRENDTC": "2020-03-16",
         "PRDUR": "P10D",
+        "PRSTDY": "3",
     }
 
 
@@ -175,6 +176,25 @@ def _again(path: str, **cells: str) -> Violation:
     return lambda made: made.tables[path].append(made.tables[path][0] | cells)
 
 
+def _twice(made: Delivery) -> None:
+    """A row in another file of its domain."""
+    made.tables["p02_mb.csv"] = made.tables[MB][:1]
+
+
+def _questions(made: Delivery) -> None:
+    """Tests of a domain that has no list of them."""
+    made.tables["p01_qs.csv"] = [
+        {
+            **_keys("QS", "P001"),
+            "QSSEQ": "1",
+            "QSTESTCD": "1-WALK",
+            "QSTEST": "Walking",
+            "QSORRES": "5",
+            "QSSTRESC": "5",
+        }
+    ]
+
+
 def _cut(made: Delivery) -> None:
     made.files["p01_su.csv"] = b'STUDYID,DOMAIN,USUBJID\r\nDRAGON,SU,"P001\r\n'
 
@@ -192,6 +212,8 @@ VIOLATIONS: dict[str, Violation] = {
     "sdtm.alias": _alias,
     "sdtm.code": _cells(DM, SEX="Female"),
     "sdtm.date": _cells(LB, LBDTC="04.03.2020"),
+    "sdtm.day": _cells(PR, PRSTDY="2"),
+    "sdtm.death": _cells(DM, DTHFL=""),
     "sdtm.domain": _cells(MB, DOMAIN="LB"),
     "sdtm.domains": _without_table(MB),
     "sdtm.domains-expected": _without_table(PR),
@@ -205,16 +227,21 @@ VIOLATIONS: dict[str, Violation] = {
     "sdtm.meddra": _cells("p01_dd.csv", DDPTCD="Pneumonia"),
     "sdtm.missing": _cells(LB, row=1, LBSTRESU=""),
     "sdtm.number": _cells(DM, AGE="61 years"),
+    "sdtm.occurrence": _all(PR, PROCCUR="Y"),
     "sdtm.order": _cells(PR, PRENDTC="2020-03-05"),
     "sdtm.patient": _unknown,
     "sdtm.readable": _cut,
     "sdtm.repeated": _again(MB, MBSEQ="2"),
     "sdtm.required": _without(PR, "PRTRT"),
+    "sdtm.result": _cells(LB, LBSTRESC="<38"),
     "sdtm.snomed": _cells(PR, PRSCTID="40617008"),
+    "sdtm.split": _twice,
     "sdtm.status": _cells(LB, row=4, LBORRES="12", LBSTRESC="12", LBSTRESN="12", LBORRESU="mg/L", LBSTRESU="mg/L"),
+    "sdtm.study": _cells(MB, STUDYID="DRAGON-2"),
     "sdtm.subject": _again(MB, USUBJID="P003"),
     "sdtm.term": _cells(MB, MBMETHOD="Reverse-transcriptase PCR"),
     "sdtm.test": _cells(LB, row=2, LBTEST="Acidity"),
+    "sdtm.testcode": _questions,
     "sdtm.unit": _cells(LB, row=1, LBSTRESU="g/dL", LBSTRESC="3.9", LBSTRESN="3.9"),
     "sdtm.unlisted": _all(LB, WARD="7B"),
     "sdtm.width": _cells(PR, PRTRT="ventilation " * 20),

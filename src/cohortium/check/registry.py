@@ -23,6 +23,7 @@ from cohortium.check import (
     sdtm,
     structure,
     subjects,
+    together,
     uniformity,
     uniqueness,
 )
@@ -45,6 +46,7 @@ FAMILIES = (
     sdtm,
     structure,
     subjects,
+    together,
     uniformity,
     uniqueness,
 )

@@ -6,22 +6,15 @@ subjects, and names none that the images do not name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from cohortium.check import naming
 from cohortium.check.delivery import Delivery
-from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Skipped, once
-from cohortium.check.sdtm import NOT_INSTALLED, installed
-from cohortium.errors import Malformed
+from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Skipped
+from cohortium.check.together import DM, of_dm, subjects, why_not
 
 __all__ = ["CHECKS"]
 
-NO_SUBJECTS = "there is no table DM that can be read"
 NO_IMAGES = "there are no images"
 UNNAMED = "some images name no patient"
-DM = "DM"
-
-Subjects = Mapping[str, Mapping[str, int]]  # by the table's path below the delivery: USUBJID and its first row
 
 
 def domains(delivery: Delivery, rule: Rule) -> Found:
@@ -34,13 +27,12 @@ def domains(delivery: Delivery, rule: Rule) -> Found:
 
 def subject(delivery: Delivery, rule: Rule) -> Found:
     """Every subject of a table has a row in DM."""
-    found = once(delivery, _subjects)
-    if why := _why_not(delivery, found):
+    if why := why_not(delivery):
         yield Skipped(why)
         return
-    known = _of_dm(delivery, found)
+    known = of_dm(delivery)
     for table in delivery.tables:
-        rows = [row for subject, row in found.get(table.name, {}).items() if subject not in known]
+        rows = [row for subject, row in subjects(delivery).get(table.name, {}).items() if subject not in known]
         if rows:
             fact = f"{_count(len(rows))} of {table.domain} with no row in DM"
             yield rule.finding(fact, file=naming.masked(table.name), row=min(rows), variable="USUBJID")
@@ -48,11 +40,10 @@ def subject(delivery: Delivery, rule: Rule) -> Found:
 
 def patient(delivery: Delivery, rule: Rule) -> Found:
     """Every patient of the images has a row in DM, under the same identifier."""
-    found = once(delivery, _subjects)
-    if why := _why_not(delivery, found) or ("" if delivery.outlines else NO_IMAGES):
+    if why := why_not(delivery) or ("" if delivery.outlines else NO_IMAGES):
         yield Skipped(why)
         return
-    known = _of_dm(delivery, found)
+    known = of_dm(delivery)
     for each in delivery.patients():
         if each.PatientID and each.PatientID not in known:
             yield rule.finding(
@@ -62,14 +53,13 @@ def patient(delivery: Delivery, rule: Rule) -> Found:
 
 def images(delivery: Delivery, rule: Rule) -> Found:
     """Every subject of DM has images, under the same identifier."""
-    found = once(delivery, _subjects)
     patients = {PatientID for outline in delivery.outlines for PatientID in outline.patients}
-    why = _why_not(delivery, found) or ("" if patients else NO_IMAGES) or (UNNAMED if "" in patients else "")
+    why = why_not(delivery) or ("" if patients else NO_IMAGES) or (UNNAMED if "" in patients else "")
     if why:
         yield Skipped(why)
         return
     for table in delivery.tables:
-        rows = [row for subject, row in found.get(table.name, {}).items() if subject not in patients]
+        rows = [row for subject, row in subjects(delivery).get(table.name, {}).items() if subject not in patients]
         if table.domain == DM and rows:
             fact = f"{_count(len(rows))} of DM without images"
             yield rule.finding(fact, file=naming.masked(table.name), row=min(rows), variable="USUBJID")
@@ -77,33 +67,6 @@ def images(delivery: Delivery, rule: Rule) -> Found:
 
 def _count(number: int) -> str:
     return "1 subject" if number == 1 else f"{number} subjects"
-
-
-def _why_not(delivery: Delivery, found: Subjects) -> str:
-    if not installed():
-        return NOT_INSTALLED
-    return "" if _of_dm(delivery, found) else NO_SUBJECTS
-
-
-def _of_dm(delivery: Delivery, found: Subjects) -> frozenset[str]:
-    return frozenset(
-        subject for table in delivery.tables if table.domain == DM for subject in found.get(table.name, ())
-    )
-
-
-def _subjects(delivery: Delivery) -> Subjects:
-    """Of each table that can be read; others are found unreadable by themselves."""
-    if not installed():
-        return {}
-    from cohortium.clinical import judging
-
-    found: dict[str, Mapping[str, int]] = {}
-    for table in delivery.tables:
-        try:
-            found[table.name] = judging.subjects(table.path)
-        except Malformed:
-            continue
-    return found
 
 
 CHECKS = (

@@ -1,19 +1,17 @@
-"""What is wrong with one clinical table by itself, held against what SDTM says of its domain (extra `clinical`)."""
+"""What is wrong with clinical tables, held against what SDTM says, each by itself and together (extra `clinical`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import polars as pl
-
 from cohortium.clinical import reading, sdtm
 from cohortium.clinical.judging import codes, columns, missing, records, values
 from cohortium.clinical.judging.judged import Fault, Judged
-from cohortium.clinical.reading import ROW
+from cohortium.clinical.judging.together import Located, Together, judge_together
 from cohortium.errors import Malformed
 
-__all__ = ["KINDS", "Fault", "judge", "subjects"]
+__all__ = ["KINDS", "Fault", "Located", "Together", "judge", "judge_together"]
 
 KINDS: Mapping[str, Callable[[Judged], Iterator[Fault]]] = {
     "absent": columns.absent,
@@ -29,13 +27,16 @@ KINDS: Mapping[str, Callable[[Judged], Iterator[Fault]]] = {
     "loinc": codes.loinc,
     "meddra": codes.meddra,
     "numbers": values.numbers,
+    "occurrence": records.occurrence,
     "order": records.order,
     "pairs": records.pairs,
     "periods": values.periods,
     "records": records.records,
+    "results": values.results,
     "snomed": codes.snomed,
     "status": records.status,
     "terms": values.terms,
+    "testcodes": values.testcodes,
     "units": records.units,
     "unlisted": columns.unlisted,
     "widths": values.widths,
@@ -49,11 +50,3 @@ def judge(path: Path, domain: str) -> Mapping[str, tuple[Fault, ...]]:
     if not judged.frame.height:
         raise Malformed("it has no rows")
     return {kind: tuple(look(judged)) for kind, look in KINDS.items()}
-
-
-def subjects(path: Path) -> Mapping[str, int]:
-    """Each USUBJID of a table and the first row in which it stands; `Malformed` where it cannot be read."""
-    frame = reading.read(path, {"USUBJID"}).frame
-    if "USUBJID" not in frame.columns:
-        return {}
-    return dict(frame.group_by("USUBJID").agg(pl.col(ROW).min()).drop_nulls().sort(ROW).iter_rows())

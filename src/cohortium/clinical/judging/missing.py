@@ -1,7 +1,7 @@
 """Where a variable has no value though it could have one.
 
-Not missing are results that were not obtained (--STAT NOT DONE), numbers and units of what is no number, and units of
-tests that have none.
+Not missing are results that were not obtained (--STAT NOT DONE), what was collected of a result that was derived
+(--DRVFL Y), numbers and units of what is no number, and units of tests that have none.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from cohortium.clinical.sdtm import Variable
 __all__ = ["empty"]
 
 TESTS = Path(__file__).parents[1] / "data" / "dimensionless_tests.txt"
+YES = "Y"
 UNITLESS = ["NO UNITS", "NONE", "UNITLESS", "RATIO", "INDEX", "1"]
 RATIO = r"/|(?i)\b(?:ratio|index)\b"
 
@@ -37,6 +38,8 @@ def _needless(judged: Judged, variable: Variable) -> pl.Expr:
         return needless
     if status := judged.own("--STAT"):
         needless = (pl.col(status) == NOT_DONE).fill_null(False)
+    if general in ("--ORRES", "--ORRESU") and (derived := judged.own("--DRVFL")):
+        needless |= (pl.col(derived) == YES).fill_null(False)
     if general in ("--STRESN", "--STRESU", "--ORRESU"):
         result = judged.own("--ORRES" if general == "--ORRESU" else "--STRESC")
         needless |= ~number(result) if result else pl.lit(True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
@@ -10,8 +10,10 @@ from cohortium.clinical import sdtm
 from cohortium.clinical.judging.judged import NOT_DONE, Fault, Judged, rows
 from cohortium.clinical.reading import ROW
 
-__all__ = ["keys", "order", "pairs", "records", "status", "units"]
+__all__ = ["keys", "occurrence", "order", "pairs", "records", "status", "units"]
 
+YES = "Y"
+ARMS = {"ARMCD": "ARM", "ACTARMCD": "ACTARM"}
 NATURAL = (  # what tells two records of a subject apart, as far as a domain has it
     *("USUBJID", "--TESTCD", "--TSTDTL", "--TRT", "--TERM", "--CAT", "--SCAT", "--GRPID", "--REFID", "--SPID"),
     *("--LNKID", "--SPEC", "--LOC", "--LAT", "--DIR", "--POS", "--METHOD", "--EVAL", "--EVALID", "--ORRES", "--STRESC"),
@@ -51,19 +53,27 @@ def _repeated(judged: Judged, columns: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def pairs(judged: Judged) -> Iterator[Fault]:
-    """Each short name of a test has one name: that of the same concept, if the code lists have it."""
+    """Each code of a test or an arm has one name, its own: that of the same concept, if the code lists have it."""
     code, test = judged.own("--TESTCD"), judged.own("--TEST")
-    if not (code and test):
-        return
-    lists = [sdtm.codelist(each) for name in (code, test) for each in judged.known[name].codelists]
-    names = sdtm.same(*lists) if len(lists) == len((code, test)) else {}
+    if code and test:
+        lists = [sdtm.codelist(each) for name in (code, test) for each in judged.known[name].codelists]
+        yield from _paired(judged, code, test, sdtm.same(*lists) if len(lists) == len((code, test)) else {})
+    for short, name in ARMS.items():
+        if judged.own(short) and judged.own(name):
+            yield from _paired(judged, short, name, {})
+
+
+def _paired(judged: Judged, code: str, test: str, names: Mapping[str, str]) -> Iterator[Fault]:
     both = judged.frame.group_by(code, test).agg(pl.col(ROW).min(), pl.len()).drop_nulls().sort(ROW)
     seen: dict[str, str] = {}
+    codes: dict[str, str] = {}
     for short, name, row, count in both.iter_rows():
         first = seen.setdefault(short, name)
         if names.get(short, first) != name:
             shown = f"{names[short]}, as {code} has it" if short in names else f"the one that its {code} had before"
             yield Fault(f"{test} is not {shown}, in {rows(count)}", test, row)
+        elif codes.setdefault(name, short) != short:
+            yield Fault(f"{code} is another than {test} had before, in {rows(count)}", code, row)
 
 
 def status(judged: Judged) -> Iterator[Fault]:
@@ -80,12 +90,25 @@ def status(judged: Judged) -> Iterator[Fault]:
             yield Fault(f"{reason} has a value in {rows(count)} that do not say {NOT_DONE}", reason, row)
 
 
+def occurrence(judged: Judged) -> Iterator[Fault]:
+    """Whether something occurred is said of what was asked for, and where an answer was got."""
+    occurred, asked, stat = judged.own("--OCCUR"), judged.own("--PRESP"), judged.own("--STAT")
+    if occurred:
+        unasked = ~(pl.col(asked) == YES).fill_null(False) if asked else pl.lit(True)
+        not_done = (pl.col(stat) == NOT_DONE).fill_null(False) if stat else pl.lit(False)
+        wrong = pl.col(occurred).is_not_null() & (unasked | not_done)
+        for count, row in judged.counted({occurred: wrong}).values():
+            fact = f"{occurred} has a value in {rows(count)} that were not asked for (--PRESP), or were {NOT_DONE}"
+            yield Fault(fact, occurred, row)
+
+
 def units(judged: Judged) -> Iterator[Fault]:
-    """Standard results of one test, in one kind of specimen, are in one unit."""
+    """Standard results of one test, in one category and kind of specimen and by one method, are in one unit."""
     code, unit = judged.own("--TESTCD"), judged.own("--STRESU")
     if not (code and unit):
         return
-    alike = [code, *filter(None, (judged.own("--SPEC"), judged.own("--METHOD")))]
+    kinds = ("--CAT", "--SCAT", "--SPEC", "--METHOD")
+    alike = [code, *filter(None, map(judged.own, kinds))]
     filled = judged.frame.lazy().filter(pl.col(unit).is_not_null())
     first = filled.with_columns(pl.col(unit).first().over(alike).alias("first"))
     others = first.filter(pl.col(unit) != pl.col("first")).select(pl.len(), pl.col(ROW).min(), pl.col(code).n_unique())

@@ -10,12 +10,13 @@ from cohortium.clinical import moments, sdtm
 from cohortium.clinical.judging.judged import Fault, Judged, figure, number, rows
 from cohortium.clinical.sdtm import CodeList, Holds, Variable
 
-__all__ = ["codes", "dates", "numbers", "periods", "terms", "widths"]
+__all__ = ["codes", "dates", "numbers", "periods", "results", "terms", "testcodes", "widths"]
 
 PLAIN_DATE = r"^\d{4}-\d\d-\d\d(T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?)?$"
 OVER_89 = "90+"  # as de-identification writes a high age
 WIDTHS = {"--TESTCD": 8, "--TEST": 40, "ARMCD": 20, "ACTARMCD": 20}
 NEVER_NEGATIVE = {"AGE", "--DOSE", "--DOSTOT"}
+TESTCODE = r"^[A-Z_][A-Z0-9_]*$"  # a column is called so once results stand side by side
 WIDEST = 200  # characters of any text in a SAS transport file
 SAME = 1e-6  # by which the same number may differ, written twice
 PROPOSALS = 3
@@ -36,6 +37,16 @@ def numbers(judged: Judged) -> Iterator[Fault]:
         mask = (number(result) & number(standard) & apart).fill_null(False)
         for count, row in judged.counted({standard: mask}).values():
             yield Fault(f"{standard} is not the number that {result} is, in {rows(count)}", standard, row)
+
+
+def results(judged: Judged) -> Iterator[Fault]:
+    """A standard result that is no number, such as <5, is not made one."""
+    result, standard = judged.own("--STRESC"), judged.own("--STRESN")
+    if result and standard:
+        word = ~number(result) | pl.col(result).str.starts_with("+")
+        mask = (word & pl.col(result).is_not_null() & number(standard)).fill_null(False)
+        for count, row in judged.counted({standard: mask}).values():
+            yield Fault(f"{standard} is a number in {rows(count)} where {result} is none", standard, row)
 
 
 def dates(judged: Judged) -> Iterator[Fault]:
@@ -110,6 +121,13 @@ def _off(variable: Variable, lists: list[CodeList], count: int, wrong: list[str]
 
 def _meant(lists: list[CodeList], text: str) -> str:
     return next((term for known in lists if (term := known.proposal(text))), "")
+
+
+def testcodes(judged: Judged) -> Iterator[Fault]:
+    """Short names of tests can be names of variables."""
+    if code := judged.own("--TESTCD"):
+        for count, row in judged.counted({code: ~pl.col(code).str.contains(TESTCODE)}).values():
+            yield Fault(f"{code} cannot be the name of a variable in {rows(count)}", code, row)
 
 
 def widths(judged: Judged) -> Iterator[Fault]:
