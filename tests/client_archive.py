@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,13 +26,13 @@ class Road:
     """What stands before the application: notes requests for files, and disturbs them as it is told.
 
     `before` holds answers (status, headers) that are given in place of the next ones; the next `cuts` answers break off
-    in the middle, and every answer takes `pause` seconds more.
+    in the middle, and after the first `open_for` requests none is answered.
     """
 
     app: Any = None
     before: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     cuts: int = 0
-    pause: float = 0.0
+    open_for: int = sys.maxsize
     spoil: bool = False
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -51,7 +52,8 @@ class Road:
             await send({"type": "http.response.start", "status": status, "headers": named})
             await send({"type": "http.response.body", "body": b""})
             return
-        await asyncio.sleep(self.pause)
+        while len(self.asked) > self.open_for:
+            await asyncio.sleep(0.02)
         cut, self.cuts = self.cuts > 0, max(0, self.cuts - 1)
 
         async def disturbed(message: Message) -> None:

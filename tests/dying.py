@@ -21,9 +21,15 @@ from sqlalchemy import Engine, event
 
 import unsynced
 
-__all__ = ["AtWork", "Moment", "at_work", "moments", "wait"]
+__all__ = ["COMMAND", "NEVER", "AtWork", "Moment", "at_work", "moments", "wait"]
 
 TOUCHES = {"open", "os.remove", "os.link", "os.rename", "os.mkdir", "os.rmdir", "os.utime", "sqlite3.connect"}
+
+COMMAND = """
+from cohortium.cli import app
+def act(*arguments):
+    app(arguments, standalone_mode=False)
+"""
 
 
 class Moment(NamedTuple):
@@ -96,7 +102,7 @@ def _mortal(moment: Moment) -> Callable[[], int]:
         if os.getpid() != process:  # a child of it
             return
         passed += 1
-        if passed == moment.touch:
+        if passed >= moment.touch > 0 and not doomed:
             doomed = True
             if moment.later:
                 signal.setitimer(signal.ITIMER_REAL, moment.later)  # as deadly, for nobody listens

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -23,6 +19,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from sqlalchemy import func, select
 
+import dying
 import portal_site
 from cohortium import keys
 from cohortium.archive import Address, Archive, Removable, headers, packs, storage_of
@@ -269,37 +266,33 @@ def version(number: int) -> Callable[[Dataset], None]:
     return lambda dataset: setattr(dataset, "PixelData", bytes(31) + bytes([number]))
 
 
+PACK = """
+from pathlib import Path
+from cohortium.archive import Archive, packs
+from cohortium.keys import SiteKey
+from cohortium.store import open_store
+def act(place):
+    archive = Archive(open_store(Path(place)), Path(place), SiteKey(bytes(32)))
+    while True:
+        packs.pack_scan(archive.engine, archive.objects, 1)
+        with archive.engine.connect() as connection:
+            pack_id = connection.exec_driver_sql("SELECT id FROM pack").scalar()
+        packs.rewrite(archive.engine, archive.objects, pack_id)
+        archive.collect()
+"""
+
+
 def test_killed_anywhere_nothing_is_lost(tmp_path: Path, make: Make, sample: Callable[[int, int], int]) -> None:
     archive = Archive(open_store(tmp_path), tmp_path, SiteKey(bytes(32)))
     archive.open_project(Project("open", "", "check", readmit=True), PROTOCOL)
-    program = f"""
-from pathlib import Path
-from cohortium.archive import Archive, Removable, packs
-from cohortium.keys import SiteKey
-from cohortium.store import open_store
-place = Path({str(tmp_path)!r})
-archive = Archive(open_store(place), place, SiteKey(bytes(32)))
-print("open", flush=True)
-while True:
-    packs.pack_scan(archive.engine, archive.objects, 1)
-    with archive.engine.connect() as connection:
-        pack_id = connection.exec_driver_sql("SELECT id FROM pack").scalar()
-    packs.rewrite(archive.engine, archive.objects, pack_id)
-    archive.collect()
-"""
-    moments = random.Random(1)
     contents: dict[str, bytes] = {}
-    for round in range(sample(4, 40)):
-        contents |= fill(archive, make, range(round * 5 + 1, round * 5 + 6))
-        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(moments.uniform(0, 0.15))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        assert held(archive) == contents
-        assert len(texts(archive)) == len(contents)
+    with dying.at_work(PACK) as at_work:
+        for round in range(sample(4, 40)):
+            contents |= fill(archive, make, range(round * 5 + 1, round * 5 + 6))
+            (moment,) = dying.moments(random.Random(round), 300, 1)
+            assert at_work(tmp_path, at=moment) is None
+            assert held(archive) == contents
+            assert len(texts(archive)) == len(contents)
     packs.pack_scan(archive.engine, archive.objects, 1)
     archive.collect()
     assert held(archive) == contents

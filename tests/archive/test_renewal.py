@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+import dying
 from cohortium.archive import Address, Archive
 from cohortium.archive.renewal import Renewed, renew
 from cohortium.errors import Corrupt
@@ -87,31 +84,31 @@ def test_what_is_damaged_stays_as_it_is_and_is_counted(archive: Archive, make: M
         held(archive)
 
 
-def test_killed_anywhere_no_object_is_lost(archive: Archive, make: Make, tmp_path: Path) -> None:
-    if not isinstance(archive.engine.url.database, str) or archive.engine.dialect.name != "sqlite":
-        pytest.skip("the same code on both; the process that is killed opens SQLite")
-    for number in range(1, 40):
-        archive.admit(make(number), "open", None, who="anna")
-    contents = unseal(archive)
-    program = f"""
+RENEW = """
 from pathlib import Path
 from cohortium.archive import Archive, renewal
 from cohortium.keys import SiteKey
 from cohortium.store import open_store
 renewal.AT_ONCE = 3
-archive = Archive(open_store(Path({str(tmp_path)!r})), Path({str(tmp_path)!r}), SiteKey(bytes(32)))
-print("open", flush=True)
-renewal.renew(archive.engine, archive.objects)
+def act(place):
+    archive = Archive(open_store(Path(place)), Path(place), SiteKey(bytes(32)))
+    renewal.renew(archive.engine, archive.objects)
 """
-    for wait in (0.005, 0.02, 0.05):
-        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(wait)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        assert held(archive) == contents
+
+
+def test_killed_anywhere_no_object_is_lost(
+    archive: Archive, make: Make, tmp_path: Path, sample: Callable[[int, int], int]
+) -> None:
+    if not isinstance(archive.engine.url.database, str) or archive.engine.dialect.name != "sqlite":
+        pytest.skip("the same code on both; the process that is killed opens SQLite")
+    for number in range(1, 40):
+        archive.admit(make(number), "open", None, who="anna")
+    contents = unseal(archive)
+    with dying.at_work(RENEW) as at_work:
+        for seed in range(sample(4, 40)):
+            (moment,) = dying.moments(random.Random(seed), 60, 1)
+            assert at_work(tmp_path, at=moment) is None
+            assert held(archive) == contents
     renewed(archive)
     assert held(archive) == contents
     names = [name for name, _ in archive.objects.storage.names()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -19,4 +20,4 @@ def _archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 def archive(_archive: Archive) -> Iterator[Archive]:
     yield _archive
     road = _archive.road
-    road.before, road.cuts, road.pause, road.spoil, road.asked = [], 0, 0.0, False, []
+    road.before, road.cuts, road.open_for, road.spoil, road.asked = [], 0, sys.maxsize, False, []

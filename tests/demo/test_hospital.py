@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-import time
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
@@ -15,9 +12,16 @@ import pydicom
 import pytest
 from pydicom.errors import InvalidDicomError
 
+import dying
 from cohortium.demo import hospital
 from cohortium.demo.people import planted, site
 
+MAKE = """
+from pathlib import Path
+from cohortium.demo import hospital
+def act(folder):
+    hospital.make(Path(folder), slices=4)
+"""
 SLICES = "DISK_01/DICOM/*/*/*"
 
 
@@ -52,13 +56,10 @@ def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
 
 def test_killed_half_way_it_is_not_there_and_the_next_run_makes_it(tmp_path: Path) -> None:
     folder, part = tmp_path / "hospital", tmp_path / ".hospital.part"
-    script = f"from pathlib import Path; from cohortium.demo import hospital; hospital.make(Path({str(folder)!r}), 60)"
-    process = subprocess.Popen([sys.executable, "-c", script])
-    while not part.exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    with dying.at_work(MAKE) as at_work:
+        touches = at_work(tmp_path / "undisturbed") or 0
+        assert at_work(folder, at=dying.Moment(touches // 2)) is None
+    assert part.exists()
     assert not folder.exists()
     hospital.make(folder, slices=1)
     assert folder.exists()

@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+import dying
 import nursery
 from cohortium import keys
 from cohortium.archive import Address, Archive
@@ -116,23 +115,19 @@ def test_killed_anywhere_and_run_again_it_ends_in_the_same_state(
     small_hospital: Path, tmp_path: Path, sample: Callable[[int, int], int]
 ) -> None:
     """On a small hospital, to be killed often; a kill while the demo makes its own: test_hospital.py."""
-    root, kills = tmp_path / "undisturbed", 0
-    started = time.perf_counter()
+    root, count = tmp_path / "undisturbed", sample(3, 20)
     result = demo(root, str(small_hospital))
-    length = time.perf_counter() - started
-    count = sample(3, 20)
-    for seed in range(count):
-        moment, site = length * (seed + random.Random(seed).random()) / count, tmp_path / f"site-{seed}"
-        shutil.copytree(root / "keys", site / "keys")
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = nursery.start(*COMMAND, site, small_hospital, **quiet)
-        time.sleep(moment)
-        process.kill()
-        kills += process.wait() == -signal.SIGKILL
-        assert account(demo(site, str(small_hospital)))[:4] == account(result)[:4], f"seed {seed}"
-        assert held(site) == held(root), f"seed {seed}"
-        shutil.rmtree(site)
-    assert kills, "none fell into a run"
+    with dying.at_work("import cohortium.demo.run" + dying.COMMAND) as at_work:
+        shutil.copytree(root / "keys", tmp_path / "again" / "keys")
+        touches = at_work(*COMMAND, tmp_path / "again", small_hospital) or 0
+        for seed in range(count):
+            chance, site = random.Random(seed), tmp_path / f"site-{seed}"
+            shutil.copytree(root / "keys", site / "keys")
+            moment = dying.Moment(round(touches * (seed + chance.random()) / count) or 1, chance.choice((0, 0.002)))
+            assert at_work(*COMMAND, site, small_hospital, at=moment) is None
+            assert account(demo(site, str(small_hospital)))[:4] == account(result)[:4], f"seed {seed}"
+            assert held(site) == held(root), f"seed {seed}"
+            shutil.rmtree(site)
 
 
 def test_a_folder_that_is_none_is_told(cohortium: Run, tmp_path: Path) -> None:

@@ -12,12 +12,11 @@ import os
 import random
 import shutil
 import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import httpx
@@ -26,6 +25,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy import select
 
 import databases
+import dying
 import portal_site
 from cohortium import backup, config, gateway, keys
 from cohortium.archive import Archive, withdrawal
@@ -177,10 +177,19 @@ def test_whatever_moment_a_backup_saw_the_chain_goes_on_from_there(
     undisturbed = site.hospital.another(tmp_path / "undisturbed")
     undisturbed.run()
     made: list[str] = []
+    is_made = threading.Semaphore(0)
+
+    def keep_step(stage: str, *_: int) -> None:
+        """Be no faster than backups are made: where it holds nothing that they need, it waits for one."""
+        time.sleep(0.02)
+        if stage in ("check", "deposit"):
+            assert is_made.acquire(timeout=300)
+
     with ThreadPoolExecutor(1) as pool, portal_site.served(site.settings) as served:
-        run = pool.submit(gateway.run, site.settings, lambda *_: time.sleep(0.02))  # no faster than backups are made
+        run = pool.submit(gateway.run, site.settings, keep_step)
         while not run.done():
             made.append(site.back_up().backup)
+            is_made.release()
             assert httpx.get(f"{served.url}/health/ready").status_code == 200
         run.result()
     assert len(made) > 2
@@ -194,73 +203,61 @@ def test_whatever_moment_a_backup_saw_the_chain_goes_on_from_there(
     assert len(counts) > 1, "backups of different moments"
 
 
-TESTS = Path(__file__).parents[1]
-NURSERY = """
-# Imports once, then for each line "seconds verb file target URL" does it in a child and kills that after so long.
-import os, signal, sys, time, unsynced
+ACT = """
 from pathlib import Path
 from cohortium import backup, config, keys
 from cohortium.store import open_store
-unsynced.begin()
-for line in sys.stdin:
-    seconds, verb, file, target, url = line.rstrip("\\n").split(" ")
-    child = os.fork()
-    if child == 0:
-        place = backup.Folder(Path(target), "the target")
-        settings = config.load(Path(file), {"COHORTIUM_STORE__URL": url})
-        key = keys.load(settings.site.key, settings.site.data)
-        if verb == "backup":
-            backup.back_up(settings, open_store(settings), key, place, lambda *_: None)
-        else:
-            backup.restore(settings, key, place, backup.journal(place, key), lambda *_: None)
-        os._exit(0)
-    time.sleep(float(seconds))
-    os.kill(child, signal.SIGKILL)
-    print("killed" if os.WIFSIGNALED(os.waitpid(child, 0)[1]) else "ended", flush=True)
+def act(verb, file, target, url):
+    place = backup.Folder(Path(target), "the target")
+    settings = config.load(Path(file), {"COHORTIUM_STORE__URL": url})
+    key = keys.load(settings.site.key, settings.site.data)
+    if verb == "backup":
+        backup.back_up(settings, open_store(settings), key, place, lambda *_: None)
+    else:
+        backup.restore(settings, key, place, backup.journal(place, key), lambda *_: None)
 """
 
 
-@pytest.fixture
-def nursery() -> Iterator[Callable[[str, float, Site, Path], bool]]:
-    """`nursery("backup", seconds, site, target)`: whether it was still at work when it was killed."""
-    pipes = {"stdin": PIPE, "stdout": PIPE, "cwd": TESTS}
-    with subprocess.Popen([sys.executable, "-c", NURSERY], **pipes, text=True, bufsize=1) as process:
-        assert process.stdin
-        assert process.stdout
-
-        def kill(verb: str, seconds: float, site: Site, target: Path) -> bool:
-            process.stdin.write(f"{seconds} {verb} {site.hospital.file} {target} {site.url}\n")
-            return process.stdout.readline() == "killed\n"
-
-        yield kill
-        process.stdin.close()
-
-
 def test_killed_in_mid_backup_and_in_mid_restore(
-    site: Site, tmp_path: Path, sample: Callable[[int, int], int], nursery: Any, request: pytest.FixtureRequest
+    site: Site, tmp_path: Path, sample: Callable[[int, int], int], request: pytest.FixtureRequest
 ) -> None:
     site.gateway()
     tables, files, kills = site.tables(), site.files(), {"backup": 0, "restore": 0}
-    for seed in range(sample(2, 60)):
-        moments, target = random.Random(seed), tmp_path / f"target-{seed}"
-        for _ in range(3):
-            kills["backup"] += nursery("backup", moments.uniform(0, 0.3), site, target)
-        site.back_up(target)
-        assert not backup.check(Folder(target, "it"), site.key, lambda *_: None).problems
-        with contextlib.ExitStack() as stack:
-            url = stack.enter_context(request.getfixturevalue("postgres").database()) if site.url else ""
-            found = site.elsewhere(tmp_path / f"found-{seed}", url)
+
+    @contextlib.contextmanager
+    def empty(name: str) -> Iterator[Site]:
+        with request.getfixturevalue("postgres").database() if site.url else contextlib.nullcontext("") as url:
+            found = site.elsewhere(tmp_path / name, url)
             shutil.copy(site.hospital.file, found.hospital.root)
-            tries = iter(range(3))
-            while next(tries, None) is not None and nursery("restore", moments.uniform(0, 0.2), found, target):
-                kills["restore"] += 1
-                if (found.settings.site.data / RESTORING).exists():
-                    with pytest.raises(Refused, match="has not ended"):
-                        open_store(found.settings)
-            if not found.is_whole():
-                found.restore(target=target)
-            assert (found.tables(), found.files()) == (tables, files), f"seed {seed}"
-    assert min(kills.values()) >= sample(1, 60)
+            yield found
+
+    with dying.at_work(ACT) as at_work:
+
+        def act(verb: str, on: Site, target: Path, at: dying.Moment = dying.NEVER) -> int:
+            touches = at_work(verb, on.hospital.file, target, on.url, at=at)
+            kills[verb] += touches is None
+            return touches or 0
+
+        backing_up = act("backup", site, tmp_path / "target")
+        with empty("undisturbed") as found:
+            restoring = act("restore", found, tmp_path / "target")
+        for seed in range(sample(2, 60)):
+            chance, target = random.Random(seed), tmp_path / f"target-{seed}"
+            for moment in dying.moments(chance, backing_up):
+                act("backup", site, target, moment)
+            site.back_up(target)
+            assert not backup.check(Folder(target, "it"), site.key, lambda *_: None).problems
+            with empty(f"found-{seed}") as found:
+                for moment in dying.moments(chance, restoring):
+                    if act("restore", found, target, moment):
+                        break
+                    if (found.settings.site.data / RESTORING).exists():
+                        with pytest.raises(Refused, match="has not ended"):
+                            open_store(found.settings)
+                if not found.is_whole():
+                    found.restore(target=target)
+                assert (found.tables(), found.files()) == (tables, files), f"seed {seed}"
+    assert min(kills.values()) >= sample(2, 60), "the first moment of each falls into its work"
 
 
 def test_who_was_withdrawn_since_stays_withdrawn(site: Site, make: Any, tmp_path: Path) -> None:

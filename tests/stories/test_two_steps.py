@@ -1,7 +1,7 @@
 """Step 1 pseudonymises in the hospital, people curate, step 2 anonymises what they froze, and nothing joins the two.
 
 The folder of step 1 is made by the command of step 1. Killed runs are killed at a random one of the moments at which a
-run touches the disk, the destruction at its end among them. Sample: 8 batches; 300 with COHORTIUM_TEST_FULL=1.
+run touches disk or store, the destruction at its end among them. Sample: 8 batches; 300 with COHORTIUM_TEST_FULL=1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import random
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
@@ -24,6 +23,7 @@ import pydicom
 import pytest
 from pydicom.multival import MultiValue
 
+import dying
 import factory
 from cohortium import __version__, keys
 from cohortium.acquire.folder import walk
@@ -35,34 +35,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 PROTOCOL = load_protocol("chaimeleon-anonymise")
 PATIENTS, STUDIES, SLICES = 3, 2, 3
 
-NURSERY = """
-# Imports once, then for each line "N arguments" runs the command in a child, which is killed as it is about to touch
-# the disk for the Nth time (0: never). Prints the moments that passed, or "killed".
-import json, os, signal, sys
-from cohortium.cli import app
+LIBRARIES = """
 import cohortium.deidentify.batch, cohortium.deidentify.workfolder, cohortium.prove.audit, cohortium.store
 import cohortium.acquire.folder, cohortium.cli.workers, cohortium.cli.terminal, cohortium.verify.record
-TOUCHES = {"open", "os.remove", "os.link", "os.rename", "os.mkdir", "os.rmdir", "os.utime", "sqlite3.connect"}
-for line in sys.stdin:
-    limit, arguments = json.loads(line)
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        passed = [0]
-        def count(event, _):
-            if event in TOUCHES:
-                passed[0] += 1
-                if passed[0] == limit:
-                    os.kill(os.getpid(), signal.SIGKILL)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.addaudithook(count)
-        app(arguments, standalone_mode=False)
-        os.write(write, str(passed[0]).encode())
-        os._exit(0)
-    os.close(write)
-    status = os.waitpid(child, 0)[1]
-    print(os.read(read, 99).decode() or ("killed" if os.WIFSIGNALED(status) else f"failed {status}"), flush=True)
-    os.close(read)
 """
 
 
@@ -275,28 +250,7 @@ def test_proved_before_it_is_destroyed(step1: Path, tmp_path: Path, anonymise: C
     assert all(check["status"] != "failed" for check in report["checks"])
 
 
-@pytest.fixture
-def at_work(step1: Path, tmp_path: Path) -> Iterator[Callable[[int], str]]:
-    """`at_work(N)` runs step 2 and kills it at its Nth touch of the disk; how many there were, or "killed"."""
-    options = ["--work", str(tmp_path / "work"), "--jobs", "1", "--config", str(tmp_path / "site" / "cohortium.toml")]
-    arguments = ["anonymise", str(step1 / "step1"), str(tmp_path / "step2"), *options]
-    with subprocess.Popen(
-        [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as nursery:
-        assert nursery.stdin
-        assert nursery.stdout
-
-        def run(limit: int) -> str:
-            nursery.stdin.write(json.dumps([limit, arguments]) + "\n")
-            return nursery.stdout.readline().strip()
-
-        yield run
-        nursery.stdin.close()
-
-
-def test_killed_at_any_moment_and_run_again(
-    step1: Path, tmp_path: Path, sample: Callable[[int, int], int], at_work: Callable[[int], str]
-) -> None:
+def test_killed_at_any_moment_and_run_again(step1: Path, tmp_path: Path, sample: Callable[[int, int], int]) -> None:
     """Every batch begins from one and the same frozen folder, so the outputs must be the same, byte for byte."""
     source, destination, site = step1 / "step1", tmp_path / "step2", tmp_path / "site"
 
@@ -312,25 +266,26 @@ def test_killed_at_any_moment_and_run_again(
     bound = Batch(str(source), str(destination), "default", PROTOCOL.digest, __version__)
     with workfolder.opened(tmp_path / "frozen", key, bound) as work:
         batch.freeze(work, key, marking_key(key), source, walk(source), lambda _: None)
-    begin()
-    moments = int(at_work(0))
-    expected, rows = outputs(destination), remembered(site)
-    assert len(expected) == PATIENTS * STUDIES * SLICES
-    for seed in range(sample(8, 300)):
-        chance, said = random.Random(seed), ["killed"]
+    options = ["--work", tmp_path / "work", "--jobs", 1, "--config", site / "cohortium.toml"]
+    command = ["anonymise", source, destination, *options]
+    with dying.at_work(LIBRARIES + dying.COMMAND) as at_work:
         begin()
-        for _ in range(chance.randint(1, 3)):
-            at = chance.randint(1, moments) if seed % 2 else moments - chance.randint(0, 60)  # destruction comes last
-            if said[-1] == "killed":
-                said.append(at_work(at))
-        if said[-1] == "killed":
-            said.append(at_work(0))
-        assert said[-1].isdigit(), f"seed {seed}: {said}"
-        assert outputs(destination) == expected, f"seed {seed}"
-        assert not (tmp_path / "work").exists(), f"seed {seed}"
-        again = remembered(site)
-        assert [row[2:] for row in again["audit"]] == [row[2:] for row in rows["audit"]], f"seed {seed}"
-        assert len(again["provenance"]) == len(rows["provenance"]), f"seed {seed}"
+        touches = at_work(*command) or 0
+        expected, rows = outputs(destination), remembered(site)
+        assert len(expected) == PATIENTS * STUDIES * SLICES
+        for seed in range(sample(8, 300)):
+            chance = random.Random(seed)
+            begin()
+            for moment in dying.moments(chance, touches if seed % 2 else 100):
+                last = moment if seed % 2 else moment._replace(touch=touches - moment.touch)  # destruction comes last
+                if ended := at_work(*command, at=last):
+                    break
+            assert ended or at_work(*command)
+            assert outputs(destination) == expected, f"seed {seed}"
+            assert not (tmp_path / "work").exists(), f"seed {seed}"
+            again = remembered(site)
+            assert [row[2:] for row in again["audit"]] == [row[2:] for row in rows["audit"]], f"seed {seed}"
+            assert len(again["provenance"]) == len(rows["provenance"]), f"seed {seed}"
 
 
 def outputs(folder: Path) -> dict[str, tuple[bytes, int]]:
