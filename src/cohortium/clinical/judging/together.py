@@ -20,7 +20,7 @@ from cohortium.errors import Malformed
 
 __all__ = ["Located", "Together", "judge_together"]
 
-DM, DD, YES = "DM", "DD", "Y"
+DM, DD, SS, YES, DEAD = "DM", "DD", "SS", "Y", "DEAD"
 DAYS = {"--DTC": "--DY", "--STDTC": "--STDY", "--ENDTC": "--ENDY"}
 DAY = 10  # characters of a whole date
 START, DEATH = "RFSTDTC", ("DTHDTC", "DTHFL")
@@ -50,7 +50,7 @@ def judge_together(tables: Iterable[Located]) -> Together:
     starts = pl.DataFrame(schema={"USUBJID": pl.String, START: pl.String})
     numbered: dict[str, pl.DataFrame] = {}
     deaths: dict[str, Judged] = {}
-    study = ""
+    study, dead = "", set[str]()
     for table in left:
         try:
             judged = _read(table)
@@ -63,11 +63,11 @@ def judge_together(tables: Iterable[Located]) -> Together:
             before = numbered.get(table.domain)
             kinds["split"] = _numbered_before(judged, before)
             numbered[table.domain] = _numbers(judged, before)
+        dead |= _dead(judged)
         if table.domain == DM:
             starts, deaths[table.name] = pl.concat([starts, _starts(judged)]), judged
         for kind, faults in kinds.items():
             found.faults[kind][table.name] += faults
-    dead = {subject for each in left if each.domain == DD for subject in found.subjects.get(each.name, ())}
     for name, judged in deaths.items():
         found.faults["death"][name] += _alive(judged, dead)
     return found
@@ -75,7 +75,8 @@ def judge_together(tables: Iterable[Located]) -> Together:
 
 def _read(table: Located) -> Judged:
     known = sdtm.variables(table.domain)
-    wanted = ["STUDYID", "USUBJID", "--SEQ", *DAYS, *DAYS.values(), *((START, *DEATH) if table.domain == DM else ())]
+    more = {DM: (START, *DEATH), SS: ("--STRESC",)}.get(table.domain, ())
+    wanted = ["STUDYID", "USUBJID", "--SEQ", *DAYS, *DAYS.values(), *more]
     names = [each.replace("--", table.domain) for each in wanted]
     return Judged(table.domain, known, reading.read(table.path, names))
 
@@ -153,6 +154,15 @@ def _numbered_before(judged: Judged, before: pl.DataFrame | None) -> Iterator[Fa
         yield Fault(f"{fact} {where}", number or "USUBJID", int(again[ROW].to_list()[0]))
 
 
+def _dead(judged: Judged) -> set[str]:
+    """Subjects with a row in DD, or of whom SS says that they are dead."""
+    status = judged.own("--STRESC")
+    if not judged.own("USUBJID") or not (judged.domain == DD or (judged.domain == SS and status)):
+        return set()
+    told = judged.frame if judged.domain == DD else judged.frame.filter(pl.col(status) == DEAD)
+    return set(told["USUBJID"].drop_nulls())
+
+
 def _alive(judged: Judged, dead: set[str]) -> Iterator[Fault]:
     """Who died is said to have died."""
     if not judged.own("DTHFL"):
@@ -162,4 +172,8 @@ def _alive(judged: Judged, dead: set[str]) -> Iterator[Fault]:
         died |= pl.col("DTHDTC").is_not_null()
     mask = (died & (pl.col("DTHFL") != YES).fill_null(True)).fill_null(False)
     for count, row in judged.counted({"DTHFL": mask}).values():
-        yield Fault(f"DTHFL is not Y in {rows(count)} of subjects with a date of death or a row in DD", "DTHFL", row)
+        yield Fault(
+            f"DTHFL is not Y in {rows(count)} of subjects with a date of death, a row in DD, or DEAD in SS",
+            "DTHFL",
+            row,
+        )
