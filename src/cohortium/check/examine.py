@@ -6,8 +6,8 @@ was asked, what it found, and where it could not look.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, as_completed
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +29,7 @@ from cohortium.values import Finding
 
 __all__ = ["examine"]
 
+Look = Callable[[Place], Looked]
 MIXED = "SeriesInstanceUID stands for several series"
 
 
@@ -49,19 +50,18 @@ def examine(
     folder `resume` until all is done, and is not looked for again.
     """
     delivery, answers = find(root, executor, progress), Answers(left_out)
-    work = executor.map if executor else map
     outlines, broken, drawn = list[Outline](), [*delivery.broken], list[Picture]()
     look = partial(_series, delivery.root, specification, dict(left_out), draw)
     software = ", ".join(filter(None, (f"Cohortium {__version__}", conformance.version())))
     context = repr((software, specification, sorted(left_out.items()), draw))
     kept = Kept(resume, delivery, context) if resume else None
-    for done, looked in enumerate(_looks(delivery.places, lambda places: work(look, places), kept), 1):
+    for looked in _looks(look, delivery.places, executor, progress, kept):
         answers.add(looked.answers)
         outlines += [looked.outline] if looked.outline else []
         broken += looked.broken
         drawn += looked.pictures
-        progress("series", done, len(delivery.places))
-    for done, answer in enumerate(work(partial(_table, specification, dict(left_out)), delivery.tables), 1):
+    tables = (executor.map if executor else map)(partial(_table, specification, dict(left_out)), delivery.tables)
+    for done, answer in enumerate(tables, 1):
         answers.add(answer)
         progress("tables", done, len(delivery.tables))
     delivery = replace(delivery, outlines=tuple(outlines), broken=tuple(broken))
@@ -82,20 +82,28 @@ def examine(
 
 
 def _looks(
-    places: Sequence[Place], look: Callable[[Sequence[Place]], Iterable[Looked]], kept: Kept | None
+    look: Look, places: Sequence[Place], executor: Executor | None, progress: Progress, kept: Kept | None
 ) -> Iterator[Looked]:
-    """What came of each series, in order: as it is kept, or else looked for now and then kept."""
+    """What came of each series, in order; with `kept`, what is not kept yet is kept as soon as it is done."""
     if kept is None:
-        yield from look(places)
+        for done, looked in enumerate((executor.map if executor else map)(look, places), 1):
+            progress("series", done, len(places))
+            yield looked
         return
-    known = {place.SeriesInstanceUID: looked for place in places if (looked := kept.get(place))}
-    fresh = iter(look([place for place in places if place.SeriesInstanceUID not in known]))
-    for place in places:
-        looked = known.get(place.SeriesInstanceUID)
-        if looked is None:
-            looked = next(fresh)
-            kept.put(place, looked)
-        yield looked
+    missing = [place for place in places if kept.get(place) is None]
+    for done, (place, looked) in enumerate(_as_done(look, missing, executor), len(places) - len(missing) + 1):
+        kept.put(place, looked)
+        progress("series", done, len(places))
+    yield from (kept.get(place) or look(place) for place in places)
+
+
+def _as_done(look: Look, places: Sequence[Place], executor: Executor | None) -> Iterator[tuple[Place, Looked]]:
+    if executor is None:
+        yield from ((place, look(place)) for place in places)
+        return
+    futures = {executor.submit(look, place): place for place in places}
+    for future in as_completed(futures):
+        yield futures.pop(future), future.result()
 
 
 def _series(root: Path, specification: Specification, left_out: Mapping[str, str], draw: bool, place: Place) -> Looked:
