@@ -8,8 +8,8 @@ import pytest
 
 import deliveries
 from cohortium import check
+from cohortium.check import answers, scan
 from cohortium.check import examine as examining
-from cohortium.check import scan
 from cohortium.check.examine import examine
 from cohortium.check.report import Report
 
@@ -70,7 +70,9 @@ def killed_at(reader: Reader, uid: str, delivery: Path, kept: Path) -> None:
     reader.read.clear()
 
 
-def test_it_goes_on_where_it_was_and_finds_the_same(reader, delivery, tmp_path):
+@pytest.mark.parametrize("listed", [answers.LISTED, 1])
+def test_it_goes_on_where_it_was_and_finds_the_same(reader, delivery, tmp_path, monkeypatch, listed):
+    monkeypatch.setattr(answers, "LISTED", listed)
     whole = report_on(delivery, None)
     killed_at(reader, UIDS[3], delivery, tmp_path / "kept")
     assert report_on(delivery, tmp_path / "kept") == whole

@@ -24,7 +24,10 @@ WHERE = ("SeriesInstanceUID", "SOPInstanceUID", "patient", "file", "variable")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a report in JSON tells; `looked` are rules that were held against all there was, `waived` are ids."""
+    """What a report in JSON tells; `waived` are ids.
+
+    `looked` are rules that were held against all there was, and of which every finding is listed.
+    """
 
     name: str
     version: str
@@ -137,7 +140,11 @@ def _told(document: Mapping[str, Any]) -> Told:
         checked=str(document["checked"]),
         counts={key: int(document["counts"][key]) for key in ("patients", "series", "objects", "tables")},
         statuses={str(each["id"]): Status(each["status"]) for each in rules},
-        looked=frozenset(str(each["id"]) for each in rules if each["status"] != Status.SKIPPED and not each["why"]),
+        looked=frozenset(
+            str(each["id"])
+            for each in rules
+            if each["status"] != Status.SKIPPED and not each["why"] and not each.get("unlisted")
+        ),
         findings=dict(_findings(document)),
         waived=frozenset(str(each["id"]) for each in document["findings"] if each.get("state") == "waived"),
     )

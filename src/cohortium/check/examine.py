@@ -6,6 +6,7 @@ was asked, what it found, and where it could not look.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import replace
@@ -20,7 +21,7 @@ from cohortium.check.answers import Answers, Looked
 from cohortium.check.delivery import Place, Progress, Table, find
 from cohortium.check.outline import Outline
 from cohortium.check.pictures import Picture, pictures, was_judged
-from cohortium.check.report import Report
+from cohortium.check.report import Report, Spot
 from cohortium.check.resumed import Kept
 from cohortium.check.rule import Scope
 from cohortium.check.specification import Specification
@@ -77,6 +78,7 @@ def examine(
         delivery=delivery,
         outcomes=tuple(answers.outcomes(specification)),
         findings=tuple(sorted(map(_shown, answers.findings), key=_order)),
+        unlisted=_counted(answers.unlisted),
         pictures=tuple(drawn),
     )
 
@@ -114,8 +116,7 @@ def _series(root: Path, specification: Specification, left_out: Mapping[str, str
         answers.ask(specification, Scope.SERIES, seen.series, MIXED if outline.mixed else "")
         answers.ask(specification, Scope.FILES, seen)
         outline = replace(outline, numbers=quality.numbers(seen))
-        patient = outline.patient
-        answers.findings[:] = [replace(each, patient=each.patient or patient) for each in answers.findings]
+        answers = answers.of_patient(outline.patient)
         if draw and not outline.mixed and was_judged(answers.asked, answers.skipped, answers.findings):
             drawn = pictures(seen, answers.findings)
     return Looked(answers, outline, seen.broken, drawn)
@@ -131,6 +132,13 @@ def _table(specification: Specification, left_out: Mapping[str, str], table: Tab
 def _shown(finding: Finding) -> Finding:
     series, instance = naming.uid(finding.SeriesInstanceUID), naming.uid(finding.SOPInstanceUID)
     return replace(finding, SeriesInstanceUID=series, SOPInstanceUID=instance)
+
+
+def _counted(unlisted: Mapping[Spot, int]) -> Mapping[Spot, int]:
+    counts = Counter[Spot]()
+    for spot, count in unlisted.items():
+        counts[spot._replace(SeriesInstanceUID=naming.uid(spot.SeriesInstanceUID))] += count
+    return counts
 
 
 def _order(finding: Finding) -> tuple[str | int, ...]:

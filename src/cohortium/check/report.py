@@ -10,9 +10,9 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from cohortium.check import naming
@@ -24,7 +24,7 @@ from cohortium.check.specification import Specification
 from cohortium.check.worklist import Row, State
 from cohortium.values import Finding, Severity
 
-__all__ = ["Outcome", "Report", "Status", "as_dict", "identified", "junit", "where"]
+__all__ = ["Outcome", "Report", "Spot", "Status", "as_dict", "identified", "junit", "where"]
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 ID = 16  # hex digits
@@ -42,12 +42,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A rule, how many things it was held against, how many findings it made, and why it could not look how often."""
+    """A rule, how many things it was held against, how many findings it made, and why it could not look how often.
+
+    `unlisted` are those of its findings that the report only counts.
+    """
 
     rule: Rule
     asked: int
     findings: int
     skipped: Mapping[str, int]
+    unlisted: int = 0
 
     @property
     def status(self) -> Status:
@@ -63,11 +67,20 @@ class Outcome:
         return "; ".join(f"{why} ({count} of {self.asked})" for why, count in sorted(self.skipped.items()))
 
 
+class Spot(NamedTuple):
+    """What a finding that is not listed is counted under."""
+
+    rule: str
+    patient: str
+    SeriesInstanceUID: str
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of every rule and all findings, in a fixed order, with what they were found by and in.
+    """The outcome of every rule and the findings, in a fixed order, with what they were found by and in.
 
-    `rows` are those of a work list, if one is kept: what it waives does not count as an error.
+    `unlisted` counts the findings of rules that had too many to list. `rows` are those of a work list, if one is kept:
+    what it waives does not count as an error.
     """
 
     specification: Specification
@@ -76,6 +89,7 @@ class Report:
     delivery: Delivery
     outcomes: tuple[Outcome, ...]
     findings: tuple[Finding, ...]
+    unlisted: Mapping[Spot, int] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()
     rows: tuple[Row, ...] = ()
 
@@ -88,13 +102,16 @@ class Report:
     def errors(self) -> int:
         """How many findings keep the delivery from being used."""
         waived = self.waived
-        return sum(finding.severity is Severity.ERROR and id not in waived for id, finding in identified(self))
+        listed = sum(finding.severity is Severity.ERROR and id not in waived for id, finding in identified(self))
+        return listed + sum(each.unlisted for each in self.outcomes if each.rule.severity is Severity.ERROR)
 
     @property
     def looked(self) -> frozenset[str]:
-        """The rules that were held against all there was."""
+        """The rules that were held against all there was, and of which every finding is listed."""
         return frozenset(
-            each.rule.id for each in self.outcomes if each.status is not Status.SKIPPED and not each.skipped
+            each.rule.id
+            for each in self.outcomes
+            if each.status is not Status.SKIPPED and not each.skipped and not each.unlisted
         )
 
 
@@ -113,6 +130,8 @@ def as_dict(report: Report) -> dict[str, Any]:
     """The report as JSON has it."""
     delivery, specification = report.delivery, report.specification
     severities, waived = Counter(finding.severity for finding in report.findings), report.waived
+    for outcome in report.outcomes:
+        severities[outcome.rule.severity] += outcome.unlisted
     return {
         "specification": {
             "name": specification.name,
@@ -152,7 +171,8 @@ def junit(report: Report) -> bytes:
         found = of_rule[outcome.rule.id]
         facts = [_line(each, waived.get(id)) for id, each in found]
         fails = outcome.rule.severity is Severity.ERROR and any(id not in waived for id, _ in found)
-        text = "\n".join([*facts[:LISTED], *([f"and {len(facts) - LISTED} more"] if len(facts) > LISTED else [])])
+        more = [f"and {outcome.findings - LISTED} more"] if outcome.findings > LISTED else []
+        text = "\n".join([*facts[:LISTED], *more])
         if outcome.status is Status.SKIPPED:
             ElementTree.SubElement(case, "skipped", message=outcome.why)
             counts["skipped"] += 1
@@ -182,6 +202,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status.value,
         "asked": outcome.asked,
         "findings": outcome.findings,
+        "unlisted": outcome.unlisted,
         "why": outcome.why,
     }
 

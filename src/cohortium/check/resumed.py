@@ -22,6 +22,7 @@ from cohortium.check.answers import Answers, Looked
 from cohortium.check.delivery import Delivery, Place
 from cohortium.check.outline import Outline
 from cohortium.check.pictures import Picture
+from cohortium.check.report import Spot
 from cohortium.errors import Corrupt
 from cohortium.values import Finding, Instance, Severity
 
@@ -84,6 +85,7 @@ def _closed(looked: Looked) -> bytes:
     document = {
         "left_out": dict(answers.left_out),
         "findings": [asdict(each) for each in answers.findings],
+        "unlisted": [[*spot, count] for spot, count in answers.unlisted.items()],
         "asked": answers.asked,
         "skipped": answers.skipped,
         "outline": asdict(looked.outline) if looked.outline else None,
@@ -98,6 +100,7 @@ def _opened(content: bytes) -> Looked:
     answers = Answers(
         document["left_out"],
         [Finding(**each | {"severity": Severity(each["severity"])}) for each in document["findings"]],
+        Counter({Spot(*spot): count for *spot, count in document["unlisted"]}),
         Counter(document["asked"]),
         {id: Counter(why) for id, why in document["skipped"].items()},
     )

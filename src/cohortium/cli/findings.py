@@ -23,6 +23,7 @@ __all__ = ["checked", "compared"]
 SHOWN = 50  # findings
 STYLES = {Status.PASSED: "green", Status.FAILED: "bold red", Status.SKIPPED: "yellow"}
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+UNKNOWN = "cannot be told (once the rule did not look everywhere, or found too much to list)"
 WORST_FIRST = tuple(reversed(Severity))
 
 
@@ -47,8 +48,10 @@ def checked(report: Report) -> Iterator[RenderableType]:
         yield Text(f"    {finding.fact}")
         says = f"waived by {waiver.by}, {waiver.decided[:10]}: {waiver.reason}" if waiver else f"-> {finding.mend}"
         yield Text(f"    {says}", style="dim")
-    if len(ordered) > SHOWN:
-        yield Text(f"and {len(ordered) - SHOWN} more; --json FILE has them all")
+    unlisted = sum(report.unlisted.values())
+    if more := max(len(ordered) - SHOWN, 0) + unlisted:
+        all_but = f"all but {unlisted:,} of them, which are only counted" if unlisted else "them all"
+        yield Text(f"and {more:,} more; --json FILE has {all_but}")
     if report.rows:
         states = Counter(row.state for row in report.rows)
         yield Text("work list: " + ", ".join(f"{states[state]} {state}" for state in State))
@@ -66,7 +69,11 @@ def compared(comparison: Comparison) -> Iterator[RenderableType]:
             rules.add_row(*each)
         yield rules
     yield from _changes("new", comparison.new, "red")
-    yield from _changes("cannot be told (the rule did not look everywhere both times)", comparison.unknown, "yellow")
+    yield from _changes(
+        "cannot be told (once the rule did not look everywhere, or found too much to list)",
+        comparison.unknown,
+        "yellow",
+    )
     yield from _changes("stayed", comparison.stayed, "")
     yield from _changes("mended", comparison.mended, "green")
     yield Text(

@@ -10,14 +10,14 @@ import base64
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
 from cohortium.check import naming
 from cohortium.check.comparison import Comparison
 from cohortium.check.outline import Outline
 from cohortium.check.page.charts import HEIGHT, WIDTH, Histogram, histogram
 from cohortium.check.pictures import Picture
-from cohortium.check.report import Outcome, Report, Status, as_dict, identified
+from cohortium.check.report import Outcome, Report, Spot, Status, as_dict, identified
 from cohortium.check.worklist import State
 from cohortium.page import rendered
 from cohortium.values import Finding, Severity
@@ -37,18 +37,25 @@ class Broken:
 
     outcome: Outcome
     findings: Sequence[tuple[str, Finding]]
+    unlisted: Sequence[Spot]
     pictures: Sequence[tuple[str, str]]  # what it shows, and a data URI
 
     @property
     def extent(self) -> str:
         """How much of the delivery it is about."""
         kinds = {
-            "patient": {each.patient for _, each in self.findings} - {""},
-            "series": {each.SeriesInstanceUID for _, each in self.findings} - {""},
+            "patient": {each.patient for each in self._spots()} - {""},
+            "series": {each.SeriesInstanceUID for each in self._spots()} - {""},
             "file": {each.file for _, each in self.findings if not each.SeriesInstanceUID} - {"", naming.HIDDEN},
         }
         plural = {"patient": "patients", "series": "series", "file": "files"}
-        return ", ".join(f"{len(all)} {kind if len(all) == 1 else plural[kind]}" for kind, all in kinds.items() if all)
+        counts = {kind: len(all) for kind, all in kinds.items() if all}
+        if self.outcome.unlisted:
+            counts.pop("file", 0)  # those that are only counted name none
+        return ", ".join(f"{count:,} {kind if count == 1 else plural[kind]}" for kind, count in counts.items())
+
+    def _spots(self) -> Iterator[Finding | Spot]:
+        return chain((each for _, each in self.findings), self.unlisted)
 
 
 @dataclass(slots=True)
@@ -61,10 +68,10 @@ class Place:
     patients: set[str] = field(default_factory=set)
     slices: int = 0
 
-    def add(self, finding: Finding) -> None:
-        """Count a finding."""
-        self.severities[finding.severity] += 1
-        self.rules.add(finding.rule)
+    def add(self, rule: str, severity: Severity, count: int) -> None:
+        """Count findings of a rule."""
+        self.severities[severity] += count
+        self.rules.add(rule)
 
 
 def page(report: Report) -> str:
@@ -106,7 +113,8 @@ def _broken(report: Report, findings: Sequence[tuple[str, Finding]]) -> Iterator
     order = tuple(reversed(Severity))
     for outcome in sorted(failed, key=lambda each: (order.index(each.rule.severity), -each.findings, each.rule.id)):
         own = of_rule[outcome.rule.id]
-        yield Broken(outcome, own, list(islice(_drawn(own[:SHOWN], report.pictures), DRAWN)))
+        more = [spot for spot in report.unlisted if spot.rule == outcome.rule.id]
+        yield Broken(outcome, own, more, list(islice(_drawn(own[:SHOWN], report.pictures), DRAWN)))
 
 
 def _drawn(findings: Sequence[tuple[str, Finding]], pictures: Sequence[Picture]) -> Iterator[tuple[str, str]]:
@@ -124,8 +132,8 @@ def _patients(report: Report) -> Mapping[str, Place]:
     places: dict[str, Place] = defaultdict(Place)
     for outline in report.delivery.outlines:
         places[outline.patient].scans += 1
-    for finding in report.findings:
-        places[finding.patient].add(finding)
+    for spot, severity, count in _spots(report):
+        places[spot.patient].add(spot.rule, severity, count)
     return places
 
 
@@ -137,10 +145,19 @@ def _scans(report: Report) -> Mapping[str, Place]:
         place.scans += 1
         place.slices += outline.slices
         place.patients.add(outline.patient)
-    for finding in report.findings:
-        if finding.SeriesInstanceUID in places:
-            places[finding.SeriesInstanceUID].add(finding)
+    for spot, severity, count in _spots(report):
+        if spot.SeriesInstanceUID in places:
+            places[spot.SeriesInstanceUID].add(spot.rule, severity, count)
     return places
+
+
+def _spots(report: Report) -> Iterator[tuple[Spot, Severity, int]]:
+    """Where findings lie, those too that are only counted."""
+    for finding in report.findings:
+        yield Spot(finding.rule, finding.patient, finding.SeriesInstanceUID), finding.severity, 1
+    severities = {rule.id: rule.severity for rule in report.specification.rules}
+    for spot, count in report.unlisted.items():
+        yield spot, severities[spot.rule], count
 
 
 def _worst_first(places: Mapping[str, Place]) -> list[tuple[str, Place]]:
