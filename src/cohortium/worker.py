@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 
 from cohortium import backup, keys
 from cohortium.archive import Archive, cold, objects, packs, storage_of
+from cohortium.archive.clinical.tables import KEEP_UP
 from cohortium.archive.withdrawal import RENEW_KEYS
 from cohortium.config import Config
 from cohortium.errors import CohortiumError, Corrupt, Unavailable
@@ -82,6 +83,10 @@ def _pack(site: Site, _: Mapping[str, Any]) -> None:
     archive.collect()  # also what a process that was killed had no time for
 
 
+def _keep_up_tables(site: Site, _: Mapping[str, Any]) -> None:
+    Archive(site.engine, storage_of(site.config), site.key).keep_up_tables()
+
+
 def _look_for_harvest(site: Site, _: Mapping[str, Any]) -> None:
     with site.engine.begin() as connection:
         for alarm in harvest.look(connection, site.config.quota, datetime.now(UTC)):
@@ -128,6 +133,7 @@ KINDS: Mapping[str, Kind] = {
     "expire prearchive": Kind(_expire, every=timedelta(hours=1)),
     objects.FETCH: Kind(_fetch),
     "pack": Kind(_pack, every=timedelta(hours=1)),
+    KEEP_UP: Kind(_keep_up_tables, every=timedelta(hours=1)),
     "back up": Kind(_back_up, every=timedelta(hours=1)),  # looks whether one is due
     RENEW_KEYS: Kind(_renew_keys),
 }

@@ -31,6 +31,7 @@ from cohortium.archive import (
     withdrawal,
 )
 from cohortium.archive.arrivals import Arriving
+from cohortium.archive.clinical import loading, renewing, tables
 from cohortium.archive.datakeys import DataKeys
 from cohortium.archive.incoming import Unfit
 from cohortium.archive.index import NUMBERED, Called
@@ -38,13 +39,13 @@ from cohortium.archive.objects import Objects
 from cohortium.archive.offers import Aside, Offer, Read, Stored, Undone, Wanted, Whole, check_receipt, portions, read
 from cohortium.archive.prearchive import Held
 from cohortium.archive.removal import Removed
-from cohortium.archive.resources import Destination, ResourceFile
+from cohortium.archive.resources import Destination, Kind, ResourceFile
 from cohortium.archive.storage import Folder, Storage
 from cohortium.archive.tombstones import Removable, reason_of
 from cohortium.archive.wishes import AS_THEY_ARE, Relabelling, Wish
 from cohortium.archive.withdrawal import Withdrawal
 from cohortium.config import Project
-from cohortium.errors import Refused, Unavailable
+from cohortium.errors import Corrupt, Refused, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.prove import audit
 from cohortium.store import now, scrub
@@ -53,6 +54,7 @@ from cohortium.values import Finding, Instance, Protocol, Receipt
 
 __all__ = ["Archive", "Offer"]
 
+AT_ONCE = 32_000_000  # bytes of a clinical table that is read while its sender waits
 LARGEST = 2_048_000_000  # bytes of a file, unless the caller says otherwise
 
 
@@ -211,8 +213,12 @@ class Archive:
             if not is_new:
                 self.objects.demand(at)
             held, is_news = resources.add(connection, row["id"], to, file, checked.consent)
+            if to.kind is Kind.CLINICAL:
+                tables.note(connection, row["id"], digest, to.name, later=len(found) <= AT_ONCE)
             if is_news:
                 audit.record(connection, who, "attach", f"{project}/{digest}")
+        if to.kind is Kind.CLINICAL and len(found) <= AT_ONCE:
+            loading.load(self.engine, row["id"], digest, found, checked.media_type)
         return held
 
     def remove(
@@ -237,6 +243,7 @@ class Archive:
             row = projects.project_named(connection, project)
             removed = removal.remove(connection, row["id"], level, name, keep, who=who, reason=reason)
             audit.record(connection, who, f"remove {level}", f"{project}/{name}", address=address, basis=basis)
+        self._make_tables_anew()
         self._collect_now()
         return removed
 
@@ -278,6 +285,7 @@ class Archive:
             destroyed = withdrawal.withdraw(connection, entry, self.objects.keys.waiting(id, entry.PatientID))
             audit.record(connection, entry.who, what, f"{entry.project}/{entry.PatientID}")
         self.objects.keys.forget(destroyed)
+        self._make_tables_anew()
         self._collect_now()
         scrub(self.engine, data_key)
 
@@ -285,6 +293,17 @@ class Archive:
         """Remove bytes that nothing refers to any more, as far as they were noted; returns how many."""
         packs.trim(self.engine, self.objects)
         return collection.collect(self.engine, self.objects)
+
+    def keep_up_tables(self) -> None:
+        """End what a process that was killed left of clinical tables, and what an earlier release did not read."""
+        loading.keep_up(self.engine, self.objects)
+        renewing.renew(self.engine, self.objects)
+        self.collect()
+
+    def _make_tables_anew(self) -> None:
+        """Let files go that hold rows of who has gone, unless their bytes cannot be read: then a worker tries."""
+        with suppress(Unavailable, Corrupt):
+            renewing.renew(self.engine, self.objects)
 
     def _collect_now(self) -> None:
         """Collect, unless the storage is away: then a worker does it later, and what was decided stands."""

@@ -13,9 +13,12 @@ from itertools import chain
 from sqlalchemy import Connection, RowMapping, select
 
 from cohortium.archive import consents, files, resources
+from cohortium.archive.clinical import loading, sheets
 from cohortium.archive.incoming import Unfit
 from cohortium.archive.resources import Destination, Kind, Level
+from cohortium.archive.tombstones import gone
 from cohortium.clinical.tables import domains
+from cohortium.errors import Refused
 from cohortium.store import schema
 from cohortium.store.schema import consent
 from cohortium.texts.said import Said
@@ -50,6 +53,8 @@ def check(
     consent_id = _consent(connection, project["id"], to, looked.media_type)
     if consent_id is not None:
         key_of = consents.key_name(to.consent)
+    if to.kind is Kind.CLINICAL:
+        _demand_nobody_gone(connection, project, looked.media_type, content)
     found: list[str] = []
     if vouched != "trusted":
         names = [Said("its name", to.name), Said("its label", to.label)]
@@ -60,6 +65,16 @@ def check(
     if found:
         raise Unfit(f"not admitted: {'; '.join(found[:MOST_SAID])}")
     return Checked(looked.media_type, key_of, consent_id)
+
+
+def _demand_nobody_gone(connection: Connection, project: RowMapping, media_type: str, content: bytes) -> None:
+    """Raise `Refused` where a table has rows of who may not come in (again)."""
+    who = gone(connection, project)
+    if who and media_type in sheets.MEDIA_TYPES:
+        sheet = sheets.opened(content, media_type)
+        if loading.USUBJID in sheet.headings and (count := sum(whom in who for _, whom in loading.persons(sheet))):
+            told = "subjects who withdrew from this project or were removed; send it without them"
+            raise Refused(f"not admitted: {count} of its rows are about {told}")
 
 
 def _consent(connection: Connection, project_id: int, to: Destination, media_type: str) -> int | None:

@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 
 from cohortium.archive import datasets, prearchive, removal
 from cohortium.archive.admission import Archive
+from cohortium.archive.clinical.tables import forget_all
 from cohortium.archive.projects import project_named
 from cohortium.archive.removal import Removed
 from cohortium.archive.tombstones import Removable, reason_of
@@ -39,6 +40,7 @@ def close(archive: Archive, name: str, *, who: str, reason: str, address: str = 
                 "dataset versions of this project are frozen, and were promised to stay readable; "
                 "remove or withdraw the subjects that have to go, one by one"
             )
+        forget_all(connection, at)
         patients = connection.scalars(select(subject.c.PatientID).where(subject.c.project_id == at)).all()
         gone = [removal.remove(connection, at, Removable.SUBJECT, each, **said) for each in patients]
         others = connection.scalars(select(resource.c.id).where(resource.c.project_id == at)).all()

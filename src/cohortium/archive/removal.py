@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, exists, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, exists, insert, select
 
 from cohortium.archive import headers
+from cohortium.archive.clinical.leaving import leave
+from cohortium.archive.clinical.tables import forget_unnamed
 from cohortium.archive.collection import discard
 from cohortium.archive.objects import Address
+from cohortium.archive.resources import Kind
 from cohortium.archive.tombstones import LEVELS, Removable
 from cohortium.errors import Refused
 from cohortium.store import now
@@ -30,7 +33,7 @@ from cohortium.store.schema import (
     tombstone,
 )
 
-__all__ = ["Removed", "remove", "remove_files"]
+__all__ = ["Removed", "remove", "remove_files", "remove_version"]
 
 AT_ONCE = 1000  # rows a statement
 Said = Mapping[str, str | int]
@@ -85,6 +88,7 @@ def remove(
     _delete_sessions(connection, level, key, sessions)
     if level is Removable.SUBJECT:
         connection.execute(delete(subject).where(subject.c.id == key))
+        leave(connection, project_id, name)
     return Removed(count, len(scans), files)
 
 
@@ -99,6 +103,12 @@ def remove_files(connection: Connection, resource_id: int, name: str | None, *, 
         return _files(connection, chosen, said)
     chosen &= resource_file.c.name == name
     return _discard_files(connection, chosen, said)
+
+
+def remove_version(connection: Connection, file: RowMapping, *, who: str, reason: str) -> None:
+    """Let one version of a file go."""
+    said: Said = {"project_id": file["project_id"], "reason": reason, "who": who, "time": now()}
+    _discard_files(connection, resource_file.c.id == file["id"], said)
 
 
 def _scans(level: Removable, key: int) -> Select[int]:
@@ -139,13 +149,15 @@ def _files(connection: Connection, chosen: ColumnElement[bool], said: Said) -> i
 
 
 def _discard_files(connection: Connection, chosen: ColumnElement[bool], said: Said) -> int:
-    query = select(resource.c.label, resource_file).join_from(resource_file, resource)
+    query = select(resource.c.label, resource.c.kind, resource_file).join_from(resource_file, resource)
     rows = connection.execute(query.where(chosen)).all()
     places = [(f"{row.label}/{row.name}"[:255], Address(row.key_id, row.digest, row.size)) for row in rows]
     _bury(connection, "resource", places, said)
     for at in range(0, len(rows), AT_ONCE):
         some = [row.id for row in rows[at : at + AT_ONCE]]
         connection.execute(delete(resource_file).where(resource_file.c.id.in_(some)))
+    if any(row.kind == Kind.CLINICAL for row in rows):
+        forget_unnamed(connection, int(said["project_id"]))
     return len(rows)
 
 

@@ -15,7 +15,7 @@ from cohortium.store import schema
 from cohortium.store.schema import tombstone, withdrawal
 from cohortium.values import Instance
 
-__all__ = ["LEVELS", "Removable", "objections", "reason_of"]
+__all__ = ["LEVELS", "Removable", "gone", "objections", "reason_of"]
 
 WITHDRAWN = "its subject was withdrawn from this project"
 LONGEST = 255  # characters of a reason
@@ -54,6 +54,16 @@ def objections(connection: Connection, project: RowMapping, instances: Collectio
             if (level.value, getattr(each, keyword)) in removed:
                 found.setdefault(each.SOPInstanceUID, f"its {level} was removed from this project")
     return found
+
+
+def gone(connection: Connection, project: RowMapping) -> frozenset[str]:
+    """The subjects that may not come in (again), by PatientID."""
+    here = withdrawal.c.project_id == project["id"]
+    found = set(connection.scalars(select(withdrawal.c.PatientID).where(here)))
+    if not project["readmit"]:
+        stones = tombstone.c.project_id == project["id"], tombstone.c.level == Removable.SUBJECT
+        found |= set(connection.scalars(select(tombstone.c.name).where(*stones)))
+    return frozenset(found)
 
 
 def reason_of(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, exists, select
 
+from cohortium.archive.clinical.leaving import leave
 from cohortium.archive.collection import discard_all
 from cohortium.archive.consents import end, reference_of
 from cohortium.archive.projects import project_named
@@ -18,7 +19,18 @@ from cohortium.archive.removal import remove, remove_files
 from cohortium.archive.tombstones import Removable
 from cohortium.errors import Refused
 from cohortium.store import insert_once, jobs, now, schema
-from cohortium.store.schema import data_key, flag, prearchive, project, resource, scan, session, subject, withdrawal
+from cohortium.store.schema import (
+    clinical_subject,
+    data_key,
+    flag,
+    prearchive,
+    project,
+    resource,
+    scan,
+    session,
+    subject,
+    withdrawal,
+)
 
 __all__ = ["RENEW_KEYS", "Withdrawal", "journal", "replay", "withdraw", "withdrawn"]
 
@@ -67,6 +79,7 @@ def withdraw(connection: Connection, entry: Withdrawal, waiting: str = "") -> li
         _forget_flags(connection, project_id, entry.PatientID)
         said = {"who": entry.who, "reason": entry.reason}
         remove(connection, project_id, Removable.SUBJECT, entry.PatientID, **said)
+    leave(connection, project_id, entry.PatientID)
     if (reference := reference_of(entry.PatientID)) is not None:
         _forget_videos(connection, project_id, reference, entry)
     for key in keys.values():
@@ -89,10 +102,9 @@ def withdrawn(connection: Connection, project_id: int) -> frozenset[str]:
 
 def demand_known(connection: Connection, project_id: int, PatientID: str, waiting: str) -> None:
     """Raise `Refused` unless the project has heard of the subject; a mistyped one would withdraw nobody."""
-    for table in (subject, data_key):
-        if PatientID and connection.scalar(
-            select(exists().where(table.c.project_id == project_id, table.c.PatientID.in_((PatientID, waiting))))
-        ):
+    for whom in (subject.c.PatientID, data_key.c.PatientID, clinical_subject.c.USUBJID):
+        known = exists().where(whom.table.c.project_id == project_id, whom.in_((PatientID, waiting)))
+        if PatientID and connection.scalar(select(known)):
             return
     raise Refused("the project holds no such subject")
 

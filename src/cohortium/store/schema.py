@@ -526,6 +526,55 @@ field = Table(
     Column("created", String(32), nullable=False),
 )
 
+# --- archive: the rows of clinical tables ----------------------------------------------------------------------------
+
+clinical_table = Table(  # the bytes of a file of the kind clinical, whichever versions and dataset versions have them
+    "clinical_table",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("domain", String(8), nullable=False),  # of SDTM; empty where it is of none
+    Column("state", String(16), nullable=False),  # archive.clinical.tables.State
+    Column("why", String(255), nullable=False),  # it has no rows here; of no value
+    Column("headings", JSON, nullable=False),
+    Column("rows", Integer, nullable=False),  # of the file, as far as they are read
+    Column("nobody", Integer, nullable=False),  # of these, without a USUBJID: they are in the file alone
+    # the file has rows of somebody who has gone, and is to be made anew without them
+    Column("outdated", Boolean, nullable=False, server_default=false(), index=True),
+    UniqueConstraint("project_id", "digest"),
+)
+
+clinical_subject = Table(  # whom the rows are about: the subject of that PatientID, if the project has one
+    "clinical_subject",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("USUBJID", String(200), nullable=False),
+    UniqueConstraint("project_id", "USUBJID"),
+)
+
+clinical_row = Table(
+    "clinical_row",
+    metadata,
+    Column("table_id", ForeignKey("clinical_table.id", ondelete="CASCADE"), primary_key=True),
+    Column("row", BigInteger, primary_key=True, autoincrement=False),  # from 1, below the heading
+    Column("person_id", ForeignKey("clinical_subject.id", ondelete="CASCADE"), nullable=False),
+    # clinical.records.Record, made of the variables
+    Column("sequence", Integer),
+    Column("topic", String(200), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("number", Float),
+    Column("unit", String(64), nullable=False),
+    Column("earliest", String(19), nullable=False),  # YYYY-MM-DDThh:mm:ss; empty without a date that can be placed
+    Column("latest", String(19), nullable=False),
+    Column("day", Integer),
+    Column("variables", JSON, nullable=False),  # the row as it came, but for USUBJID and what is empty
+    Index(None, "table_id", "topic", "number"),
+    Index(None, "person_id", "table_id"),
+    sqlite_with_rowid=False,
+)
+
 prearchive = Table(
     "prearchive",
     metadata,

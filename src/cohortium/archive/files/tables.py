@@ -13,7 +13,18 @@ from cohortium.clinical import headings
 from cohortium.errors import Refused
 from cohortium.texts.said import Said
 
-__all__ = ["claims_csv", "claims_json", "claims_text", "claims_tsv", "read_csv", "read_json", "read_text", "read_tsv"]
+__all__ = [
+    "DELIMITERS",
+    "claims_csv",
+    "claims_json",
+    "claims_text",
+    "claims_tsv",
+    "is_table",
+    "read_csv",
+    "read_json",
+    "read_text",
+    "read_tsv",
+]
 
 UNPRINTABLE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 DELIMITERS = ",;|"
@@ -25,11 +36,11 @@ def claims_json(content: bytes) -> bool:
 
 
 def claims_tsv(content: bytes) -> bool:
-    return claims_text(content) and _is_table(content, "\t")
+    return claims_text(content) and is_table(content, "\t")
 
 
 def claims_csv(content: bytes) -> bool:
-    return claims_text(content) and any(_is_table(content, each) for each in DELIMITERS)
+    return claims_text(content) and any(is_table(content, each) for each in DELIMITERS)
 
 
 def claims_text(content: bytes) -> bool:
@@ -41,7 +52,7 @@ def read_tsv(content: bytes) -> Iterator[Said]:
 
 
 def read_csv(content: bytes) -> Iterator[Said]:
-    return _columns(content, next(each for each in DELIMITERS if _is_table(content, each)))
+    return _columns(content, next(each for each in DELIMITERS if is_table(content, each)))
 
 
 def read_text(content: bytes) -> Iterator[Said]:
@@ -86,7 +97,7 @@ def _columns(content: bytes, delimiter: str) -> Iterator[Said]:
         yield Said(f"column {place + 1}", text, kinds[place])
 
 
-def _is_table(content: bytes, delimiter: str) -> bool:
+def is_table(content: bytes, delimiter: str) -> bool:
     """Whether the first lines have the same number of columns, and more than one."""
     head = content[:SURE].decode("utf-8", "replace").splitlines(keepends=True)
     try:
