@@ -17,6 +17,7 @@ from pathlib import Path
 
 DATA = Path(__file__).parents[1] / "src" / "cohortium" / "clinical" / "data"
 VARIABLES, CODELISTS = "sdtm_variables.csv", "sdtm_codelists.csv"
+AS_PUBLISHED = ("domain", "variable", "type", "core", "role")
 NOT_APPLICABLE = "NA"  # the source was once read as numbers, which made this one "nan"
 
 Row = Iterable[str]
@@ -28,8 +29,8 @@ def write(standards: Path, into: Path = DATA) -> None:
         rows = list(csv.DictReader(file))
     named = {code for row in rows for code in _codes(row)}
     rows.sort(key=lambda row: row["domain"])
-    variables = ((row["domain"], row["variable"], row["type"], row["core"], " ".join(_codes(row))) for row in rows)
-    _table(into / VARIABLES, ("domain", "variable", "type", "core", "codelists"), variables)
+    variables = ((*(row[name] for name in AS_PUBLISHED), " ".join(_codes(row))) for row in rows)
+    _table(into / VARIABLES, (*AS_PUBLISHED, "codelists"), variables)
     with gzip.open(standards / f"{CODELISTS}.gz", "rt", encoding="utf-8", newline="") as file:
         terms = [row for row in csv.DictReader(file) if row["codelist"] in named]
     _table(into / CODELISTS, ("codelist", "code", "term", "extensible"), map(_term, terms))

@@ -22,6 +22,7 @@ from cohortium.cli import (
     audit,
     backup,
     check,
+    clinical,
     ctp,
     dataset,
     deidentify,
@@ -123,6 +124,7 @@ audit_commands = _group(help="Who did what: taken out, and checked.")
 project_commands = _group(help="Who may do what in a project.")
 archive_commands = _group(help="The archive, looked after.")
 dataset_commands = _group(help="Dataset versions: frozen, listed, compared, cited.")
+clinical_commands = _group(help="Clinical tables: out, as a package for submission.")
 protocol_commands = _group(help="Protocols: compared, approved, retired.")
 key_commands = _group(help="The site's key, in an envelope for a safe and out of it.")
 table_commands = _group(help="The table of correspondence, in an envelope for a safe and out of it.")
@@ -180,6 +182,8 @@ dataset_commands.command("list")(dataset.list_versions)
 dataset_commands.command("show")(dataset.show)
 dataset_commands.command("compare")(dataset.compare)
 dataset_commands.command("cite")(dataset.cite)
+app.add_typer(clinical_commands, name="clinical")
+clinical_commands.command("export")(clinical.export)
 app.add_typer(protocol_commands, name="protocol")
 protocol_commands.command("diff")(protocol.diff)
 protocol_commands.command("compare")(protocol.compare)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -180,11 +180,24 @@ class Client:
         """How to cite a version."""
         return self._one(api.Citation, f"{_dataset(project, called)}/citation")
 
-    def pull(self, project: str, called: str, folder: Path, *, jobs: int = JOBS, advance: Advance = _silent) -> Pulled:
-        """Fetch a whole version into `folder`, and again only what is missing. Its manifest comes first."""
+    def pull(
+        self,
+        project: str,
+        called: str,
+        folder: Path,
+        *,
+        jobs: int = JOBS,
+        advance: Advance = _silent,
+        only: Callable[[str], bool] = bool,
+    ) -> Pulled:
+        """Fetch a version into `folder`, and again only what is missing. Its manifest comes first.
+
+        All of it, or the files whose paths in the manifest are `only` those wanted.
+        """
         version = self.dataset(project, called)
         manifest = self._manifest(project, version, folder)
-        return pull(self._connection, _wanted(project, version, manifest), folder, jobs=jobs, advance=advance)
+        wanted = (each for each in _wanted(project, version, manifest) if only(each.path))
+        return pull(self._connection, wanted, folder, jobs=jobs, advance=advance)
 
     def _manifest(self, project: str, version: api.Version, folder: Path) -> Path:
         """The manifest in the folder, with the version's digest."""

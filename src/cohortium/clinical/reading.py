@@ -38,8 +38,11 @@ class Sheet:
     encoding: str
 
 
-def read(path: Path, wanted: Collection[str]) -> Sheet:
-    """The table in a file, with those columns that are `wanted`, under their own names where they came under others."""
+def read(path: Path, wanted: Collection[str] | None) -> Sheet:
+    """The table in a file, with those columns that are `wanted`, under their own names where they came under others.
+
+    None wants every column.
+    """
     try:
         if path.stat().st_size > LARGEST:
             raise Malformed("it is larger than 4 GiB")
@@ -48,7 +51,7 @@ def read(path: Path, wanted: Collection[str]) -> Sheet:
         raise Malformed(f"it cannot be opened ({type(error).__name__})") from None
 
 
-def _csv(path: Path, wanted: Collection[str]) -> Sheet:
+def _csv(path: Path, wanted: Collection[str] | None) -> Sheet:
     content, encoding = _utf8(path.read_bytes())
     first = content[:LONGEST].partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
     delimiter = max(DELIMITERS, key=first.count)
@@ -74,7 +77,7 @@ def _csv(path: Path, wanted: Collection[str]) -> Sheet:
     return Sheet(headings, frame, encoding)
 
 
-def _xport(path: Path, wanted: Collection[str]) -> Sheet:
+def _xport(path: Path, wanted: Collection[str] | None) -> Sheet:
     for encoding in ENCODINGS:
         try:
             frame, _ = pyreadstat.read_xport(
@@ -115,11 +118,11 @@ def _headings(cells: Iterable[str]) -> tuple[str, ...]:
     return headings
 
 
-def _names(headings: tuple[str, ...], wanted: Collection[str]) -> dict[int, str]:
+def _names(headings: tuple[str, ...], wanted: Collection[str] | None) -> dict[int, str]:
     """Names of the columns to be read, by place."""
     known = {alias: name for alias, name in sdtm.ALIASES.items() if name not in headings}
     named = ((at, known.get(heading, heading)) for at, heading in enumerate(headings))
-    names = {at: name for at, name in named if name in wanted}
+    names = {at: name for at, name in named if wanted is None or name in wanted}
     if len(set(names.values())) != len(names):
         raise Malformed("two columns have one heading")
     return names

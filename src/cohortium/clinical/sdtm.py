@@ -1,8 +1,10 @@
 """What SDTM says of a table: its variables, which of them there must be, what they hold, and the terms of code lists.
 
 Tables beside this module drive the reading of files, what is said of their faults, and the documentation: variables
-are those of SDTMIG 3.4, terms those of NCI's code lists (`tools/sdtm.py` writes both), synonyms our own. Any domain
-but DM may also have the columns in which codes of other systems stand beside its terms.
+are those of SDTMIG 3.4, terms those of NCI's code lists (`tools/sdtm.py` writes both), synonyms our own. Labels and
+domains (their classes, what a record of them is) are those of SDTMIG 3.4 too; a label under `--` is for every domain
+without its own. Any domain but DM may also have the columns in which codes of other systems stand beside its terms;
+those that are not SDTM's have no role.
 """
 
 from __future__ import annotations
@@ -20,20 +22,29 @@ from cohortium.clinical import codes
 
 __all__ = [
     "ALIASES",
+    "TERMINOLOGY",
     "CodeList",
     "Core",
+    "Domain",
     "Holds",
     "Variable",
     "codelist",
     "codelists",
     "described",
+    "domains",
+    "general",
+    "label",
     "same",
+    "variable",
     "variables",
 ]
 
 DATA = Path(__file__).with_name("data")
 ALIASES: Mapping[str, str] = MappingProxyType({"MBTESTDTL": "MBTSTDTL"})
 """Other names that specifications give a variable, and its own."""
+
+TERMINOLOGY = "2025-03-28"
+"""The package of SDTM Controlled Terminology that the code lists are of."""
 
 YES_OR_NO = "C66742"
 FLAGS = frozenset({"DTHFL", "--BLFL", "--LOBXFL", "--DRVFL", "--PRESP"})
@@ -82,11 +93,27 @@ class Variable:
     core: Core
     holds: Holds
     codelists: tuple[str, ...] = ()
+    role: str = ""
 
     @property
     def general(self) -> str:
         """Its name as SDTM has it for every domain: `--SEQ` for LBSEQ."""
-        return f"--{self.name[2:]}" if self.name.startswith(self.domain) and self.name != self.domain else self.name
+        return general(self.domain, self.name)
+
+    @property
+    def label(self) -> str:
+        """What it is, in at most 40 characters."""
+        return label(self.domain, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain with rows about subjects; `structure` says what a row is."""
+
+    code: str
+    observations: str  # the class, as Define-XML writes it
+    label: str
+    structure: str
 
 
 @cache
@@ -101,16 +128,51 @@ def variables(domain: str) -> Mapping[str, Variable]:
     everywhere = ("STUDYID", "DOMAIN", "USUBJID", "--SEQ")
     names = dict.fromkeys([*everywhere, *_shared()])
     return {
-        (name := general.replace("--", domain)): Variable(
-            domain, name, Core.REQUIRED if general in everywhere else Core.PERMISSIBLE, *_shared()[general]
+        (name := each.replace("--", domain)): Variable(
+            domain, name, Core.REQUIRED if each in everywhere else Core.PERMISSIBLE, *_shared()[each]
         )
-        for general in names
+        for each in names
     }
+
+
+def variable(domain: str, name: str) -> Variable | None:
+    """A variable of the domain by its name, or one that may be added, for another domain of its class has it."""
+    known = variables(domain).get(name)
+    if domain == "DM" or (known is not None and known.role):
+        return known
+    wanted = general(domain, name)
+    for other in described():
+        if other != "DM" and domains()[other].observations == domains()[domain].observations:
+            for each in variables(other).values():
+                if each.general == wanted and each.role:
+                    lists = _shared()[wanted][1]
+                    return replace(each, domain=domain, name=name, core=Core.PERMISSIBLE, codelists=lists)
+    return None
 
 
 def described() -> tuple[str, ...]:
     """The domains whose variables are known here."""
     return tuple(sorted(_variables()))
+
+
+def general(domain: str, name: str) -> str:
+    """The name of a variable as SDTM has it for every domain: `--SEQ` for LBSEQ."""
+    return f"--{name[2:]}" if name.startswith(domain) and name != domain else name
+
+
+def label(domain: str, name: str) -> str:
+    """What a variable of that name is, in at most 40 characters; empty where nobody said."""
+    return _labels().get(name) or _labels().get(general(domain, name), "")
+
+
+@cache
+def domains() -> Mapping[str, Domain]:
+    """The domains with rows about subjects by code, in the order in which a submission lists them."""
+    with (DATA / "sdtm_domains.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            row["domain"]: Domain(row["domain"], row["class"], row["label"], row["structure"])
+            for row in csv.DictReader(file)
+        }
 
 
 def codelist(code: str) -> CodeList:
@@ -139,21 +201,32 @@ def _variables() -> Mapping[str, Mapping[str, Variable]]:
         for row in csv.DictReader(file):
             domain, name = row["domain"], row["variable"]
             holds = Holds.NUMBER if row["type"] == "Num" else _holds(name.removeprefix(domain))
-            found[domain][name] = Variable(domain, name, Core(row["core"]), holds, tuple(row["codelists"].split()))
+            lists = tuple(row["codelists"].split())
+            found[domain][name] = Variable(domain, name, Core(row["core"]), holds, lists, row["role"])
     for domain in found.keys() - {"DM"}:
-        for name in (general.replace("--", domain) for general in codes.columns()):
+        for name in (each.replace("--", domain) for each in codes.columns()):
             found[domain].setdefault(name, Variable(domain, name, Core.PERMISSIBLE, Holds.TEXT))
     return found
 
 
 @cache
-def _shared() -> Mapping[str, tuple[Holds, tuple[str, ...]]]:
-    """What a variable holds in any domain, and its code lists where all that have it have the same; not those of DM."""
+def _labels() -> Mapping[str, str]:
+    with (DATA / "sdtm_labels.csv").open(encoding="utf-8", newline="") as file:
+        return {row["variable"]: row["label"] for row in csv.DictReader(file)}
+
+
+@cache
+def _shared() -> Mapping[str, tuple[Holds, tuple[str, ...], str]]:
+    """What a variable holds in any domain but DM, its code lists where all have the same, and its role."""
     found: dict[str, set[tuple[Holds, tuple[str, ...]]]] = defaultdict(set)
+    roles: dict[str, str] = {}
     for domain in described():
         for each in variables(domain).values() if domain != "DM" else ():
             found[each.general].add((each.holds, each.codelists))
-    return {name: kinds.pop() if len(kinds) == 1 else (min(kinds)[0], ()) for name, kinds in found.items()}
+            roles[each.general] = roles.get(each.general) or each.role
+    return {
+        name: (*(kinds.pop() if len(kinds) == 1 else (min(kinds)[0], ())), roles[name]) for name, kinds in found.items()
+    }
 
 
 def _holds(name: str) -> Holds:

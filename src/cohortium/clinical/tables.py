@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
+from cohortium.clinical import sdtm
 
 __all__ = ["domains", "is_called_table"]
 
-DOMAINS = Path(__file__).with_name("data") / "sdtm_domains.txt"
 SUFFIXES = (".csv", ".tsv")
 
 
@@ -16,8 +14,6 @@ def is_called_table(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-@cache
 def domains() -> frozenset[str]:
     """The codes of SDTM's domains with rows about subjects."""
-    lines = DOMAINS.read_text("utf-8").splitlines()
-    return frozenset(domain for line in lines if not line.startswith("#") for domain in line.split())
+    return frozenset(sdtm.domains())
