@@ -15,6 +15,7 @@ from cohortium.clinical import submission
 from cohortium.clinical.submission import About, Form, Package, Source
 
 MADE = datetime(2026, 11, 22, 12, tzinfo=UTC)
+BESIDE = ("SCTID", "ICD10")
 Tables = dict[str, list[Row]]
 
 
@@ -23,12 +24,14 @@ def silent(_stage: str, _done: int, _total: int) -> None:
 
 
 def tables(*partners: str) -> Tables:
-    """The clean delivery's tables, of several partners with patients of their own."""
+    """The clean delivery's tables, of several partners with patients of their own; no codes that are not SDTM's."""
     made: Tables = {}
     for number, partner in enumerate(partners or ("p01",)):
         for name, rows in clinical_deliveries.tables(2).items():
             subjects = {"P001": f"P{number}01", "P002": f"P{number}02"}
-            renamed = [row | {"USUBJID": subjects[row["USUBJID"]]} for row in rows]
+            renamed = [{key: row[key] for key in row if not key.endswith(BESIDE)} for row in rows]
+            for row in renamed:
+                row["USUBJID"] = subjects[row["USUBJID"]]
             made[f"{partner}_{name.partition('_')[2]}"] = renamed
     return made
 
