@@ -15,7 +15,7 @@ from cohortium.clinical import submission
 from cohortium.clinical.submission import About, Form, Package, Source
 
 MADE = datetime(2026, 11, 22, 12, tzinfo=UTC)
-BESIDE = ("SCTID", "ICD10")
+BESIDE = ("SCTID", "ICD10", "PTCD")
 Tables = dict[str, list[Row]]
 
 
