@@ -384,6 +384,20 @@ def _again(**attributes: Any) -> Callable[[Delivery], None]:
     return violate
 
 
+def _of_two_acquisitions(made: Delivery) -> None:
+    """The second patient's series as a second acquisition of the first's."""
+    first = made.objects[made.series(0)[0]]
+    known = {each: first[each] for each in ("PatientID", "PatientName", "StudyInstanceUID", "SeriesInstanceUID")}
+    known["FrameOfReferenceUID"] = first["FrameOfReferenceUID"]
+    folder = made.series(0)[0].rpartition("/")[0]
+    for path in made.series(1):
+        made.objects[f"{folder}/{path.rpartition('/')[2]}"] = (
+            made.objects.pop(path) | known | {"AcquisitionNumber": "2"}
+        )
+    for path, rows in made.tables.items():
+        made.tables[path] = [row for row in rows if row["USUBJID"] == first["PatientID"]]
+
+
 def _of_two(made: Delivery) -> None:
     """The second patient's series under the UID of the first's."""
     first, second = made.series(0), made.series(1)
@@ -425,12 +439,14 @@ VIOLATIONS: dict[str, Callable[[Delivery], None]] = {
     "conformance.series": _one(5, PatientAge="070Y"),
     "conformance.series-warning": _one(5, PatientAge=None),
     "conformance.warning": _all(PatientSize="0"),
+    "geometry.aside": _one(9, ImagePositionPatient=["-11", "-12", "12.5"]),
     "geometry.duplicate": _one(0, ImagePositionPatient=["-12", "-12", "2.5"]),
     "geometry.localizer": _one(0, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]),
     "geometry.orientation": _one(0, ImageOrientationPatient=["1", "0", "0", "0", "0", "-1"]),
     "geometry.position": _one(0, ImagePositionPatient=None),
     "geometry.tilt": _sheared,
     "geometry.uneven": _uneven,
+    "geometry.volumes": _of_two_acquisitions,
     "layout.patient": _nobody,
     "layout.place": _moved(lambda path: path.partition("/")[2]),
     "metadata.series": lambda made: made.metadata.append(lambda rows: rows.pop()),

@@ -35,7 +35,7 @@ GE = {  # head: 14 slices of 4 mm, then 14 of 7 mm, gantry at +18.5 degrees; no 
     ],
     "uniformity.value": ["SliceThickness has 2 values over the scan: 4 in 14, 7 in 14 objects"],
 }
-TWO_VOLUMES = "each of {} positions holds {} slices (several acquisitions, echoes or phases)"
+VOLUMES = "each of {} positions holds {} slices, which differ in {}"
 
 BASIC = {
     "ct_ge_tilt/GE": GE,
@@ -50,9 +50,9 @@ BASIC = {
             r"PixelSpacing has 2 values over the scan: 0.32\0.32 in 2, 0.555556\0.555556 in 2 objects",
         ],
     },
-    "d2n/siemens/dti_classic": {"geometry.duplicate": [TWO_VOLUMES.format(4, 2)]},
-    "enhanced_mf/In/Philips": {"geometry.duplicate": [TWO_VOLUMES.format(32, 2)]},  # two echoes
-    "enhanced_mf/In/Siemens/XA10": {"geometry.duplicate": [TWO_VOLUMES.format(6, 4)]},  # four time points
+    "d2n/siemens/dti_classic": {"geometry.volumes": [VOLUMES.format(4, 2, "AcquisitionNumber")]},
+    "enhanced_mf/In/Philips": {"geometry.volumes": [VOLUMES.format(32, 2, "EffectiveEchoTime")]},
+    "enhanced_mf/In/Siemens/XA10": {"geometry.volumes": [VOLUMES.format(6, 4, "TemporalPositionIndex")]},
     "d2n/philips_enhanced/anatomical": {},
     f"{STS}/CT/image": {},
     f"{STS}/MR_T1/image": {},

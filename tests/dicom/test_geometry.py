@@ -129,14 +129,32 @@ def test_intervals_are_total(positions, data):
         assert each.distance == above - below
 
 
+def leaning(degrees: float, count: int = 21) -> list[tuple[float, tuple[float, ...]]]:
+    return [(5.0 * n, (0.0, 5.0 * n * math.tan(math.radians(degrees)), 5.0 * n)) for n in range(count)]
+
+
 @pytest.mark.parametrize("degrees", [0, 0.4, 18.5, 60])
-def test_a_sheared_stack_is_tilted_by_its_angle(degrees):
-    last = (0.0, 100 * math.sin(math.radians(degrees)), -100 * math.cos(math.radians(degrees)))
-    assert geometry.tilt((0.0, 0.0, 0.0), last, (0.0, 0.0, 1.0)) == pytest.approx(degrees, abs=1e-9)
+@pytest.mark.parametrize("count", [2, 3, 21])
+def test_a_sheared_stack_leans_by_its_angle(degrees, count):
+    way = geometry.lean(leaning(degrees, count), (0.0, 0.0, 1.0))
+    assert geometry.steepness(way) == pytest.approx(degrees, abs=1e-9)
+    assert geometry.distances(leaning(degrees, count), way, (0.0, 0.0, 1.0)) == pytest.approx([0.0] * count, abs=1e-9)
 
 
-def test_slices_in_one_place_have_no_tilt():
-    assert geometry.tilt((1.0, 2.0, 3.0), (1.0, 2.0, 3.0), (0.0, 0.0, 1.0)) == 0
+@pytest.mark.parametrize("number", [0, 7, 20])
+def test_a_slice_aside_of_the_others_is_told_and_does_not_tilt_them(number):
+    placed = leaning(10.0)
+    where, (x, y, z) = placed[number]
+    placed[number] = where, (x + 3.0, y - 4.0, z)
+    way = geometry.lean(placed, (0.0, 0.0, 1.0))
+    assert geometry.steepness(way) == pytest.approx(10.0, abs=1e-9)
+    found = geometry.distances(placed, way, (0.0, 0.0, 1.0))
+    assert [n for n, each in enumerate(found) if each > 0.1] == [number]
+    assert found[number] == pytest.approx(5.0)
+
+
+def test_slices_in_one_place_do_not_lean():
+    assert geometry.lean([(3.0, (1.0, 2.0, 3.0))] * 5, (0.0, 0.0, 1.0)) is None
 
 
 def test_parallel_means_rows_and_columns_within_a_tenth_of_a_degree():

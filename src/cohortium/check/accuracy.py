@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from cohortium.check.rule import Check, Limit, Rule, Scope
 from cohortium.check.scan import Scan
 from cohortium.check.series import Series, figure
+from cohortium.dicom import meta
 from cohortium.values import Finding, Instance
 
 __all__ = ["CHECKS"]
@@ -31,18 +32,23 @@ def convolution_kernel(scan: Scan, rule: Rule) -> Iterator[Finding]:
 
 
 def units(scan: Scan, rule: Rule) -> Iterator[Finding]:
-    """Values of computed tomography can be rescaled, and to one of the units allowed; where none is named it is HU."""
+    """Values of CT and PET can be rescaled, and to one of the units allowed; of CT, where none is named it is HU."""
     series = scan.series
-    images = [each for each in series.images if each.Modality == "CT"]
+    images = [each for each in series.images if each.Modality in ("CT", "PT")]
     unscaled = [each for each in images if None in map(each.number, RESCALE)]
     if unscaled:
         yield series.finding(
             rule, f"{' or '.join(RESCALE)} is missing in {_of(series, unscaled)}", unscaled, RESCALE[0]
         )
-    others = [each for each in images if (unit := each.text("RescaleType")) and unit not in rule.allowed]
+    others = [each for each in images if each.Modality == "CT" and each.text("RescaleType") not in ("", *rule.allowed)]
     if others:
         fact = f"the unit is not {' or '.join(rule.allowed)} in {_of(series, others)}"
         yield series.finding(rule, fact, others, "RescaleType")
+    single = [each for each in images if each.Modality == "PT" and meta.frames(each) == 1]
+    if unknown := [each for each in single if each.text("Units") not in rule.limits["pet"]]:
+        yield series.finding(rule, f"Units is missing or none of PET in {_of(series, unknown)}", unknown, "Units")
+    if shifted := [each for each in single if each.number("RescaleIntercept") not in (0, None)]:
+        yield series.finding(rule, f"RescaleIntercept is not 0 in {_of(series, shifted)}", shifted, "RescaleIntercept")
 
 
 def pixel_spacing(series: Series, rule: Rule) -> Iterator[Finding]:
@@ -88,5 +94,5 @@ CHECKS = (
     Check("accuracy.modality", Scope.SERIES, modality, {"allowed": Limit.TEXTS}),
     Check("accuracy.pixel-spacing", Scope.SERIES, pixel_spacing, SPAN),
     Check("accuracy.slice-thickness", Scope.SERIES, slice_thickness, SPAN),
-    Check("accuracy.units", Scope.FILES, units, {"allowed": Limit.TEXTS}),
+    Check("accuracy.units", Scope.FILES, units, {"allowed": Limit.TEXTS, "pet": Limit.TEXTS}),
 )

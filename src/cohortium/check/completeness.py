@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cohortium.check import volumes
 from cohortium.check.rule import Check, Limit, Rule, Scope
 from cohortium.check.scan import Scan
 from cohortium.check.series import Series, figure
@@ -43,6 +44,7 @@ def missing(series: Series, rule: Rule) -> Iterator[Finding]:
     """No room for a slice is left between two neighbours."""
     gaps = [each for each in series.intervals() if each.missing]
     if not gaps:
+        yield from _fewer(series, rule)
         return
     total = sum(gap.missing for gap in gaps)
     fact = (
@@ -52,6 +54,29 @@ def missing(series: Series, rule: Rule) -> Iterator[Finding]:
         f"{figure(gaps[0].below)} and {figure(gaps[0].above)} mm"
     )
     yield series.finding(rule, fact)
+
+
+def _fewer(series: Series, rule: Rule) -> Iterator[Finding]:
+    """Volumes of a series that have fewer slices than the others, or a series of PET than it says of itself."""
+    lost, places = volumes.of(series).lost
+    if lost:
+        usual = volumes.of(series).usual
+        where = f"{places} {'position' if places == 1 else 'positions'}"
+        yield series.finding(rule, f"{lost} {_slices(lost)} missing in {where}, where others hold {usual}")
+        return
+    said = [_expected(each) for each in series.images if each.Modality == "PT" and meta.frames(each) == 1]
+    if said and None not in said and len(set(said)) == 1 and series.slices < (said[0] or 0):
+        fact = f"there are {series.slices} slices, and the images say {said[0]} (NumberOfSlices, NumberOfTimeSlices)"
+        yield series.finding(rule, fact)
+
+
+def _expected(instance: Instance) -> int | None:
+    """How many slices a series of PET says that it has; gated ones are not counted (PS3.3 C.8.9.1)."""
+    kind = instance.text("SeriesType").partition("\\")[0]
+    slices, times = instance.number("NumberOfSlices"), instance.number("NumberOfTimeSlices")
+    if kind not in ("STATIC", "WHOLE BODY", "DYNAMIC") or not slices:
+        return None
+    return int(slices) * int(times or 1) if kind == "DYNAMIC" else int(slices)
 
 
 def _slices(number: int) -> str:

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from cohortium.check import volumes
 from cohortium.check.rule import Check, Limit, Rule, Scope
-from cohortium.check.series import Series, figure
-from cohortium.dicom import geometry, meta
+from cohortium.check.scan import Scan
+from cohortium.check.series import Plane, Series, figure
+from cohortium.dicom import geometry
 from cohortium.values import Finding
 
 __all__ = ["CHECKS"]
 
 
+def aside(scan: Scan, rule: Rule) -> Iterator[Finding]:
+    """No slice lies aside of the line along which the others are stacked, beyond the limit in mm."""
+    series = scan.series
+    off = [(far, plane) for stack in series.stacks() for far, plane in _aside(stack, series) if far > rule.most]
+    if off:
+        far = max(distance for distance, _ in off)
+        fact = f"{len(off)} of {len(series.planes)} slices lie up to {far:.3g} mm aside of the line of the others"
+        yield series.finding(rule, f"{fact}, {figure(rule.most)} mm are allowed", [plane.instance for _, plane in off])
+
+
 def duplicate(series: Series, rule: Rule) -> Iterator[Finding]:
-    """No two slices lie in one place."""
-    places = series.places()
-    shared = [(where, count) for where, count in places if count > 1]
-    if not shared:
+    """No two slices lie in one place, unless they belong to several volumes."""
+    found = volumes.of(series)
+    if not found.crowded or found.several:
         return
-    first, count = shared[0]
-    if len(shared) == len(places) > 1 and len({count for _, count in shared}) == 1:
-        fact = f"each of {len(places)} positions holds {count} slices (several acquisitions, echoes or phases)"
+    count = len(found.places)
+    if len(found.crowded) == count > 1 and {len(place) for place in found.places} == {found.usual}:
+        fact = (
+            f"each of {count} positions holds {found.usual} slices that no echo, time, phase or acquisition tells apart"
+        )
     else:
-        fact = f"{len(shared)} of {len(places)} positions hold more than one slice, the first at {figure(first)} mm"
+        where = figure(found.crowded[0][0].position)
+        fact = f"{len(found.crowded)} of {count} positions hold more than one slice, the first at {where} mm"
+        fact += f" (they differ in {' and '.join(found.by)})" if found.by else ""
     yield series.finding(rule, fact)
+
+
+def several(series: Series, rule: Rule) -> Iterator[Finding]:
+    """The slices make up one volume: no echoes, time points, b-values, phases, reconstructions or acquisitions."""
+    found = volumes.of(series)
+    if found.several:
+        all_of_them = {len(place) for place in found.places} == {found.usual}
+        amount = f"each of {len(found.places)}" if all_of_them else f"most of {len(found.places)}"
+        yield series.finding(
+            rule,
+            f"{amount} positions {'holds' if all_of_them else 'hold'} {found.usual} slices, which differ in "
+            f"{' and '.join(found.by)}",
+        )
 
 
 def localizer(series: Series, rule: Rule) -> Iterator[Finding]:
@@ -38,7 +66,9 @@ def localizer(series: Series, rule: Rule) -> Iterator[Finding]:
 def orientation(series: Series, rule: Rule) -> Iterator[Finding]:
     """All slices have the orientation that most have."""
     if series.askew:
-        fact = f"{len(series.askew)} of {len(series.images)} images lie in another orientation than the others"
+        of_frames = series.slices != len(series.images)
+        count, noun = (series.slices, "frames") if of_frames else (len(series.images), "images")
+        fact = f"{series.turned} of {count} {noun} lie in another orientation than the others"
         yield series.finding(rule, fact, series.askew)
 
 
@@ -54,14 +84,9 @@ def position(series: Series, rule: Rule) -> Iterator[Finding]:
 
 def tilt(series: Series, rule: Rule) -> Iterator[Finding]:
     """The slices are stacked along their normal, within the limit in degrees."""
-    ends = [series.planes[i].instance for i in (0, -1)] if series.planes else []
-    points = [each.numbers("ImagePositionPatient") for each in ends if meta.frames(each) == 1]
-    if len(points) != 2 or series.normal is None:
-        return
-    first, last = points
-    degrees = geometry.tilt(first or (), last or (), series.normal)
-    if degrees > rule.most:
-        yield series.finding(rule, f"the stack is sheared by {degrees:.1f} degrees, {figure(rule.most)} are allowed")
+    leans = [geometry.steepness(way) for stack in series.stacks() if (way := _way(stack, series))]
+    if leans and max(leans) > rule.most:
+        yield series.finding(rule, f"the stack is sheared by {max(leans):.1f} degrees, {figure(rule.most)} are allowed")
 
 
 def uneven(series: Series, rule: Rule) -> Iterator[Finding]:
@@ -82,11 +107,28 @@ def uneven(series: Series, rule: Rule) -> Iterator[Finding]:
         yield series.finding(rule, fact)
 
 
+def _way(stack: Sequence[Plane], series: Series) -> tuple[float, ...] | None:
+    """How far the slices of a stack move in their own plane for each mm along their normal, in space."""
+    placed = [(plane.position, point) for plane in stack if (point := plane.point)]
+    return geometry.lean(placed, series.normal) if series.normal else None
+
+
+def _aside(stack: Sequence[Plane], series: Series) -> Iterator[tuple[float, Plane]]:
+    way = _way(stack, series)
+    placed = [(plane, point) for plane in stack if (point := plane.point)]
+    if way is not None and series.normal is not None and len(placed) > 2:
+        ends = [(plane.position, point) for plane, point in placed]
+        distances = geometry.distances(ends, way, series.normal)
+        yield from zip(distances, (plane for plane, _ in placed), strict=True)
+
+
 CHECKS = (
+    Check("geometry.aside", Scope.FILES, aside, {"most": Limit.NUMBER}),
     Check("geometry.duplicate", Scope.SERIES, duplicate),
     Check("geometry.localizer", Scope.SERIES, localizer),
     Check("geometry.orientation", Scope.SERIES, orientation),
     Check("geometry.position", Scope.SERIES, position),
     Check("geometry.tilt", Scope.SERIES, tilt, {"most": Limit.NUMBER}),
     Check("geometry.uneven", Scope.SERIES, uneven, {"most": Limit.NUMBER}),
+    Check("geometry.volumes", Scope.SERIES, several),
 )

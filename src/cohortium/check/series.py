@@ -6,8 +6,8 @@ a position), so that one fault gives one finding.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import filterfalse
 from typing import Any
@@ -19,20 +19,41 @@ from cohortium.values import Finding, Instance
 __all__ = ["Plane", "Series", "figure"]
 
 SLICED = frozenset({"CT", "MR", "PT"})  # modalities whose images are slices of one volume
+STACK = "StackID"
 LOCALIZER = "LOCALIZER"  # third value of ImageType (PS3.3 C.8.2.1.1.1, C.8.3.1.1.1)
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """One slice, or one frame of a multi-frame object, at `position` mm along the series' normal."""
+    """One slice, or a `frame` (from 0) of a multi-frame object, at `position` mm along the series' normal."""
 
     position: float
     instance: Instance
+    frame: int = 0
+
+    def said(self, keyword: str) -> str:
+        """What it says of itself in an attribute, or in the functional groups of its frame."""
+        vector = self.instance.attributes.get(f"{keyword}Vector")
+        if isinstance(vector, list) and self.frame < len(vector):
+            return str(vector[self.frame])
+        return self.instance.text(keyword)
+
+    @property
+    def point(self) -> tuple[float, ...] | None:
+        """Its first sample's centre in the patient, in mm."""
+        if meta.frames(self.instance) == 1:
+            return self.instance.numbers("ImagePositionPatient")
+        vector = self.instance.attributes.get("ImagePositionVector")
+        point = vector[3 * self.frame : 3 * self.frame + 3] if isinstance(vector, list) else ()
+        return tuple(point) if geometry.along(list(point), (0.0, 0.0, 1.0)) is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """`planes` are what is left of `images` (slices that should make up a volume) after `askew` and `unplaced`."""
+    """`planes` are what is left of `images` (slices that should make up a volume) after `askew` and `unplaced`.
+
+    `turned`: how many slices the images in `askew` hold in another orientation.
+    """
 
     instances: tuple[Instance, ...]
     images: tuple[Instance, ...]
@@ -41,6 +62,7 @@ class Series:
     unplaced: tuple[Instance, ...]
     planes: tuple[Plane, ...]
     normal: tuple[float, ...] | None
+    turned: int = 0
     known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -51,31 +73,47 @@ class Series:
         localizers, images = _apart(_is_localizer, sliced)
         if not images:  # localizers alone make up no volume, and lie as they like
             return cls(ordered, localizers, (), (), (), (), None)
-        placed, unplaced = _apart(lambda each: bool(_positions(each, geometry.own_normal(each))), images)
-        reference = _most_common_orientation(placed)
+        seen = {id(each): _frames(each) for each in images}
+        placed, unplaced = _apart(lambda each: bool(seen[id(each)]), images)
+        counts = Counter(way for each in placed for way, _ in seen[id(each)])
+        reference = max(counts, key=lambda way: (counts[way], way), default=())
+        same = {way: geometry.parallel(way, reference) for way in counts}
+        askew = tuple(each for each in placed if not all(same[way] for way, _ in seen[id(each)]))
         normal = geometry.normal(reference)
-        stack, askew = _apart(lambda each: geometry.parallel(_orientation(each), reference), placed)
-        planes = [Plane(position, each) for each in stack for position in _positions(each, normal)]
-        planes.sort(key=lambda plane: (plane.position, plane.instance.SOPInstanceUID))
-        return cls(ordered, images, localizers, askew, unplaced, tuple(planes), normal)
+        planes = [
+            Plane(position, each, frame)
+            for each in placed
+            for frame, (way, own) in enumerate(seen[id(each)])
+            if same[way] and (position := _along(each, own, normal)) is not None
+        ]
+        planes.sort(key=lambda plane: (plane.position, plane.instance.SOPInstanceUID, plane.frame))
+        turned = sum(counts[way] for way in counts if not same[way])
+        return cls(ordered, images, localizers, askew, unplaced, tuple(planes), normal, turned)
 
     @property
     def slices(self) -> int:
         """How many slices the images hold, frames of multi-frame objects included."""
         return sum(meta.frames(each) for each in self.images)
 
-    def places(self) -> list[tuple[float, int]]:
-        """(position, number of planes there), ascending."""
-        return [(self.planes[indices[0]].position, len(indices)) for indices in self._places()]
+    def stacks(self) -> list[list[Plane]]:
+        """The planes, apart where a multi-frame object says that its frames make up several stacks."""
+        stacks: dict[str, list[Plane]] = defaultdict(list)
+        for plane in self.planes:
+            stacks[plane.said(STACK) if f"{STACK}Vector" in plane.instance.attributes else ""].append(plane)
+        return list(stacks.values())
+
+    def places(self) -> list[list[Plane]]:
+        """The planes in each place of each stack, ascending."""
+        return [place for stack in self.stacks() for place in _places(stack)]
 
     def intervals(self) -> list[geometry.Interval]:
-        """From each place to the next."""
-        first = [self.planes[indices[0]] for indices in self._places()]
-        thicknesses = [plane.instance.number("SliceThickness") for plane in first]
-        return geometry.intervals([plane.position for plane in first], thicknesses)
-
-    def _places(self) -> list[list[int]]:
-        return geometry.places([plane.position for plane in self.planes])
+        """From each place of a stack to the next."""
+        found: list[geometry.Interval] = []
+        for stack in self.stacks():
+            first = [place[0] for place in _places(stack)]
+            thicknesses = [plane.instance.number("SliceThickness") for plane in first]
+            found += geometry.intervals([plane.position for plane in first], thicknesses)
+        return found
 
     def finding(self, rule: Rule, fact: str, where: Sequence[Instance] = (), variable: str = "") -> Finding:
         """The finding that `fact` breaks `rule`; it names the one object to blame if it is one of several."""
@@ -100,24 +138,30 @@ def _is_localizer(instance: Instance) -> bool:
     return LOCALIZER in instance.text("ImageType").upper().split("\\")
 
 
-def _orientation(instance: Instance) -> tuple[float, ...]:
-    return instance.numbers("ImageOrientationPatient") or ()
+def _places(planes: Sequence[Plane]) -> list[list[Plane]]:
+    indices = geometry.places([plane.position for plane in planes])
+    return [[planes[index] for index in sorted(place)] for place in indices]
 
 
-def _most_common_orientation(instances: Sequence[Instance]) -> tuple[float, ...]:
-    counts = Counter(map(_orientation, instances))
-    return max(counts, key=lambda orientation: (counts[orientation], orientation), default=())
-
-
-def _positions(instance: Instance, normal: tuple[float, ...] | None) -> list[float]:
-    """Of each frame; empty where not all can be told."""
-    if meta.frames(instance) == 1:
-        return list(_known(geometry.along(instance.numbers("ImagePositionPatient"), normal)))
+def _frames(instance: Instance) -> list[tuple[tuple[float, ...], float]]:
+    """Orientation of each frame, and its position along its own normal; empty where not all can be told."""
+    way, count = instance.numbers("ImageOrientationPatient") or (), meta.frames(instance)
+    if count == 1:
+        position = geometry.position(instance)
+        return [] if position is None else [(way, position)]
     vector = instance.numbers("SliceLocationVector") or ()
-    usable = normal is not None and len(vector) == meta.frames(instance)
-    return [v for v in vector if abs(v) <= geometry.FARTHEST] if usable else []
+    if len(vector) == count:
+        usable = geometry.normal(way) is not None and all(abs(each) <= geometry.FARTHEST for each in vector)
+        return [(way, each) for each in vector] if usable else []
+    ways, points = instance.numbers("ImageOrientationVector") or (), instance.numbers("ImagePositionVector") or ()
+    if len(ways) != 6 * count or len(points) != 3 * count:
+        return []
+    each = [(ways[6 * at : 6 * at + 6], points[3 * at : 3 * at + 3]) for at in range(count)]
+    along = [(way, geometry.along(point, geometry.normal(way))) for way, point in each]
+    known = [(way, position) for way, position in along if position is not None]
+    return known if len(known) == count else []
 
 
-def _known(position: float | None) -> Iterator[float]:
-    if position is not None:
-        yield position
+def _along(instance: Instance, own: float, normal: tuple[float, ...] | None) -> float | None:
+    """A position along the series' normal, which is a slice's own but for a hair."""
+    return geometry.along(instance.numbers("ImagePositionPatient"), normal) if meta.frames(instance) == 1 else own

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from cohortium.values import LARGEST, Instance
@@ -22,14 +23,16 @@ __all__ = [
     "Interval",
     "along",
     "angle",
+    "distances",
     "intervals",
+    "lean",
     "lower_median",
     "normal",
     "own_normal",
     "parallel",
     "places",
     "position",
-    "tilt",
+    "steepness",
 ]
 
 Vector = tuple[float, ...]
@@ -105,13 +108,33 @@ def parallel(one: Sequence[float], other: Sequence[float]) -> bool:
     return one == other or angle(one, other) <= PARALLEL
 
 
-def tilt(first: Sequence[float], last: Sequence[float], direction: Sequence[float]) -> float:
-    """Degrees between the slices' normal and the way from the first to the last; 0 where they lie in one place."""
-    way = [b - a for a, b in zip(first, last, strict=True)]
-    if _length(way) < SAME_PLACE:
-        return 0.0
-    degrees = _between(way, direction)
-    return min(degrees, 180 - degrees)
+def lean(placed: Sequence[tuple[float, Sequence[float]]], direction: Vector) -> Vector | None:
+    """How far points move across a direction for each mm along it; each comes with its distance along it, ascending.
+
+    The median over pairs half the stack apart (Theil 1950, Sen 1968), so that one slice aside of the others does not
+    tilt them all. None where all lie in one place.
+    """
+    half = max(1, len(placed) // 2)
+    slopes = []
+    for (low, first), (high, last) in zip(placed, placed[half:], strict=False):
+        if high - low >= SAME_PLACE:
+            slopes.append([(b - a) / (high - low) - along for a, b, along in zip(first, last, direction, strict=True)])
+    return tuple(median(each) for each in zip(*slopes, strict=True)) if slopes else None
+
+
+def steepness(way: Sequence[float]) -> float:
+    """Degrees between a direction and a way that leads so far across it for each mm along it."""
+    return math.degrees(math.atan(_length(way)))
+
+
+def distances(placed: Sequence[tuple[float, Sequence[float]]], way: Vector, direction: Vector) -> list[float]:
+    """How far each point lies from the line along which most of them lie, in mm."""
+    rests = [
+        [each - where * (along + across) for each, along, across in zip(point, direction, way, strict=True)]
+        for where, point in placed
+    ]
+    middle = [median(each) for each in zip(*rests, strict=True)]
+    return [math.dist(rest, middle) for rest in rests]
 
 
 def places(positions: Sequence[float]) -> list[list[int]]:

@@ -10,7 +10,7 @@ import csv
 import math
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
@@ -30,7 +30,7 @@ from cohortium.dicom.places import LONGEST, UNREADABLE, Lenient, Place, Plain, c
 from cohortium.errors import Malformed
 from cohortium.values import Instance
 
-__all__ = ["FIELDS", "GROUPS", "Attribute", "attributes", "describe", "described", "frames"]
+__all__ = ["FIELDS", "GROUPS", "Attribute", "attributes", "describe", "described", "dimensions", "frames"]
 
 FIELDS = frozenset(each.name for each in fields(Instance)) - {"digest", "size", "attributes"}
 PIXELS = frozenset(
@@ -76,11 +76,22 @@ def attributes() -> tuple[Attribute, ...]:
     )
 
 
+@cache
+def dimensions() -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """What may tell slices in one place apart, most telling first, and the sequences in which a frame says it."""
+    table = files("cohortium.dicom").joinpath("data/dimensions.csv").read_text("utf-8")
+    return tuple(
+        (row["keyword"], tuple(map(_tag, row["sequences"].split()))) for row in csv.DictReader(table.splitlines())
+    )
+
+
 def describe(content: bytes | memoryview, digest: str) -> Instance:
     """What the stages after `deidentify` need of the object whose bytes are `content` and whose name is `digest`.
 
-    Beside the attributes as they stand, `NumberOfFrames` is always there (0: no pixels), and for multi-frame objects
-    with parallel planes `SliceLocationVector`: each frame's position in mm along the normal. Raises `Malformed`.
+    Beside the attributes as they stand, `NumberOfFrames` is always there (0: no pixels). Of multi-frame objects whose
+    frames all say where they lie, so are `ImagePositionVector` (three figures a frame), and `SliceLocationVector`
+    (each frame's position in mm along the normal) or, where frames are not parallel, `ImageOrientationVector`. What
+    tells frames apart (`dimensions`) is an attribute where all say the same, else a `...Vector`. Raises `Malformed`.
     """
     if isinstance(content, bytes):
         with suppress(Malformed):  # what is not plain, or worth a word with its offset, is read again
@@ -109,8 +120,8 @@ def _instance(dataset: Place, syntax: str, digest: str, size: int, *, has_pixels
     taken["TransferSyntaxUID"] = syntax
     _demand(taken)
     found["NumberOfFrames"] = _frames(found.get("NumberOfFrames")) if has_pixels else 0
-    if found["NumberOfFrames"] > 1:
-        found |= _frame_positions(dataset, found)
+    if found["NumberOfFrames"] and GROUPS[1] in dataset:
+        found = _of_frames(dataset, found) | found
     return Instance(digest=digest, size=size, attributes=found, **taken)
 
 
@@ -227,20 +238,50 @@ def _frames(number: Any) -> int:
     return number if isinstance(number, int) and 0 < number < 2**31 else 1
 
 
-def _frame_positions(dataset: Place, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Where each frame lies, if every frame says so and all are parallel."""
-    shared = _item(dataset, GROUPS[0])
-    normal = geometry.normal(_orientation(shared) or found.get("ImageOrientationPatient"))
-    positions = []
-    for frame in _items(dataset, GROUPS[1]):
-        own = _orientation(frame)
-        if own is not None and own != found.get("ImageOrientationPatient"):
-            return {}
-        where = _value(_item(frame, _tag("PlanePositionSequence")), _tag("ImagePositionPatient"))
-        positions.append(geometry.along(where, normal))
-    if len(positions) != found["NumberOfFrames"] or None in positions:
+def _of_frames(dataset: Place, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Where each frame lies and what else tells it from others, of what the functional groups say of every frame."""
+    shared, own = _item(dataset, GROUPS[0]), list(_items(dataset, GROUPS[1]))
+    if len(own) != found["NumberOfFrames"]:
         return {}
-    return {"SliceLocationVector": positions}
+    told = _dimensions(shared, own)
+    orientations: list[Any] = [
+        _orientation(frame) or _orientation(shared) or found.get("ImageOrientationPatient") for frame in own
+    ]
+    points: list[Any] = [
+        _value(_item(frame, _tag("PlanePositionSequence")), _tag("ImagePositionPatient")) for frame in own
+    ]
+    along = [geometry.along(at, geometry.normal(way)) for at, way in zip(points, orientations, strict=True)]
+    if None in along:
+        return told
+    told["ImagePositionVector"] = [coordinate for point in points for coordinate in point]
+    if all(way == orientations[0] for way in orientations):
+        return told | {"SliceLocationVector": along}
+    return told | {"ImageOrientationVector": [cosine for way in orientations for cosine in way]}
+
+
+def _dimensions(shared: Place | None, own: Sequence[Place]) -> dict[str, Any]:
+    """What tells frames apart: as an attribute where all frames say the same, else frame by frame as `...Vector`."""
+    told: dict[str, Any] = {}
+    for keyword, path in dimensions():
+        if not path or (not any(path[0] in frame for frame in own) and (shared is None or path[0] not in shared)):
+            continue
+        common = _at(shared, path, _tag(keyword))
+        values = [common if (value := _at(frame, path, _tag(keyword))) is None else value for frame in own]
+        plain = ["\\".join(map(str, value)) if isinstance(value, list) else value for value in values]
+        if any(value != plain[0] for value in plain):
+            told[f"{keyword}Vector"] = ["" if value is None else value for value in plain]
+        elif plain[0] is not None:
+            told[keyword] = plain[0]
+    return told
+
+
+def _at(place: Place | None, path: tuple[int, ...], tag: int) -> Any:
+    """What cannot be read tells nothing apart, and is no reason to refuse an object."""
+    with suppress(Malformed):
+        for sequence in path:
+            place = _item(place, sequence)
+        return _value(place, tag)
+    return None
 
 
 def _orientation(group: Place | None) -> Any:
