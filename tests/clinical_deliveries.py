@@ -208,6 +208,7 @@ def _western(made: Delivery) -> None:
 
 
 VIOLATIONS: dict[str, Violation] = {
+    "core.issue": _cells(DM, DTHFL="N"),
     "privacy.table": _all(DM, BRTHDTC="1958-07-04"),
     "sdtm.alias": _alias,
     "sdtm.code": _cells(DM, SEX="Female"),

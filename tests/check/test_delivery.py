@@ -13,9 +13,10 @@ import pytest
 import clinical_deliveries
 import deliveries
 from cohortium import check
-from cohortium.check import pixels, sdtm
+from cohortium.check import core, pixels, sdtm
 from cohortium.check.examine import examine
 from cohortium.check.report import Report, Status
+from cohortium.clinical.core import PROGRAM
 from cohortium.dicom import conformance, reading
 
 DRAGON = check.load("dragon")
@@ -24,9 +25,16 @@ BY_NAME_ALONE = {"sdtm.domains", "sdtm.domains-expected"}
 NEED_TABLES = dict.fromkeys(clinical_deliveries.VIOLATIONS.keys() - BY_NAME_ALONE, sdtm.NOT_INSTALLED)
 if sdtm.installed():
     NEED_TABLES.clear()
+NEED_TABLES["core.issue"] = core.NOT_NAMED
 MAY_BE_SKIPPED = NEED_TABLES | ({} if reading.available() else {"privacy.pixels": pixels.NOT_INSTALLED})
 if not shutil.which(conformance.OBJECTS):
     MAY_BE_SKIPPED |= {rule.id: "dicom3tools are not installed" for rule in DRAGON.rules if rule.check == 8}
+
+
+@pytest.fixture(autouse=True)
+def no_program_of_others(monkeypatch):
+    """What CDISC CORE finds depends on its rules."""
+    monkeypatch.delenv(PROGRAM, raising=False)
 
 
 def examined(made: deliveries.Delivery, folder: Path, *, slow: bool = False) -> Report:
