@@ -21,6 +21,7 @@ from cohortium.cli import (
     asking,
     audit,
     backup,
+    capturing,
     check,
     clinical,
     ctp,
@@ -124,7 +125,7 @@ audit_commands = _group(help="Who did what: taken out, and checked.")
 project_commands = _group(help="Who may do what in a project.")
 archive_commands = _group(help="The archive, looked after.")
 dataset_commands = _group(help="Dataset versions: frozen, listed, compared, cited.")
-clinical_commands = _group(help="Clinical tables: out, as a package for submission.")
+clinical_commands = _group(help="Clinical tables: in, from a study's own export; out, as a package for submission.")
 protocol_commands = _group(help="Protocols: compared, approved, retired.")
 key_commands = _group(help="The site's key, in an envelope for a safe and out of it.")
 table_commands = _group(help="The table of correspondence, in an envelope for a safe and out of it.")
@@ -182,7 +183,8 @@ dataset_commands.command("list")(dataset.list_versions)
 dataset_commands.command("show")(dataset.show)
 dataset_commands.command("compare")(dataset.compare)
 dataset_commands.command("cite")(dataset.cite)
-app.add_typer(clinical_commands, name="clinical")
+clinical_commands.command("draft")(capturing.draft)
+clinical_commands.command("map")(capturing.mapped)
 clinical_commands.command("export")(clinical.export)
 app.add_typer(protocol_commands, name="protocol")
 protocol_commands.command("diff")(protocol.diff)
@@ -202,6 +204,7 @@ app.add_typer(ctp_commands, name="ctp")
 ctp_commands.command("explain")(ctp.explain)
 ctp_commands.command("convert")(ctp.convert)
 ctp_commands.command("lookup")(ctp.lookup)
+app.add_typer(clinical_commands, name="clinical")
 app.add_typer(user_commands, name="user")
 user_commands.command("password")(people.password)
 user_commands.command("add")(people.add)
