@@ -1,4 +1,4 @@
-"""`cohortium clinical map` and `draft`: what it prints and writes, how it ends, and what it leaves when it is killed."""
+"""`cohortium clinical map` and `draft`: what they print and write, how they end, what a killed one leaves."""
 
 import json
 import os
