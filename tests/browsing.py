@@ -11,6 +11,7 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from cohortium.govern import logins, users
 from portal_site import Served
+from waiting import PATIENCE
 
 SCREENSHOTS = Path(__file__).parents[1] / "build" / "screenshots"
 ARGUMENTS = [
@@ -37,7 +38,9 @@ def browser(executable: str, profile: Path) -> Iterator[Page]:
             args=ARGUMENTS,
             viewport=DESK,
             permissions=["clipboard-read", "clipboard-write"],
+            timeout=1000 * PATIENCE,
         )
+        context.set_default_timeout(1000 * PATIENCE)
         yield context.pages[0]
         context.close()
 

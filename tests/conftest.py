@@ -21,6 +21,7 @@ import nursery
 import s3
 import unsynced
 from cohortium.govern import passwords
+from waiting import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -146,6 +147,15 @@ def _no_test_pays_for_what_it_does_not_look_at() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", PasswordHasher.from_parameters(CHEAPEST))
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_server_is_too_slow() -> Iterator[None]:
+    """In this process alone, where it asks without a word about time; httpx would wait for five seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "read", "write", "pool"):
+            patch.setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, name, PATIENCE)
         yield
 
 

@@ -13,9 +13,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -25,6 +24,7 @@ from typing import Any
 import pytest
 
 from cohortium.store import open_store
+from waiting import until
 
 DATABASES = ("sqlite", "postgresql")
 QUICK = (
@@ -133,12 +133,11 @@ def place(request: pytest.FixtureRequest, folder: Path) -> Iterator[Path | str]:
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
     import psycopg
 
-    for _ in range(600):
-        try:
+    def answers() -> bool:
+        assert process.poll() is None, "PostgreSQL ended as it began"
+        with suppress(psycopg.OperationalError):
             psycopg.connect(server.url("postgres")).close()
-        except psycopg.OperationalError:
-            assert process.poll() is None, "PostgreSQL ended as it began"
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError("PostgreSQL does not answer")
+            return True
+        return False
+
+    until(answers)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,15 +14,9 @@ from pydicom import dcmread
 from pynetdicom import AE
 
 import nursery
+from waiting import PATIENCE, listens, until
 
-PATIENCE = 60.0  # seconds
 STORED = 0x0000
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass
@@ -40,14 +33,8 @@ class Service:
         environment = {**os.environ, "COHORTIUM_GATEWAY__REQUIRE_APPROVAL": str(self.approval).lower()}
         command = ("gateway", "run", "--no-portal", "--config", self.file)
         self.process = nursery.start(*command, stdout=subprocess.DEVNULL, env=environment)
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            assert self.process.poll() is None, "the gateway ended by itself"
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise AssertionError("the gateway does not listen")
+        until(lambda: self.process.poll() is not None or listens(self.port))
+        assert self.process.poll() is None, "the gateway ended by itself"
 
     def kill(self) -> None:
         """As a power cut would."""
@@ -62,25 +49,30 @@ class Service:
         assert self.process.wait(PATIENCE) == 0
 
 
-def send(port: int, files: Sequence[Path], *, pause: float = 0.0, title: str = "COHORTIUM") -> None:
-    """Send each file until it is answered with success, over as many associations as that takes."""
+def send(
+    port: int, files: Sequence[Path], *, may: Callable[[int], None] = lambda _: None, title: str = "COHORTIUM"
+) -> None:
+    """Send each file until it is answered with success, over as many associations as that takes.
+
+    `may` is called before each is offered, with how many were taken already, and may keep it waiting.
+    """
     waiting = [dcmread(path) for path in files]
-    until = time.monotonic() + PATIENCE
+    end = time.monotonic() + PATIENCE
     while waiting:
-        assert time.monotonic() < until, f"{len(waiting)} were not taken"
+        assert time.monotonic() < end, f"{len(waiting)} were not taken"
         ae = AE(ae_title="SENDER")
         for kind in {(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in waiting}:
             ae.add_requested_context(*kind)
         association = ae.associate("127.0.0.1", port, ae_title=title)
         while association.is_established and waiting:
+            may(len(files) - len(waiting))
             try:
                 status = association.send_c_store(waiting[0])
             except RuntimeError:  # the association broke meanwhile
                 break
             if status and status.Status == STORED:
                 waiting.pop(0)
-                until = time.monotonic() + PATIENCE
-            time.sleep(pause)
+                end = time.monotonic() + PATIENCE
         if association.is_established:
             association.release()
         else:

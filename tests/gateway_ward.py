@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cohortium import config, keys
 from cohortium.gateway.state import state_of
-from gateway_service import Service, free_port
+from gateway_service import Service
 from hospital import slice_of
+from waiting import PATIENCE, free_port, until
 
 __all__ = ["NAME", "PATIENCE", "Ward", "ward"]
 
-PATIENCE = 90.0  # seconds
 NAME = "WARD-SEVEN"
 CONFIGURATION = """
 [site]
@@ -75,14 +74,15 @@ class Ward(Service):
     def log(self, number: str = "") -> str:
         return (self.root / "logs" / f"gateway.log{number}").read_text("utf-8")
 
-    def wait_until(self, true: Callable[[], bool], patience: float = PATIENCE) -> None:
+    def wait_until(self, true: Callable[[], bool]) -> None:
         """While the gateway lives."""
-        until = time.monotonic() + patience
-        while not true():
+
+        def is_so() -> bool:
             assert self.process
             assert self.process.poll() is None, "the gateway ended by itself"
-            assert time.monotonic() < until, "it did not come to that"
-            time.sleep(0.1)
+            return true()
+
+        until(is_so, pause=0.1)
 
 
 @contextmanager

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from waiting import PATIENCE, free_port, listens, until
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
@@ -26,8 +26,7 @@ def available() -> bool:
 @contextmanager
 def orthanc(folder: Path, **more: Any) -> Iterator[str]:
     """The address of its DICOMweb service, until the block ends; `more` are settings of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {
         "StorageDirectory": str(folder / "orthanc"),
         "IndexDirectory": str(folder / "orthanc"),
@@ -48,13 +47,9 @@ def orthanc(folder: Path, **more: Any) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}/dicom-web"
     try:
-        for _ in range(1200):
-            try:
-                httpx.get(f"{url}/studies", timeout=2)
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
+        until(lambda: listens(port))
+        httpx.get(f"{url}/studies", timeout=PATIENCE)
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(300)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway_service import free_port
+from waiting import free_port, listens, until
 
 __all__ = ["Server", "dcmqrscp", "orthanc"]
-
-PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class Server:
             "127.0.0.1",
             str(self.port),
         ]
-        subprocess.run([*command, str(folder)], check=True, capture_output=True, timeout=120)
+        subprocess.run([*command, str(folder)], check=True, capture_output=True, timeout=300)
 
 
 @contextmanager
@@ -114,13 +110,8 @@ def _running(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[byt
         start_new_session=True,
     )
     try:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        until(lambda: process.poll() is not None or listens(port))
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(300)

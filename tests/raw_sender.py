@@ -11,6 +11,8 @@ from pynetdicom import build_context
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
 
+from waiting import PATIENCE
+
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 RELEASE = bytes([5, 0, 0, 0, 0, 4, 0, 0, 0, 0])
@@ -54,7 +56,7 @@ class RawSender:
     """One connection."""
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection((host, port), timeout=20)
+        self.socket = socket.create_connection((host, port), timeout=PATIENCE)
 
     def say(self, *pdus: bytes) -> None:
         self.socket.sendall(b"".join(pdus))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import pytest
 
 from cohortium.archive.bucket import Bucket
 from cohortium.config import Store
+from waiting import free_port, listens, until
 
 SECRET = "dGhlIHNlY3JldCBrZXk"
 CREDENTIALS = f"[default]\naws_access_key_id = AKIDTEST\naws_secret_access_key = {SECRET}\n"
@@ -55,19 +54,12 @@ def server() -> Iterator[Server]:
     import httpx
 
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     with subprocess.Popen([*command, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            for _ in range(600):
-                try:
-                    httpx.get(f"{endpoint}/moto-api/").raise_for_status()
-                except httpx.HTTPError:
-                    assert process.poll() is None, "the server ended as it began"
-                    time.sleep(0.05)
-                else:
-                    break
+            until(lambda: process.poll() is not None or listens(port))
+            httpx.get(f"{endpoint}/moto-api/").raise_for_status()
             yield Server(endpoint, count())
         finally:
             process.terminate()

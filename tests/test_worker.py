@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from cohortium.store import jobs, open_store
 from cohortium.store.schema import audit_head, job, login, project, usage, user
 from cohortium.worker import KINDS, Kind, Site, work
 from inbox import Inbox
+from waiting import PATIENCE, until
 
 PATIENT = "MUELLER^HANS"
 
@@ -109,19 +109,26 @@ def test_what_comes_by_itself_comes_again(config: Config) -> None:
 def test_a_job_that_takes_longer_than_its_lease_stays_with_its_worker(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "LEASE", timedelta(seconds=3))
+    lease, moment = timedelta(seconds=0.4), datetime.now(UTC)
+    monkeypatch.setattr(worker, "LEASE", lease)
+    monkeypatch.setattr(jobs, "_now", lambda: moment)
     begun, ended = threading.Event(), threading.Event()
 
     def slow(_site: Site, _arguments: Mapping[str, Any]) -> None:
         begun.set()
-        assert ended.wait(30)
+        assert ended.wait(PATIENCE)
+
+    def is_renewed() -> bool:
+        with open_store(config).begin() as connection:
+            return datetime.fromisoformat(connection.execute(select(job.c.until)).scalar_one()) == moment + lease
 
     put(config, "slow")
     thread = threading.Thread(target=work, args=(config,), kwargs={"once": True, "kinds": {"slow": Kind(slow)}})
     thread.start()
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE)
     for _ in range(10):
-        time.sleep(0.4)
+        moment += 0.75 * lease
+        until(is_renewed)
         with open_store(config).begin() as connection:
             assert jobs.lease(connection, ["slow"], timedelta(seconds=1)) is None
     ended.set()

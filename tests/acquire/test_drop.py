@@ -22,8 +22,8 @@ from cohortium.errors import ConfigError, Refused, Unavailable
 from cohortium.spool import Came, Spool
 from cohortium.store import open_store
 from cohortium.values import State
-from gateway_service import free_port
 from hospital import PLANTED, slice_of
+from waiting import free_port
 
 IMAGES = [slice_of(number) for number in range(1, 4)]
 LARGE = slice_of(4, lambda dataset: setattr(dataset, "PixelData", os.urandom(6_000_000)))
@@ -83,7 +83,7 @@ def sftp(drop: Drop, folder: Path) -> list[str]:
 
 def openssh(drop: Drop, folder: Path, *commands: str) -> subprocess.CompletedProcess[str]:
     said = "\n".join(commands)
-    return subprocess.run(sftp(drop, folder), input=said, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(sftp(drop, folder), input=said, capture_output=True, text=True, timeout=300, check=False)
 
 
 def came(spool: Spool, state: State = State.RECEIVED) -> list[bytes]:
@@ -166,7 +166,7 @@ def test_a_client_that_is_killed_is_cut_off_too(drop: Drop, spool: Spool, tmp_pa
         assert client.stdin
         client.stdin.write(f"put {here}/large\n".encode())
         client.stdin.flush()
-        until = time.monotonic() + 90
+        until = time.monotonic() + 300
         while not _held(spool):
             assert time.monotonic() < until
             time.sleep(0.05)

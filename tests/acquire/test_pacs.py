@@ -21,9 +21,9 @@ from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
 from cohortium.spool.wanted import Study
 from cohortium.store import open_store
-from gateway_service import free_port
 from hospital import slice_of
 from pacs_servers import Server, dcmqrscp, orthanc
+from waiting import free_port
 
 KEY = SiteKey(bytes(range(32)))
 SERVERS = {"orthanc": orthanc, "dcmqrscp": dcmqrscp}

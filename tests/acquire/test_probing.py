@@ -17,7 +17,7 @@ from cohortium.errors import CohortiumError, Unavailable
 from cohortium.keys import SiteKey
 from cohortium.spool import Came, Spool
 from cohortium.store import open_store
-from gateway_service import free_port
+from waiting import free_port
 
 
 @pytest.fixture

@@ -74,11 +74,11 @@ def test_a_series_is_shown_and_nobody_else_is_called(site: Served, page: Page) -
         "response", lambda answer: refused.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None
     )
     page.goto(f"{site.url}/ohif/")
-    page.get_by_text("S-0001").first.wait_for(timeout=120_000)
+    page.get_by_text("S-0001").first.wait_for(timeout=300_000)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "ohif-studies.png")
     page.goto(f"{site.url}/ohif/viewer?StudyInstanceUIDs=2.25.1")
-    page.locator(".cornerstone-canvas").first.wait_for(timeout=120_000)
+    page.locator(".cornerstone-canvas").first.wait_for(timeout=300_000)
     shown = _wait_for_picture(page)
     assert shown
     hosts = {urlsplit(each.url).netloc for each in asked if each.url.startswith("http")}
@@ -88,7 +88,7 @@ def test_a_series_is_shown_and_nobody_else_is_called(site: Served, page: Page) -
 
 def _wait_for_picture(page: Page) -> bool:
     """Whether the slice is seen, dark on its left and bright on its right."""
-    for _ in range(60):
+    for _ in range(300):
         page.wait_for_timeout(1000)
         path = SCREENSHOTS / "ohif-series.png"
         page.screenshot(path=path)

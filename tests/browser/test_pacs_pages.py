@@ -13,10 +13,11 @@ import gateway_site
 import pacs_site
 import portal_site
 from browsing import DESK, become, look
-from gateway_service import Service, free_port
+from gateway_service import Service
 from hospital import slice_of
 from pacs_servers import dcmqrscp
 from portal_site import Served
+from waiting import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -91,7 +92,7 @@ def test_each_request_tells_how_it_is(page: Page, worked: Served) -> None:
     page.get_by_role("heading", name="Request 5").wait_for()
     look(page, "pacs")
     page.evaluate("document.querySelector('#requests').textContent = 'old'")
-    page.get_by_role("heading", name="Request 5").wait_for(timeout=20_000)
+    page.get_by_role("heading", name="Request 5").wait_for(timeout=300_000)
 
 
 def test_completeness_down_to_the_series_and_to_whom_it_is_about(page: Page, worked: Served) -> None:
@@ -177,9 +178,9 @@ def _ask_and_follow(page: Page, site: Served) -> None:
     page.locator("#ways .badge.ok").wait_for()
     page.get_by_label("or pasted").fill(f"{pacs_site.ASKED}\nACC-NOWHERE\n")
     page.get_by_role("button", name="Ask the PACS").click()
-    page.get_by_text("held, digests compared").wait_for(timeout=60_000)
+    page.get_by_text("held, digests compared").wait_for(timeout=300_000)
     page.get_by_text("the PACS holds no such study").wait_for()
-    page.locator(".stages").get_by_text("finished").wait_for(timeout=60_000)
+    page.locator(".stages").get_by_text("finished").wait_for(timeout=300_000)
     page.get_by_role("link", name="Completeness of request 1").click()
     page.get_by_role("row", name="archive 6 compared digest stated by the receiver").wait_for()
     page.get_by_role("row", name="share 6 compared read back, same digest").wait_for()

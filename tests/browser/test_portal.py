@@ -156,7 +156,7 @@ def pixel(page: Page, across: float = 0.5, down: float = 0.4) -> list[int]:
 
 def settled(page: Page, true: Callable[[list[int]], bool], *at: float) -> list[int]:
     """The pixel, once it is as it is to be."""
-    for _ in range(400):
+    for _ in range(8000):
         if true(found := pixel(page, *at)):
             return found
         page.wait_for_timeout(25)

@@ -76,7 +76,7 @@ def test_who_was_asked_for_is_written_at_a_terminal_alone(cohortium: Run, site: 
     inner, outer = pty.openpty()
     command = [*nursery.COMMAND, "gateway", "asked", "1", "--identified", "found.csv"]
     process = subprocess.Popen(command, cwd=site, stdin=outer, stdout=outer, stderr=outer)
-    assert process.wait(120) == 0
+    assert process.wait(300) == 0
     os.close(outer)
     os.close(inner)
     assert (site / "found.csv").stat().st_mode & 0o077 == 0

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from cohortium import config, keys
 from cohortium.archive import Archive, storage_of
 from cohortium.prove import audit
 from cohortium.store import jobs, open_store, schema
+from waiting import until
 
 LOGIN = ("admin", portal_site.PASSWORD)
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -74,25 +74,25 @@ def workers(pid: int) -> list[Path]:
 
 
 def test_it_answers_at_the_address_that_it_prints(server: nursery.Process) -> None:
-    with urllib.request.urlopen(address(server), timeout=30) as answer:
+    with urllib.request.urlopen(address(server), timeout=300) as answer:
         assert answer.status == 200
         assert "uvicorn" not in str(answer.headers)
 
 
 def test_ctrl_c_ends_it_and_nothing_was_logged(server: nursery.Process) -> None:
-    with urllib.request.urlopen(address(server) + "?name=Mueller", timeout=30):
+    with urllib.request.urlopen(address(server) + "?name=Mueller", timeout=300):
         pass
     server.send_signal(signal.SIGINT)
-    output, errors = server.communicate(timeout=30)
+    output, errors = server.communicate(timeout=300)
     assert (server.returncode, output, errors) == (0, "", "")
 
 
 def test_several_workers_answer_at_one_address_and_ctrl_c_ends_them_all(site: Path) -> None:
     with serving(site, "--workers", "2") as server:
-        assert httpx.get(f"{address(server)}health/ready", timeout=60).status_code == 200
+        assert httpx.get(f"{address(server)}health/ready", timeout=300).status_code == 200
         started = workers(server.pid)
         os.killpg(server.pid, signal.SIGINT)
-        output, errors = server.communicate(timeout=60)
+        output, errors = server.communicate(timeout=300)
     assert (server.returncode, output, errors) == (0, "", "")
     assert len(started) in (2, 3), "two that answer, and perhaps the worker already"
     assert not any(process.exists() for process in started)
@@ -104,17 +104,17 @@ def test_two_servers_at_once_share_logins_and_audit(cohortium: Run, site: Path, 
         one_time = cohortium("user", "password", "admin", cwd=site, **environment).stdout.strip()
         with serving(site, **environment) as one, serving(site, "--workers", "2", **environment) as other:
             here, there = address(one), address(other)
-            with httpx.Client(base_url=here, timeout=60) as client:
+            with httpx.Client(base_url=here, timeout=300) as client:
                 portal_site.become(client, "admin", one_time)
                 cookies = dict(client.cookies)
 
             def log_in_and_out(url: str) -> int:
-                with httpx.Client(base_url=url, timeout=60) as client:
+                with httpx.Client(base_url=url, timeout=300) as client:
                     assert portal_site.log_in(client, "admin", portal_site.PASSWORD).status_code == 303
                     token = portal_site.form_of(client.get("/"))
                     return client.post("/logout", data={"form": token}).status_code
 
-            assert httpx.get(f"{there}api/v1/projects", cookies=cookies, timeout=60).status_code == 200
+            assert httpx.get(f"{there}api/v1/projects", cookies=cookies, timeout=300).status_code == 200
             with ThreadPoolExecutor(4) as pool:
                 assert list(pool.map(log_in_and_out, [here, there] * 4)) == [303] * 8
         with open_store(url).begin() as connection:
@@ -138,7 +138,7 @@ def test_two_servers_at_once_on_postgresql_and_s3_hold_the_same_images(
         bodies = [stow_corners.harmless() for _ in range(12)]
         with serving(site, **environment) as one, serving(site, **environment) as other:
             servers = [address(one), address(other)]
-            with httpx.Client(base_url=servers[0], timeout=60) as client:
+            with httpx.Client(base_url=servers[0], timeout=300) as client:
                 portal_site.become(client, "admin", one_time)
 
             def send(n: int) -> int:
@@ -150,10 +150,10 @@ def test_two_servers_at_once_on_postgresql_and_s3_hold_the_same_images(
 
             with ThreadPoolExecutor(4) as pool:
                 assert list(pool.map(send, range(2 * len(bodies)))) == [200] * 2 * len(bodies)
-            studies = httpx.get(f"{servers[0]}dicomweb/lung/studies", auth=LOGIN, timeout=60).json()
+            studies = httpx.get(f"{servers[0]}dicomweb/lung/studies", auth=LOGIN, timeout=300).json()
             uids = [study["0020000D"]["Value"][0] for study in studies]
             places = [f"{server}dicomweb/lung/studies/{uid}" for uid in uids for server in servers]
-            assert {httpx.get(place, auth=LOGIN, timeout=60).status_code for place in places} == {200}
+            assert {httpx.get(place, auth=LOGIN, timeout=300).status_code for place in places} == {200}
         with archive.engine.begin() as connection:
             held = connection.scalars(select(schema.instance.c.digest)).all()
             assert audit.verify_chain(connection) > 0
@@ -165,13 +165,14 @@ def test_two_servers_at_once_on_postgresql_and_s3_hold_the_same_images(
 
 def waited(site: Path, count: int) -> list[int]:
     """How many signed heads the audit has, and how many jobs are due, once there are `count` heads."""
-    for _ in range(300):
+
+    def seen() -> list[int]:
         with open_store(site / "data").begin() as connection:
             heads = len(connection.execute(select(schema.audit_head)).all())
-            if heads >= count:
-                return [heads, int(jobs.is_waiting(connection, [audit.SIGN]))]
-        time.sleep(0.1)
-    raise TimeoutError("nobody did the job")
+            return [heads, int(jobs.is_waiting(connection, [audit.SIGN]))]
+
+    until(lambda: seen()[0] >= count)
+    return seen()
 
 
 def ask_for_a_signature(site: Path) -> int:
@@ -184,17 +185,13 @@ def ask_for_a_signature(site: Path) -> int:
 
 def test_it_does_the_jobs_that_are_due_and_leaves_no_process_behind(site: Path) -> None:
     with serving(site) as server:
-        httpx.get(f"{address(server)}health/ready", timeout=60)
+        httpx.get(f"{address(server)}health/ready", timeout=300)
         before = ask_for_a_signature(site)
         assert waited(site, before + 1) == [before + 1, 0]
         (worker,) = workers(server.pid)
         server.kill()  # in mid-work: nobody is left to end the worker
         server.wait()
-        for _ in range(600):
-            if not worker.exists():
-                break
-            time.sleep(0.1)
-        assert not worker.exists()
+        until(lambda: not worker.exists())
 
 
 def test_a_worker_that_died_is_replaced(site: Path) -> None:
@@ -202,19 +199,12 @@ def test_a_worker_that_died_is_replaced(site: Path) -> None:
         address(server)
         first = one_worker(server.pid)
         os.kill(int(first.name), signal.SIGKILL)
-        for _ in range(300):
-            if one_worker(server.pid) != first:
-                break
-            time.sleep(0.1)
-        assert one_worker(server.pid) != first
+        until(lambda: one_worker(server.pid) != first)
 
 
 def one_worker(pid: int) -> Path:
-    for _ in range(300):
-        if found := workers(pid):
-            return found[0]
-        time.sleep(0.1)
-    raise TimeoutError("no worker was started")
+    until(lambda: workers(pid))
+    return workers(pid)[0]
 
 
 def test_the_worker_as_a_process_of_its_own(cohortium: Run, site: Path) -> None:

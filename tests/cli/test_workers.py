@@ -23,6 +23,7 @@ from pydicom.data import get_testdata_file
 
 import deliveries
 import nursery
+from waiting import until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 LOOPBACK = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
@@ -71,12 +72,8 @@ def start(folder: Path, name: str, *arguments: str, **environment: str) -> subpr
 
 def waited(log: Path, pattern: str, count: int = 1) -> str:
     """What the group of `pattern` matches in a log, once it is there."""
-    for _ in range(600):
-        found = re.findall(pattern, log.read_text())
-        if len(found) >= count:
-            return str(found[0])
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    until(lambda: len(re.findall(pattern, log.read_text())) >= count)
+    return str(re.findall(pattern, log.read_text())[0])
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +159,7 @@ def test_a_worker_killed_in_mid_work_costs_nothing(cohortium: Run, site: Path, c
         assert running.poll() is None
         time.sleep(0.005)
     cluster.workers[0].kill()
-    assert running.wait(timeout=120) == 0
+    assert running.wait(timeout=300) == 0
     assert len(outputs(site / "out")) == COPIES
 
 

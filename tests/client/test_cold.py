@@ -74,7 +74,7 @@ def test_every_way_to_its_bytes_answers_202_until_it_was_fetched(served: portal_
     headers = {"Authorization": f"Bearer {token(served)}"}
     study = f"/dicomweb/lung/studies/{STUDY}"
     series = f"{study}/series/{SERIES}"
-    with httpx.Client(base_url=served.url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=served.url, headers=headers, timeout=300) as client:
         uid = client.get(f"{series}/instances").json()[0]["00080018"]["Value"][0]
         assert client.get(f"{series}/metadata").status_code == 200  # of the index
         instance = f"{series}/instances/{uid}"

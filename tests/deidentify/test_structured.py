@@ -405,7 +405,7 @@ def errors(content: bytes, folder: Path) -> Counter[str]:
     """Errors of dciodvfy, without the values that it quotes."""
     path = folder / "x.dcm"
     path.write_bytes(content)
-    answer = subprocess.run(["dciodvfy", "-new", path], capture_output=True, timeout=60, check=False)
+    answer = subprocess.run(["dciodvfy", "-new", path], capture_output=True, timeout=300, check=False)
     assert answer.returncode >= 0, "the checker crashed"
     lines = (line for line in answer.stderr.decode("latin-1").splitlines() if line.startswith("Error"))
     return Counter(re.sub(r"<(?!/)[^>]*>|[`'\"][^`'\"]*['\"]", "", line) for line in lines)

@@ -11,7 +11,7 @@ from pynetdicom import AE
 from cohortium.config import Scp
 from cohortium.deposit.echo import VERIFICATION, echo
 from cohortium.errors import Unavailable
-from gateway_service import free_port
+from waiting import free_port
 
 
 @pytest.fixture

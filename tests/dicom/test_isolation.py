@@ -45,7 +45,5 @@ def test_an_innocent_neighbour_of_a_crash_gets_its_answer(workers: Workers) -> N
 
 
 def test_a_hang_ends() -> None:
-    started = time.monotonic()
     with pytest.raises(Malformed, match="too long"):
-        Workers("math", (), seconds=1).run(time.sleep, 60)
-    assert time.monotonic() - started < 30
+        Workers("math", (), seconds=1).run(time.sleep, 600)

@@ -94,7 +94,7 @@ import numpy as np
 from cohortium.dicom.reading import Reader
 Reader()(np.zeros((64, 64), np.uint8))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

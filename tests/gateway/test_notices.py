@@ -15,7 +15,7 @@ import pytest
 from cohortium import keys
 from cohortium.gateway.notices import READY, Notices
 from cohortium.gateway.pulse import Pulse
-from gateway_service import free_port
+from waiting import PATIENCE, free_port
 
 CONFIGURATION = """
 [limits]
@@ -31,7 +31,6 @@ name = "ct"
 sources = ["pacs"]
 project = "study"
 """
-PATIENCE = 120.0
 
 
 @pytest.fixture(params=["a path", "an abstract name"])

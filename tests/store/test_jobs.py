@@ -217,7 +217,7 @@ def test_the_job_of_a_worker_that_was_killed_is_anothers_when_its_lease_ends(
     began = datetime.now(UTC)  # by the clock of the other process
     process = multiprocessing.get_context("spawn").Process(target=hold, args=(place, there))
     process.start()
-    assert here.poll(60)
+    assert here.poll(300)
     assert here.recv()
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +21,11 @@ from cohortium.config import Project
 from cohortium.deidentify.protocol import load
 from cohortium.gateway.state import state_of
 from cohortium.store import open_store, schema
-from gateway_service import Service, free_port
+from gateway_service import Service
 from hospital import PLANTED, slice_of
+from waiting import PATIENCE, free_port, until
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-PATIENCE = 60.0
 SITE = """
 [site]
 name = "north"
@@ -109,13 +108,6 @@ def serving(hub: Path) -> Iterator[None]:
             process.wait(PATIENCE)
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < until, "it did not come to that"
-        time.sleep(0.1)
-
-
 def test_from_the_hospital_to_the_hub(service: Service, cohortium: Run, tmp_path: Path) -> None:
     hub, site = tmp_path / "hub", tmp_path / "north"
     certificate = site / "tls" / "north.pem"
@@ -133,14 +125,14 @@ def test_from_the_hospital_to_the_hub(service: Service, cohortium: Run, tmp_path
     with serving(hub):
         put(1)
         service.start()
-        wait_until(lambda: states() == {"sent": 1})
+        until(lambda: states() == {"sent": 1})
         assert cohortium("user", "token", "revoke", "north", "gateway", cwd=hub).returncode == 0
         put(2)
-        wait_until(lambda: "destination hub" in state_of(config.load(service.file)).trouble)
+        until(lambda: "destination hub" in state_of(config.load(service.file)).trouble)
         assert states() == {"sent": 1, "outbox": 1}
         again = cohortium("user", "token", "make", "north", "next", "--scope", "write", *shown, cwd=hub)
         assert again.stdout == added.stdout, again.stderr
-        wait_until(lambda: states() == {"sent": 2})
+        until(lambda: states() == {"sent": 2})
         service.stop()
     engine = open_store(hub / "data")
     with engine.connect() as connection:

@@ -15,9 +15,10 @@ from cohortium.config import load
 from cohortium.spool.requests import Requests
 from cohortium.spool.wanted import Asked, Counts, Stage, Standing
 from cohortium.store import open_store
-from gateway_service import Service, free_port
+from gateway_service import Service
 from hospital import PLANTED, slice_of
 from pacs_servers import Server, dcmqrscp, orthanc
+from waiting import PATIENCE, free_port
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SERVERS = {"orthanc": orthanc, "dcmqrscp": dcmqrscp}
@@ -99,7 +100,7 @@ class Site:
             self._requests = Requests(open_store(settings), keys.load(settings.site.key, settings.site.data))
         return self._requests.asked()[0]
 
-    def wait(self, true: Callable[[Asked], bool], seconds: float = 120) -> Asked:
+    def wait(self, true: Callable[[Asked], bool], seconds: float = PATIENCE) -> Asked:
         until = time.monotonic() + seconds
         while not true(found := self.asked()):
             assert time.monotonic() < until, f"it did not come to that: {found}"

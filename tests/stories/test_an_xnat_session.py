@@ -70,12 +70,12 @@ def site(cohortium: Run, postgres: databases.Server, tmp_path_factory: pytest.Te
                 address = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())
                 assert address
                 for name, one_time in people.items():
-                    with httpx.Client(base_url=address[0], timeout=60) as browser:
+                    with httpx.Client(base_url=address[0], timeout=300) as browser:
                         assert portal_site.become(browser, name, one_time).status_code == 303
                 yield Site(address[0])
             finally:
                 server.send_signal(signal.SIGINT)
-                told = server.communicate(timeout=60)
+                told = server.communicate(timeout=300)
         assert told == ("", ""), "nothing was logged"
 
 

@@ -38,10 +38,10 @@ from cohortium.archive import datasets
 from cohortium.spool.requests import Requests
 from cohortium.store import open_store
 from cohortium.store.schema import item
-from gateway_service import PATIENCE, free_port
 from hospital import PLANTED, slice_of
 from pacs_servers import Server, dcmqrscp
 from raw_sender import RawSender, command, value
+from waiting import PATIENCE, free_port
 
 CONFIGURATION = """
 [gateway]
@@ -241,10 +241,10 @@ def listens(port: int) -> bool:
 
 
 def wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes], told: Callable[[], str] = str) -> None:
-    until = time.monotonic() + PATIENCE
+    end = time.monotonic() + PATIENCE
     while not true():
         assert process.poll() is None, "the gateway ended by itself"
-        assert time.monotonic() < until, told()
+        assert time.monotonic() < end, told()
         time.sleep(0.2)
 
 

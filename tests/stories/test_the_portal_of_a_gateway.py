@@ -15,9 +15,9 @@ from cohortium import config, keys
 from cohortium.govern import logins, users
 from cohortium.govern.roles import Standing
 from cohortium.store import open_store
-from gateway_service import PATIENCE, free_port
 from hospital import PLANTED, slice_of
 from portal_site import form_of
+from waiting import PATIENCE, free_port
 
 CONFIGURATION = """
 [gateway]
@@ -63,7 +63,7 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
         token = logins.open_login(connection, users.named(connection, "ada"), 1)
     process = nursery.start("gateway", "run", "--config", file, stdout=subprocess.DEVNULL)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{portal}", cookies={"cohortium": token}, timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{portal}", cookies={"cohortium": token}, timeout=300) as client:
             yield client
         process.terminate()
         assert process.wait(PATIENCE) == 0

@@ -25,9 +25,9 @@ from cohortium.config import Project
 from cohortium.deidentify.protocol import load
 from cohortium.spool import Came, Spool
 from cohortium.store import open_store, schema
-from gateway_service import free_port
 from outgoing import Foreign, answering
 from sftp_server import serving
+from waiting import free_port
 
 TABLE = b"STUDYID,DOMAIN,USUBJID,SEX\nS,DM,PAT-TULIPAN,F\nS,DM,PAT-0816,M\n"
 NAME = "OTTILIE_dm.csv"

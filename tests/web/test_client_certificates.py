@@ -8,7 +8,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -32,8 +31,8 @@ from cohortium.govern.grants import Role
 from cohortium.govern.roles import Scope
 from cohortium.govern.users import State
 from cohortium.store import open_store, schema
-from gateway_service import free_port
 from outgoing import SIGNER, made, parcel
+from waiting import free_port, listens, until
 
 HEADER, SECRET = "X-Client-Certificate", "c0ffee" * 8
 STUDIES = "dicomweb/lung/studies"
@@ -91,11 +90,7 @@ def pin(engine: Engine, label: str, certificate: Path, name: str = "north") -> s
 
 
 def wait_for(url: str) -> None:
-    host, _, port = url.rstrip("/").rpartition("/")[2].partition(":")
-    until = time.monotonic() + 30
-    while socket.socket().connect_ex((host, int(port))):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    until(lambda: listens(int(url.rstrip("/").rpartition(":")[2])))
 
 
 def client(hub: Hub, url: str, pair: tuple[Path, Path] | None = None, **more: object) -> httpx.Client:

@@ -86,6 +86,7 @@ def test_a_gateway_is_well_while_it_is_at_work_and_nothing_is_wrong(
 
 def test_who_asks_often_writes_no_more_often(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
+    monkeypatch.setattr("cohortium.web.health.monotonic", lambda: 7.0)
     monkeypatch.setattr(Probe, "_try", lambda self: bool(tries.append(1)) or True)
     site.app.state.probe = Probe(site.app.state.archive.objects)
     for _ in range(20):

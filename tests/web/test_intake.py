@@ -58,7 +58,7 @@ def owner(site: Served) -> Iterator[httpx.Client]:
     with site.engine.begin() as connection:
         password = users.create(connection, "olga")
         grants.give(connection, users.named(connection, "olga").id, 1, Role.OWNER)
-    with httpx.Client(base_url=site.url, timeout=30) as client:
+    with httpx.Client(base_url=site.url, timeout=300) as client:
         portal_site.become(client, "olga", password)
         yield client
 

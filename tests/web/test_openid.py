@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
@@ -26,19 +25,18 @@ from cohortium.govern.users import User
 from cohortium.store.schema import identity, project, user
 from cohortium.web import openid
 from portal_site import Served
+from waiting import free_port, listens, until
 
 PROVIDER = Path(__file__).parents[1] / "openid_provider.py"
 
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with subprocess.Popen([sys.executable, PROVIDER, str(port)], stderr=subprocess.DEVNULL) as process:
         url = f"http://127.0.0.1:{port}"
-        transport = httpx.HTTPTransport(retries=6)
-        with httpx.Client(transport=transport) as client:
-            client.get(f"{url}/.well-known/openid-configuration").raise_for_status()
+        until(lambda: listens(port))
+        httpx.get(f"{url}/.well-known/openid-configuration").raise_for_status()
         yield url
         process.terminate()
 

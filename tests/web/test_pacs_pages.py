@@ -61,7 +61,7 @@ def site(tmp_path: Path, place: Path | str) -> Iterator[Served]:
 def as_(site: Served, name: str) -> httpx.Client:
     with site.engine.begin() as connection:
         token = logins.open_login(connection, users.named(connection, name), 1)
-    return httpx.Client(base_url=site.url, cookies={"cohortium": token}, timeout=30)
+    return httpx.Client(base_url=site.url, cookies={"cohortium": token}, timeout=300)
 
 
 def said(site: Served) -> list[tuple[str, str, str]]:

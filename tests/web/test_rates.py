@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 import portal_site
 from cohortium.govern import tokens, users
 from cohortium.govern.roles import Scope
-from cohortium.web import rates
+from cohortium.web import app, rates
 from cohortium.web.rates import Buckets, TooFast
 from portal_site import Served
 
@@ -57,8 +58,11 @@ def test_0_is_no_limit_and_who_was_longest_away_is_forgotten(monkeypatch: pytest
 
 
 def serving(folder: Path, section: str) -> Iterator[Served]:
-    with portal_site.served(portal_site.configuration(folder, sections=f"[limits]\n{section}")) as site:
-        yield site
+    """A site whose buckets do not fill up, however long its test takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "Buckets", partial(Buckets, clock=Clock()))
+        with portal_site.served(portal_site.configuration(folder, sections=f"[limits]\n{section}")) as site:
+            yield site
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -55,7 +55,7 @@ def site(settings: config.Config) -> Iterator[Served]:
 
 @pytest.fixture
 def sender(site: Served) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=site.url, headers=AS_SENDER, timeout=30) as client:
+    with httpx.Client(base_url=site.url, headers=AS_SENDER, timeout=300) as client:
         yield client
 
 
