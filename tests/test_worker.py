@@ -25,7 +25,7 @@ from cohortium.store import jobs, open_store
 from cohortium.store.schema import audit_head, job, login, project, usage, user
 from cohortium.worker import KINDS, Kind, Site, work
 from inbox import Inbox
-from waiting import PATIENCE, until
+from waiting import PATIENCE, not_around_midnight, until
 
 PATIENT = "MUELLER^HANS"
 
@@ -218,6 +218,7 @@ def test_an_alarm_is_mailed_to_owners_and_administrators(tmp_path: Path, inbox: 
             users.create(connection, name, standing)
             connection.execute(update(user).where(user.c.id == number).values(email=f"{name}@hospital.example"))
         grants.give(connection, 1, 1, Role.OWNER)
+        not_around_midnight()
         today = datetime.now(UTC).date().isoformat()
         connection.execute(insert(usage).values(user_id=3, project_id=1, day=today, bytes=0, instances=2))
         jobs.put(connection, "look for harvest")

@@ -16,6 +16,7 @@ from cohortium.govern.grants import Role
 from cohortium.govern.roles import Standing
 from cohortium.store.schema import project, usage
 from portal_site import Served
+from waiting import not_around_midnight
 
 pytestmark = pytest.mark.browser
 
@@ -27,6 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = portal_site.configuration(folder, sections='[serve]\nterms = "terms.txt"')
     with portal_site.served(settings) as served:
         portal_site.fill(served.engine, settings.site.data, "lung", "Lung study", portal_site.slices(3))
+        not_around_midnight()
         with served.engine.begin() as connection:
             for name in ("olga", "paul", "carl"):
                 users.create(connection, name, Standing.COMMITTEE if name == "carl" else Standing.PERSON)

@@ -1,7 +1,6 @@
 """The tables of the standard, against facts that anyone can look up in PS3.3, PS3.6 and PS3.15."""
 
 import csv
-import time
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from cohortium.deidentify import standard
 from cohortium.values import Action
+from waiting import least_cost
 
 CT, ENHANCED_CT, MR, RT_PLAN = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "4", "481.5"))
 US, SC, DX, MG, XA, SEG, DOSE, STRUCT, SR, KO, PR, ECG, PDF, STL, VL, VOICE = (
@@ -128,11 +128,12 @@ def test_attribute_types(sop_class, attribute, path, type_):
 
 
 def test_what_one_sop_class_needs_loads_fast():
-    standard._types.cache_clear()
-    standard._modules.cache_clear()
-    began = time.process_time()
-    standard.attribute_type(ENHANCED_CT, "PatientName")
-    assert time.process_time() - began < 0.1  # 11 ms on the machine it was written on
+    def load():
+        standard._types.cache_clear()
+        standard._modules.cache_clear()
+        standard.attribute_type(ENHANCED_CT, "PatientName")
+
+    assert least_cost(load) < 0.1  # 11 ms on the machine it was written on
 
 
 def test_storage_sop_classes_are_those_of_patients():

@@ -19,6 +19,7 @@ from cohortium.govern.roles import Role, Scope, Standing
 from cohortium.store import jobs
 from cohortium.store.schema import data_key, project, usage
 from portal_site import Served
+from waiting import not_around_midnight
 
 PEOPLE = {"olga": Role.OWNER, "mary": Role.MEMBER, "carl": Role.COLLABORATOR, "nora": None}
 STANDINGS = {"root": Standing.ADMINISTRATOR, "mike": Standing.MAINTAINER, "dan": Standing.COMMITTEE}
@@ -73,6 +74,7 @@ def test_what_was_refused_waits_for_owners(site: Served) -> None:
 
 
 def test_unusual_reading_waits_for_owners_and_administrators(site: Served) -> None:
+    not_around_midnight()
     with site.engine.begin() as connection:
         carl, lung = (
             users.named(connection, "carl"),
@@ -121,6 +123,7 @@ def test_who_writes_is_told_to_freeze_and_all_see_the_newest_version(site: Serve
 
 
 def test_subjects_are_counted_in_the_week_they_came_for_who_may_read_them(site: Served) -> None:
+    not_around_midnight()
     monday = datetime.now(UTC).date() - timedelta(days=datetime.now(UTC).weekday())
     with site.engine.begin() as connection:
         moved = update(data_key).where(data_key.c.PatientID == "lung-0")
