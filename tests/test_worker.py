@@ -60,6 +60,25 @@ def test_it_does_what_is_due_with_its_arguments_and_ends(config: Config) -> None
     assert seen == [7]
 
 
+def test_what_takes_long_keeps_nothing_waiting_but_what_takes_long_too(config: Config) -> None:
+    over, order = threading.Event(), list[str]()
+
+    def long(_site: Site, arguments: Mapping[str, Any]) -> None:
+        assert over.wait(600)
+        order.append(arguments["name"])
+
+    def short(_site: Site, _arguments: Mapping[str, Any]) -> None:
+        order.append("short")
+        over.set()
+
+    for name in ("first", "second"):
+        put(config, "long", name=name)
+    put(config, "short")
+    work(config, once=True, kinds={"long": Kind(long, long=True), "short": Kind(short)})
+    assert order == ["short", "first", "second"]
+    assert troubles(config) == []
+
+
 @pytest.mark.parametrize(
     ("error", "said", "tried_again"),
     [

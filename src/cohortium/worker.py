@@ -12,14 +12,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
 
-from cohortium import backup, keys
+from cohortium import backup, curate, keys
 from cohortium.archive import Archive, cold, objects, packs, storage_of
 from cohortium.archive.clinical.tables import KEEP_UP
 from cohortium.archive.withdrawal import RENEW_KEYS
@@ -42,24 +43,31 @@ MOST = 10  # tries of a job that does not come by itself: about four hours
 
 MAIL = "mail an alarm"
 
+Pool = Callable[[], AbstractContextManager[Executor | None]]
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a kind may need; it opens for itself what it needs beyond."""
+    """What a kind may need; it opens for itself what it needs beyond. `pool` gives processes to work with, or None."""
 
     config: Config
     engine: Engine
     key: SiteKey
+    pool: Pool = nullcontext
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a job does with its arguments; `every` so often it comes by itself, else when something puts it."""
+    """What a job does with its arguments; `every` so often it comes by itself, else when something puts it.
+
+    A `long` one keeps no other waiting, but for another of that sort.
+    """
 
     run: Callable[[Site, Mapping[str, Any]], None]
     every: timedelta | None = None
+    long: bool = False
 
 
 def _sign_audit(site: Site, _: Mapping[str, Any]) -> None:
@@ -125,6 +133,11 @@ def _fetch(site: Site, arguments: Mapping[str, Any]) -> None:
     cold.fetch(archive.objects, arguments["key"], arguments["name"])
 
 
+def _check(site: Site, arguments: Mapping[str, Any]) -> None:
+    with site.pool() as executor:
+        curate.carry_out(site.config, site.engine, arguments["run"], executor)
+
+
 KINDS: Mapping[str, Kind] = {
     audit.SIGN: Kind(_sign_audit, every=timedelta(hours=1)),
     "look for harvest": Kind(_look_for_harvest, every=timedelta(minutes=15)),
@@ -136,25 +149,41 @@ KINDS: Mapping[str, Kind] = {
     KEEP_UP: Kind(_keep_up_tables, every=timedelta(hours=1)),
     "back up": Kind(_back_up, every=timedelta(hours=1)),  # looks whether one is due
     RENEW_KEYS: Kind(_renew_keys),
+    curate.CHECK: Kind(_check, long=True),
 }
 
 
-def work(config: Config, *, once: bool = False, elected: bool = False, kinds: Mapping[str, Kind] = KINDS) -> None:
+def work(
+    config: Config,
+    *,
+    once: bool = False,
+    elected: bool = False,
+    kinds: Mapping[str, Kind] = KINDS,
+    pool: Pool = nullcontext,
+) -> None:
     """Do jobs for ever, or `once` until none is due; where `elected`, only while no other such worker is at it."""
-    site = Site(config, open_store(config), keys.load(config.site.key, config.site.data))
+    site = Site(config, open_store(config), keys.load(config.site.key, config.site.data), pool)
     with site.engine.begin() as connection:
         for name, kind in kinds.items():
             if kind.every:
                 jobs.put(connection, name, after=datetime.now(UTC) + kind.every)
     me = secrets.token_hex(16)
+    short = {name: kind for name, kind in kinds.items() if not kind.long}
+    beside = threading.Thread()
     while True:
+        busy = beside.is_alive()
         try:
-            found = _next(site, kinds, me if elected else "")
+            found = _next(site, short if busy else kinds, me if elected else "")
         except Unavailable as error:
             log.error("%s", error)
             found = None
-        if found is not None:
+        if found is not None and kinds[found.kind].long:
+            beside = threading.Thread(target=_do, args=(site, found, kinds[found.kind]), daemon=True)
+            beside.start()
+        elif found is not None:
             _do(site, found, kinds[found.kind])
+        elif once and busy:
+            beside.join()
         elif once:
             return
         else:

@@ -21,6 +21,7 @@ from cohortium.archive.tombstones import LEVELS, Removable
 from cohortium.errors import Refused
 from cohortium.store import now
 from cohortium.store.schema import (
+    check_finding,
     earlier_version,
     finding,
     instance,
@@ -137,6 +138,8 @@ def _instances(connection: Connection, chosen: ColumnElement[bool], scans: Seque
     for query, table in ((named, instance), (versions, earlier_version)):
         rows = connection.execute(query.add_columns(*Address.columns(table)).where(chosen)).all()
         _bury(connection, Removable.INSTANCE, [(uid, Address(*at)) for uid, *at in rows], said)
+    blamed = check_finding.c.SOPInstanceUID.in_(named.where(chosen))
+    connection.execute(delete(check_finding).where(check_finding.c.project_id == said["project_id"], blamed))
     for scan_id in scans:
         headers.drop(connection, scan_id, select(instance.c.id).where(instance.c.scan_id == scan_id, chosen))
     return connection.execute(delete(instance).where(chosen)).rowcount
@@ -153,12 +156,21 @@ def _discard_files(connection: Connection, chosen: ColumnElement[bool], said: Sa
     rows = connection.execute(query.where(chosen)).all()
     places = [(f"{row.label}/{row.name}"[:255], Address(row.key_id, row.digest, row.size)) for row in rows]
     _bury(connection, "resource", places, said)
+    _forget_findings(connection, said["project_id"], {row.name.rpartition("/")[2] for row in rows})
     for at in range(0, len(rows), AT_ONCE):
         some = [row.id for row in rows[at : at + AT_ONCE]]
         connection.execute(delete(resource_file).where(resource_file.c.id.in_(some)))
     if any(row.kind == Kind.CLINICAL for row in rows):
         forget_unnamed(connection, int(said["project_id"]))
     return len(rows)
+
+
+def _forget_findings(connection: Connection, project_id: int | str, names: set[str]) -> None:
+    """What checks found in files of these names goes with them: of a file's place a finding tells no more."""
+    here = check_finding.c.project_id == project_id, check_finding.c.file != ""
+    about = connection.scalars(select(check_finding.c.file).where(*here).distinct()).all()
+    gone = [file for file in about if file.rpartition("/")[2] in names]
+    connection.execute(delete(check_finding).where(*here, check_finding.c.file.in_(gone)))
 
 
 def _bury(connection: Connection, level: str, things: Sequence[tuple[str, Address]], said: Said) -> None:

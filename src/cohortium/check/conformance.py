@@ -10,12 +10,13 @@ from __future__ import annotations
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from time import monotonic
 
-from cohortium.check.delivery import Delivery
+from cohortium.check.delivery import Delivery, Place, Source
 from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Skipped, once
 from cohortium.check.scan import Scan
 from cohortium.dicom import conformance, meta
@@ -130,13 +131,17 @@ def _across(delivery: Delivery) -> list[tuple[str, Compared]]:
     """Of each patient with several series, how it is shown, and one object of each held against another."""
     places = {place.SeriesInstanceUID: place for place in delivery.places}
     return [
-        (
-            one.outlines[0].patient,
-            _compared([delivery.root / next(places[each.SeriesInstanceUID].names()) for each in one.outlines]),
-        )
+        (one.outlines[0].patient, _between([places[each.SeriesInstanceUID] for each in one.outlines], delivery.source))
         for one in delivery.patients()
         if len(one.outlines) > 1
     ]
+
+
+def _between(series: Sequence[Place], source: Source) -> Compared:
+    """How the first objects of several series differ."""
+    with ExitStack() as stack:
+        here = [stack.enter_context(source.at_hand(place, 1)) for place in series]
+        return _compared([each.root / name for each in here for name in each.names])
 
 
 def _verdict(scan: Scan) -> Verdict:

@@ -2,7 +2,7 @@
 
 What always holds: every file below the folder is accounted for as part of a series, as a table, as metadata or
 association table, or among the strays and the broken; of a slice no more is kept than its place. Links are not
-followed.
+followed. A series may lie elsewhere, too, and be brought when it is looked at (`Source`).
 """
 
 from __future__ import annotations
@@ -11,17 +11,32 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cohortium.check import naming, scan, sheet
 from cohortium.check.outline import Outline
 from cohortium.errors import ConfigError, Malformed
 
-__all__ = ["Delivery", "Patient", "Place", "Table", "find"]
+__all__ = [
+    "FIRST_LINE",
+    "Delivery",
+    "Folder",
+    "Here",
+    "Kind",
+    "Patient",
+    "Place",
+    "Progress",
+    "Source",
+    "Table",
+    "find",
+    "kind_of",
+]
 
 Progress = Callable[[str, int, int], None]
 BATCH = 256  # files that a worker looks at in one go
@@ -40,6 +55,33 @@ class Place:
     def names(self) -> Iterator[str]:
         """Of each file, below the delivery."""
         return (f"{folder}/{name}" if folder else name for folder, names in self.parts.items() for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Files of a series at hand: their names below a folder."""
+
+    root: Path
+    names: tuple[str, ...]
+
+
+class Source(Protocol):
+    """Where the files of series are taken from; it goes to workers with the work."""
+
+    def at_hand(self, place: Place, most: int | None = None) -> AbstractContextManager[Here]:
+        """The files of a series, or the first few of them, while the block runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder in which every series lies."""
+
+    root: Path
+
+    @contextmanager
+    def at_hand(self, place: Place, most: int | None = None) -> Iterator[Here]:
+        """They lie there."""
+        yield Here(self.root, tuple(islice(place.names(), most)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +106,13 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A folder, and what lies where in it; `outlines` are there once every series was looked at."""
+    """What lies where; `outlines` are there once every series was looked at.
+
+    Tables and metadata lie below `root`, series come from `source`.
+    """
 
     root: Path
+    source: Source
     places: tuple[Place, ...]
     tables: tuple[Table, ...]
     metadata: tuple[str, ...]
@@ -124,6 +170,7 @@ def find(root: Path, executor: Executor | None, progress: Progress) -> Delivery:
         progress("files", done := done + len(batch), len(names))
     return Delivery(
         root=root,
+        source=Folder(root),
         places=tuple(Place(uid, {at: tuple(files) for at, files in series[uid].items()}) for uid in sorted(series)),
         tables=tuple(_table(root, name) for name, _ in of_kind[Kind.TABLE]),
         metadata=tuple(name for name, _ in of_kind[Kind.METADATA]),
@@ -169,8 +216,13 @@ def _seen(path: Path) -> Seen:
         return Seen(Kind.BROKEN, scan.unreadable(error))
     if path.suffix.lower() == ".dcm":
         return Seen(Kind.BROKEN, "it is called .dcm and is not a DICOM Part 10 file" if head else "it is empty")
-    kind = _kind(sheet.heading(head)) if path.suffix.lower() == ".csv" else None
-    return Seen(kind or (Kind.TABLE if naming.table(path.name) else Kind.STRAY))
+    return Seen(kind_of(path.name, head))
+
+
+def kind_of(name: str, head: bytes) -> Kind:
+    """What a file is that is no DICOM, by its name and how it begins."""
+    kind = _kind(sheet.heading(head)) if name.lower().endswith(".csv") else None
+    return kind or (Kind.TABLE if naming.table(name) else Kind.STRAY)
 
 
 def _kind(columns: Set[str]) -> Kind | None:

@@ -18,17 +18,17 @@ from types import MappingProxyType
 from cohortium import __version__
 from cohortium.check import naming, quality, scan
 from cohortium.check.answers import Answers, Looked
-from cohortium.check.delivery import Place, Progress, Table, find
+from cohortium.check.delivery import Delivery, Place, Progress, Source, Table, find
 from cohortium.check.outline import Outline
 from cohortium.check.pictures import Picture, pictures, was_judged
-from cohortium.check.report import Report, Spot
+from cohortium.check.report import Report, Spot, order
 from cohortium.check.resumed import Kept
 from cohortium.check.rule import Scope
 from cohortium.check.specification import Specification
 from cohortium.dicom import conformance
 from cohortium.values import Finding
 
-__all__ = ["examine"]
+__all__ = ["examine", "judge"]
 
 Look = Callable[[Place], Looked]
 MIXED = "SeriesInstanceUID stands for several series"
@@ -44,15 +44,30 @@ def examine(
     draw: bool = False,
     resume: Path | None = None,
 ) -> Report:
-    """The report on the delivery below `root`; `ConfigError` where that is no folder.
+    """The report on the delivery below `root`; `ConfigError` where that is no folder. As `judge` has it."""
+    delivery = find(root, executor, progress)
+    return judge(delivery, specification, executor, progress, left_out, draw=draw, resume=resume)
+
+
+def judge(
+    delivery: Delivery,
+    specification: Specification,
+    executor: Executor | None = None,
+    progress: Progress = lambda *_: None,
+    left_out: Mapping[str, str] = MappingProxyType({}),
+    *,
+    draw: bool = False,
+    resume: Path | None = None,
+) -> Report:
+    """The report on a delivery of which it is known what lies where.
 
     `left_out` are rules that somebody does not want held against this delivery, with why; they count as skipped. With
     `draw` there are pictures of slices in it that findings are about. What is found of each series is kept in the
     folder `resume` until all is done, and is not looked for again.
     """
-    delivery, answers = find(root, executor, progress), Answers(left_out)
+    answers = Answers(left_out)
     outlines, broken, drawn = list[Outline](), [*delivery.broken], list[Picture]()
-    look = partial(_series, delivery.root, specification, dict(left_out), draw)
+    look = partial(_series, delivery.source, specification, dict(left_out), draw)
     software = ", ".join(filter(None, (f"Cohortium {__version__}", conformance.version())))
     context = repr((software, specification, sorted(left_out.items()), draw))
     kept = Kept(resume, delivery, context) if resume else None
@@ -77,7 +92,7 @@ def examine(
         checked=datetime.now(UTC).isoformat(timespec="seconds"),
         delivery=delivery,
         outcomes=tuple(answers.outcomes(specification)),
-        findings=tuple(sorted(map(_shown, answers.findings), key=_order)),
+        findings=tuple(sorted(map(_shown, answers.findings), key=order)),
         unlisted=_counted(answers.unlisted),
         pictures=tuple(drawn),
     )
@@ -108,9 +123,16 @@ def _as_done(look: Look, places: Sequence[Place], executor: Executor | None) -> 
         yield futures.pop(future), future.result()
 
 
-def _series(root: Path, specification: Specification, left_out: Mapping[str, str], draw: bool, place: Place) -> Looked:
+def _series(
+    source: Source, specification: Specification, left_out: Mapping[str, str], draw: bool, place: Place
+) -> Looked:
     """Runs in a worker: what the rules say of one series."""
-    seen, answers = scan.read(root, place.SeriesInstanceUID, place.names()), Answers(left_out)
+    with source.at_hand(place) as here:
+        return _looked(scan.read(here.root, place.SeriesInstanceUID, here.names), specification, left_out, draw)
+
+
+def _looked(seen: scan.Scan, specification: Specification, left_out: Mapping[str, str], draw: bool) -> Looked:
+    answers = Answers(left_out)
     outline, drawn = Outline.of(seen), tuple[Picture, ...]()
     if outline is not None:
         answers.ask(specification, Scope.SERIES, seen.series, MIXED if outline.mixed else "")
@@ -139,16 +161,3 @@ def _counted(unlisted: Mapping[Spot, int]) -> Mapping[Spot, int]:
     for spot, count in unlisted.items():
         counts[spot._replace(SeriesInstanceUID=naming.uid(spot.SeriesInstanceUID))] += count
     return counts
-
-
-def _order(finding: Finding) -> tuple[str | int, ...]:
-    return (
-        finding.rule,
-        finding.patient,
-        finding.file,
-        finding.SeriesInstanceUID,
-        finding.SOPInstanceUID,
-        finding.row,
-        finding.variable,
-        finding.message,
-    )

@@ -24,7 +24,7 @@ from cohortium.check.specification import Specification
 from cohortium.check.worklist import Row, State
 from cohortium.values import Finding, Severity
 
-__all__ = ["Outcome", "Report", "Spot", "Status", "as_dict", "identified", "junit", "where"]
+__all__ = ["Outcome", "Report", "Spot", "Status", "as_dict", "identified", "junit", "order", "told", "where"]
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 ID = 16  # hex digits
@@ -153,7 +153,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         },
         "rules": [_outcome(each) for each in report.outcomes],
         "series": [_series(each) for each in delivery.outlines],
-        "findings": [{"id": id, **_finding(finding, waived.get(id))} for id, finding in identified(report)],
+        "findings": [told(id, finding, waived.get(id)) for id, finding in identified(report)],
     }
 
 
@@ -213,11 +213,25 @@ def _series(outline: Outline) -> dict[str, Any]:
     return {"series": naming.uid(outline.SeriesInstanceUID), "patient": outline.patient, **size, **outline.numbers}
 
 
-def _finding(finding: Finding, waiver: Row | None) -> dict[str, Any]:
-    """Its fields, those that say nothing left out, and whether somebody waived it."""
+def told(id: str, finding: Finding, waiver: Row | None) -> dict[str, Any]:
+    """A finding in that: its fields, those that say nothing left out, and whether somebody waived it."""
     known = {key: value for key, value in asdict(finding).items() if value and key != "message"}
     state = {"reason": waiver.reason, "by": waiver.by, "decided": waiver.decided} if waiver else {}
-    return {**known, "message": finding.fact, "state": State.WAIVED if waiver else State.OPEN, **state}
+    return {"id": id, **known, "message": finding.fact, "state": State.WAIVED if waiver else State.OPEN, **state}
+
+
+def order(finding: Finding) -> tuple[str | int, ...]:
+    """By which the findings of a report are sorted."""
+    return (
+        finding.rule,
+        finding.patient,
+        finding.file,
+        finding.SeriesInstanceUID,
+        finding.SOPInstanceUID,
+        finding.row,
+        finding.variable,
+        finding.message,
+    )
 
 
 def where(finding: Finding) -> str:

@@ -55,6 +55,12 @@ class Row:
     decided: str = ""
     mended: str = ""
 
+    @property
+    def finding(self) -> Finding:
+        """The finding that it is about."""
+        told = {each.name: getattr(self, each.name) for each in fields(Finding)}
+        return Finding(**told | {"message": f"{self.message}; {self.mend}" if self.mend else self.message})
+
     def covers(self, other: Row) -> bool:
         """Whether a waiver of this one holds for the other: the same fault, to the figure, and no more severe."""
         same = (self.message, self.row) == (other.message, other.row)

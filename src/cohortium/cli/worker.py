@@ -8,6 +8,8 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Executor
+from functools import partial
 from multiprocessing import resource_tracker
 from typing import Annotated
 
@@ -15,7 +17,7 @@ import typer
 
 from cohortium import config
 from cohortium.cli.options import DEFAULT, ConfigFile
-from cohortium.cli.workers import leave_with
+from cohortium.cli.workers import leave_with, workers
 
 __all__ = ["beside", "deaf", "worker"]
 
@@ -32,7 +34,7 @@ def worker(
     from cohortium.worker import work
 
     with contextlib.suppress(KeyboardInterrupt):
-        work(settings, once=once)
+        work(settings, once=once, pool=partial(_pool, settings))
 
 
 @contextlib.contextmanager
@@ -62,7 +64,7 @@ def deaf() -> Iterator[None]:
 def _keep(settings: config.Config, over: threading.Event) -> None:
     """Start the process, and another where that ended by itself."""
     while not over.wait(LOOK):  # after those that answer, which people wait for
-        process = multiprocessing.get_context("spawn").Process(target=_work, args=(settings, os.getpid()), daemon=True)
+        process = multiprocessing.get_context("spawn").Process(target=_work, args=(settings, os.getpid()))
         with deaf():
             process.start()
         while process.is_alive() and not over.wait(LOOK):
@@ -76,4 +78,10 @@ def _work(settings: config.Config, parent: int) -> None:
 
     from cohortium.worker import work
 
-    work(settings, elected=True)
+    work(settings, elected=True, pool=partial(_pool, settings))
+
+
+def _pool(settings: config.Config) -> contextlib.AbstractContextManager[Executor | None]:
+    """Processes for work that takes long, one for each core."""
+    data = settings.site.data
+    return workers(os.cpu_count() or 1, "", data, data, fresh=True)

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, or_, select, upd
 from cohortium.store.engine import insert_once
 from cohortium.store.schema import job
 
-__all__ = ["Job", "Trouble", "done", "elect", "failed", "is_waiting", "lease", "put", "renew", "troubles"]
+__all__ = ["Job", "Trouble", "done", "elect", "failed", "is_waiting", "lease", "put", "renew", "trouble", "troubles"]
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)  # before a try after a failure; doubles
 ELECTION = "(election)"  # the kind of a row that is only ever held, never done
@@ -113,6 +113,13 @@ def troubles(connection: Connection) -> list[Trouble]:
     """Jobs whose last try failed."""
     rows = connection.execute(select(job).where(job.c.why != "").order_by(job.c.id))
     return [Trouble(row.kind, row.tries, row.why, row.due) for row in rows]
+
+
+def trouble(connection: Connection, kind: str, arguments: Mapping[str, Any]) -> Trouble | None:
+    """What went wrong with a job at its last try, if anything did and it is not being tried again just now."""
+    mine = job.c.key == _key(kind, arguments), job.c.why != "", job.c.holder == ""
+    row = connection.execute(select(job).where(*mine)).one_or_none()
+    return Trouble(row.kind, row.tries, row.why, row.due) if row else None
 
 
 def elect(connection: Connection, holder: str, lasting: timedelta) -> bool:

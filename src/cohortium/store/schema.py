@@ -447,6 +447,71 @@ dataset_file = Table(
     Column("size", BigInteger, nullable=False),
 )
 
+# --- checks of what the archive holds ------------------------------------------------------------------------------
+
+check_run = Table(
+    "check_run",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("dataset", String(64), nullable=False),  # digest of the version it is about; empty: the project as it is
+    Column("specification", Text, nullable=False),  # as it was asked for: what it was then, `head` says
+    Column("ocr", Boolean, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("started", String(32), nullable=False, server_default=""),
+    Column("stage", String(16), nullable=False, server_default=""),  # how far it is: `done` of `total` in this stage
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("total", Integer, nullable=False, server_default="0"),
+    Column("gone", Integer, nullable=False, server_default="0"),  # files of the version that are not held any more
+    Column("ended", String(32), nullable=False, server_default=""),
+    Column("head", JSON),  # the report but for its series and findings: it speaks of no subject
+    Index(None, "project_id", "dataset", "id"),
+)
+
+check_series = Table(
+    "check_series",  # what the newest run of a project or version counted and measured
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", ForeignKey("check_run.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("scan_id", ForeignKey("scan.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("record", JSON, nullable=False),
+)
+
+check_finding = Table(
+    "check_finding",  # a work list for each project, and for each version
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("dataset", String(64), nullable=False),  # as in check_run
+    Column("key", String(32), nullable=False),  # the finding's id in every report
+    Column("first_run_id", ForeignKey("check_run.id"), nullable=False),
+    Column("last_run_id", ForeignKey("check_run.id"), nullable=False, index=True),
+    # what it is about, as far as that can be told: with it, it goes
+    Column("subject_id", ForeignKey("subject.id", ondelete="CASCADE"), index=True),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), index=True),
+    Column("scan_id", ForeignKey("scan.id", ondelete="CASCADE"), index=True),
+    # check.worklist.Row
+    Column("state", String(8), nullable=False),
+    Column("rule", String(64), nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("mend", Text, nullable=False),
+    Column("patient", String(64), nullable=False),
+    Column("SeriesInstanceUID", String(64), nullable=False),
+    Column("SOPInstanceUID", String(64), nullable=False),
+    Column("file", Text, nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("variable", Text, nullable=False),
+    Column("first_found", String(32), nullable=False),
+    Column("last_found", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("decided", String(32), nullable=False),
+    Column("mended", String(32), nullable=False),
+    UniqueConstraint("project_id", "dataset", "key"),
+)
+
 # --- archive: files beside the images, and what waits before the door -----------------------------------------------
 
 consent = Table(
