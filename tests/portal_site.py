@@ -23,7 +23,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import Engine, insert, select
 
 import databases
-from cohortium import config, keys
+from cohortium import config, curate, keys
 from cohortium.archive import Archive, consents, datasets, flags, index, lists
 from cohortium.archive.flags import Verdict
 from cohortium.dicom import elements, meta
@@ -107,6 +107,7 @@ def furnish(engine: Engine) -> dict[str, str]:
         file_id = connection.scalar(insert(resource_file).values(**file).returning(resource_file.c.id))
         record = consents.Record("C-1", consents.Scope.PROJECT, "ward", "2026-01-31")
         consent_id = consents.record(connection, 1, record, "ada")
+        check_id = curate.ask(connection, 1, "", "dragon", True, "ada").id
     of_version = {"dataset": "first", "other": "first", "digest": digest}
     return {
         "saved": "some",
@@ -117,6 +118,7 @@ def furnish(engine: Engine) -> dict[str, str]:
         "file_id": str(file_id),
         "entry": "999",
         "consent_id": str(consent_id),
+        "check_id": str(check_id),
         **of_version,
     }
 

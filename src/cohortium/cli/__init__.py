@@ -23,6 +23,7 @@ from cohortium.cli import (
     backup,
     capturing,
     check,
+    checks,
     clinical,
     ctp,
     dataset,
@@ -141,6 +142,8 @@ app.command()(verify.verify)
 app.add_typer(check_commands, name="check")
 check_commands.command("run")(check.run)
 check_commands.command("compare")(check.compare)
+check_commands.command("archive")(checks.archive)
+check_commands.command("findings")(checks.findings)
 check_commands.command("waive")(check.waive)
 check_commands.command("reopen")(check.reopen)
 app.add_typer(gateway_commands, name="gateway")

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cohortium.cli.checks import about
 from cohortium.cli.options import FAULTY
+from cohortium.cli.remote import HERE, TOKEN, TokenFile, Url, connect
 from cohortium.errors import ConfigError
 
 if TYPE_CHECKING:  # help is instant without it
@@ -24,7 +26,10 @@ __all__ = ["Delivery", "compare", "reopen", "run", "waive"]
 
 STDOUT = "-"
 
-WorkList = Annotated[Path, typer.Option("--worklist", metavar="FILE", help="The work list of the delivery.")]
+WorkList = Annotated[Path | None, typer.Option("--worklist", metavar="FILE", help="The work list of a delivery.")]
+Archived = Annotated[
+    str, typer.Option("--of", metavar="PROJECT[/VERSION]", help="What an archive holds, in place of a work list.")
+]
 Findings = Annotated[list[str], typer.Argument(metavar="ID...", help="Findings, by their ids.")]
 
 
@@ -128,8 +133,13 @@ def compare(
 def waive(
     ids: Findings,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; shown in every report, so name no patient.")],
-    worklist: WorkList,
-    by: Annotated[str, typer.Option(metavar="NAME", help="Who says so.", show_default="who is logged in")] = "",
+    worklist: WorkList = None,
+    by: Annotated[
+        str, typer.Option(metavar="NAME", help="Who says so; in an archive, whose token it is.", show_default="you")
+    ] = "",
+    of: Archived = "",
+    url: Url = HERE,
+    token: TokenFile = TOKEN,
 ) -> None:
     """Let findings be: they stay in every report, and no longer keep the delivery from being used.
 
@@ -137,15 +147,34 @@ def waive(
     """
     from cohortium.check import worklist as rows
 
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    rows.write(worklist, rows.waived(_kept(worklist), ids, reason, by or getuser(), when))
+    if path := _file(worklist, of):
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        rows.write(path, rows.waived(_kept(path), ids, reason, by or getuser(), when))
+        return
+    project, dataset = about(of)
+    with connect(url, token) as client:
+        client.waive(project, ids, reason, dataset)
 
 
-def reopen(ids: Findings, worklist: WorkList) -> None:
+def reopen(
+    ids: Findings, worklist: WorkList = None, of: Archived = "", url: Url = HERE, token: TokenFile = TOKEN
+) -> None:
     """Take back that findings were waived."""
     from cohortium.check import worklist as rows
 
-    rows.write(worklist, rows.reopened(_kept(worklist), ids))
+    if path := _file(worklist, of):
+        rows.write(path, rows.reopened(_kept(path), ids))
+        return
+    project, dataset = about(of)
+    with connect(url, token) as client:
+        client.reopen(project, ids, dataset)
+
+
+def _file(worklist: Path | None, of: str) -> Path | None:
+    """The work list, unless findings of an archive are meant."""
+    if (worklist is None) is (of == ""):
+        raise typer.BadParameter("say which findings: --worklist FILE, or --of PROJECT")
+    return worklist
 
 
 def _followed(report: Report, path: Path) -> Report:

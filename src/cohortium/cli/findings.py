@@ -1,12 +1,13 @@
 """A report on a delivery as people read it on a terminal: each rule's outcome, then what to mend, errors first.
 
-And what became of findings between two reports.
+And what became of findings between two reports, and the rows that an archive keeps of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from itertools import islice
 
 from rich.console import RenderableType
@@ -17,8 +18,9 @@ from cohortium.check.comparison import Change, Comparison
 from cohortium.check.report import Report, Status, as_dict, identified, where
 from cohortium.check.worklist import State
 from cohortium.values import Finding, Severity
+from cohortium.wire import api
 
-__all__ = ["checked", "compared"]
+__all__ = ["checked", "compared", "listed"]
 
 SHOWN = 50  # findings
 STYLES = {Status.PASSED: "green", Status.FAILED: "bold red", Status.SKIPPED: "yellow"}
@@ -84,6 +86,22 @@ def compared(comparison: Comparison) -> Iterator[RenderableType]:
     nouns = "1 error that was" if comparison.errors == 1 else f"{comparison.errors} errors that were"
     came = f"{nouns} not there before" if comparison.errors else "No error came."
     yield Text(came, style="bold red" if comparison.errors else "bold green")
+
+
+def listed(rows: Sequence[api.FindingRow]) -> Iterator[RenderableType]:
+    """The rows of a work list, what is open first, and how many there are of each state."""
+    states = tuple(State)
+    ordered = sorted(rows, key=lambda row: (states.index(State(row.state)), WORST_FIRST.index(Severity(row.severity))))
+    for row in ordered:
+        finding = Finding(**{each.name: getattr(row, each.name) for each in fields(Finding)})
+        state, severity = State(row.state), Severity(row.severity)
+        style = COLOURS[severity] if state is State.OPEN else "dim"
+        yield Text(f"{state}: {severity}: {_place(finding)} [{row.id}]", style=style)
+        yield Text(f"    {row.message}")
+        decided = f"waived by {row.by}, {row.decided[:10]}: {row.reason}"
+        yield Text(f"    {decided if state is State.WAIVED else f'-> {row.mend}'}", style="dim")
+    counts = Counter(State(row.state) for row in rows)
+    yield Text(", ".join(f"{counts[state]} {state}" for state in states))
 
 
 def _changes(title: str, changes: Sequence[Change], style: str) -> Iterator[RenderableType]:

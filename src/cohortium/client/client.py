@@ -180,6 +180,39 @@ class Client:
         """How to cite a version."""
         return self._one(api.Citation, f"{_dataset(project, called)}/citation")
 
+    def check(self, project: str, dataset: str = "", *, specification: str = "", ocr: bool = True) -> api.Check:
+        """Ask for a check of the project, or of a version of it, by a shipped specification or the project's own."""
+        wish = {"dataset": dataset, "specification": specification, "ocr": ocr}
+        return self._one(api.Check, f"/projects/{quote(project)}/checks", "POST", wish)
+
+    def checks(self, project: str) -> Iterator[api.Check]:
+        """The project's checks, newest first."""
+        return self._all(api.Check, f"/projects/{quote(project)}/checks")
+
+    def checked(self, project: str, check_id: int) -> api.CheckTold:
+        """A check: how far it is, and what became of each rule."""
+        return self._one(api.CheckTold, f"/projects/{quote(project)}/checks/{check_id}")
+
+    def report(self, project: str, check_id: int) -> dict[str, Any]:
+        """The report of the newest check, as `cohortium check --json` writes it."""
+        path = f"/projects/{quote(project)}/checks/{check_id}/report"
+        found: dict[str, Any] = self._connection.send("GET", path).json()
+        return found
+
+    def findings(self, project: str, dataset: str = "", **wanted: str) -> Iterator[api.FindingRow]:
+        """The work list of a project, or of a version: `findings("lung", state="open", severity="error")`."""
+        return self._all(api.FindingRow, f"/projects/{quote(project)}/findings", dataset=dataset, **wanted)
+
+    def waive(self, project: str, findings: list[str], reason: str, dataset: str = "") -> list[api.FindingRow]:
+        """Let findings be, by their ids; returns those that were not waived so before."""
+        wish = {"dataset": dataset, "findings": findings, "reason": reason}
+        return self._several(api.FindingRow, f"/projects/{quote(project)}/findings/waive", wish)
+
+    def reopen(self, project: str, findings: list[str], dataset: str = "") -> list[api.FindingRow]:
+        """Take back that findings were waived; returns those that were."""
+        wish = {"dataset": dataset, "findings": findings}
+        return self._several(api.FindingRow, f"/projects/{quote(project)}/findings/reopen", wish)
+
     def pull(
         self,
         project: str,
@@ -221,6 +254,9 @@ class Client:
 
     def _one(self, kind: type[Said], path: str, method: str = "GET", body: Any = None) -> Said:
         return kind.model_validate(self._connection.send(method, path, body=body).json())
+
+    def _several(self, kind: type[Said], path: str, body: Any) -> list[Said]:
+        return list(map(kind.model_validate, self._connection.send("POST", path, body=body).json()))
 
     def _all(self, kind: type[Said], path: str, **query: str) -> Iterator[Said]:
         asked = {name: text for name, text in query.items() if text}

@@ -166,6 +166,7 @@ class Project:
     pack_hours: int = setting(24, "hours without a new instance after which a series becomes one pack; 0: never")
     cold_days: int = setting(0, "days after which a pack goes to cold storage; 0: never")
     prearchive_days: int = setting(30, "days for which what the check refuses can be mended; 0: it is not kept")
+    specification: str = setting("dragon", "specification that what it holds is checked by: a shipped one, or a file")
 
 
 @dataclass(frozen=True, slots=True)

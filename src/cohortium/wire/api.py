@@ -11,8 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "DRAGON",
     "Account",
     "AuditRow",
+    "Check",
+    "CheckTold",
+    "CheckWish",
     "Citation",
     "Comparison",
     "Consent",
@@ -22,6 +26,8 @@ __all__ = [
     "Difference",
     "File",
     "Finding",
+    "FindingRow",
+    "FindingSearch",
     "Flag",
     "FlagWish",
     "FrameAt",
@@ -42,6 +48,7 @@ __all__ = [
     "Project",
     "Reason",
     "Removed",
+    "ReopenWish",
     "Resource",
     "RoleWish",
     "Scan",
@@ -65,6 +72,7 @@ __all__ = [
     "Version",
     "VisibilityWish",
     "Waiting",
+    "WaiverWish",
 ]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -86,6 +94,9 @@ ScopeName = Literal["read", "write"]
 
 LevelName = Literal["project", "subject", "session", "scan"]
 KindName = Literal["reconstruction", "assessment", "mask", "features", "document", "clinical", "video"]
+SeverityName = Literal["info", "warning", "error"]
+FindingState = Literal["open", "waived", "mended"]
+DRAGON = "dragon"  # the specification, where nothing else is said
 ScopeOfConsent = Literal["this project", "the consortium", "teaching", "publication"]
 
 
@@ -506,6 +517,104 @@ class Removed(Answer):
     instances: int
     scans: int
     files: int
+
+
+# --- checks of what is held -----------------------------------------------------------------------------------------
+
+Called = Annotated[str, Field(max_length=64, description="A version by its digest or name; empty: the project itself.")]
+FindingId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}(-[0-9]{1,9})?$")]
+
+
+class CheckWish(Wish):
+    """`specification`: a shipped one; empty: the one that the project is configured with."""
+
+    dataset: Called = ""
+    specification: Annotated[str, Field(max_length=255)] = ""
+    ocr: bool = True
+
+
+class Check(Answer):
+    """`dataset` is empty where the project itself is checked; `done` of `total` in the `stage` where it is.
+
+    `why`: what went wrong last. `open`: findings of this check that are open, by severity. `gone`: files of the version
+    that are not held any more.
+    """
+
+    id: int
+    dataset: str
+    specification: str
+    ocr: bool
+    state: Literal["waiting", "running", "failed", "done"]
+    why: str
+    stage: str
+    done: int
+    total: int
+    gone: int
+    open: Count
+    by: str
+    created: str
+    started: str
+    ended: str
+
+
+class CheckTold(Check):
+    """`head`, once it is done: its report without series and findings, every rule with its outcome."""
+
+    head: dict[str, Any] | None = None
+
+
+class FindingSearch(Wish):
+    dataset: Called = ""
+    state: FindingState | Literal[""] = ""
+    severity: SeverityName | Literal[""] = ""
+    rule: Annotated[str, Field(max_length=64)] = ""
+    patient: Annotated[str, Field(max_length=64)] = ""
+    SeriesInstanceUID: Uid | Literal[""] = ""
+    after: Annotated[int, Field(ge=0, lt=1 << 63, description="As the `Link` before had it.")] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class FindingRow(Answer):
+    """A row of a work list; `id` is the finding's in every report.
+
+    It was found by the checks `first_check` to `last_check`. `reason`, `by` and `decided` are of a waiver.
+    """
+
+    number: int
+    id: str
+    state: FindingState
+    rule: str
+    severity: SeverityName
+    message: str
+    mend: str
+    patient: str
+    SeriesInstanceUID: str
+    SOPInstanceUID: str
+    file: str
+    row: int
+    variable: str
+    first_found: str
+    last_found: str
+    reason: str
+    by: str
+    decided: str
+    mended: str
+    first_check: int
+    last_check: int
+    subject_id: int | None
+    session_id: int | None
+    scan_id: int | None
+
+
+class ReopenWish(Wish):
+    dataset: Called = ""
+    findings: Annotated[list[FindingId], Field(min_length=1, max_length=1000)]
+
+
+class WaiverWish(ReopenWish):
+    """Say why in words that name nobody: every report shows them."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
 # --- people -----------------------------------------------------------------------------------------------------------

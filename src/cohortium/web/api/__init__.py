@@ -7,6 +7,7 @@ named by what is in it, a token's name is taken once, and an invitation takes th
 from cohortium.govern.roles import May
 from cohortium.web.api import (
     account,
+    checks,
     content,
     datasets,
     files,
@@ -69,6 +70,13 @@ _TABLE = (
     Route("GET", f"{DATASET}/archive.zip", datasets.dataset_zip, May.READ, media_type=zipped.MEDIA_TYPE),
     Route("GET", OTHER, datasets.compare, May.READ),
     Route("GET", f"{OTHER}/differences", datasets.differences, May.READ),
+    Route("GET", f"{PROJECT}/checks", checks.list_checks, May.READ),
+    Route("POST", f"{PROJECT}/checks", checks.ask, May.WRITE, 201),
+    Route("GET", f"{PROJECT}/checks/{{check_id}}", checks.one, May.READ),
+    Route("GET", f"{PROJECT}/checks/{{check_id}}/report", checks.report, May.READ),
+    Route("GET", f"{PROJECT}/findings", checks.findings, May.READ),
+    Route("POST", f"{PROJECT}/findings/waive", checks.waive, May.DELETE),
+    Route("POST", f"{PROJECT}/findings/reopen", checks.reopen, May.DELETE),
     Route("GET", f"{PROJECT}/files", files.list_files, May.READ),
     Route("POST", f"{PROJECT}/files", files.upload, May.DEPOSIT, 201),
     Route("GET", f"{PROJECT}/prearchive", prearchive.waiting, May.DELETE),
