@@ -36,8 +36,12 @@ severity = "off"
 class Site:
     """The site; `lung` is its project."""
 
-    def __init__(self, folder: Path, place: Path | str = "") -> None:
-        self.config = portal_site.configuration(folder, place)
+    def __init__(self, folder: Path, place: Path | str = "", sections: str = "") -> None:
+        folder.mkdir(exist_ok=True)
+        made = portal_site.configuration(folder, place, sections=sections)
+        made.file.write_text(made.file.read_text("utf-8") + 'specification = "quick.toml"\n', "utf-8")
+        settings = {"COHORTIUM_STORE__URL": place} if isinstance(place, str) and place else {}
+        self.config = config.load(made.file, settings)
         (folder / "quick.toml").write_text(QUICK, "utf-8")
         self.engine: Engine = open_store(self.config)
         key = keys.load(self.config.site.key, self.config.site.data)

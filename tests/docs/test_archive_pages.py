@@ -1,4 +1,4 @@
-"""docs/datasets.md and docs/api.md: what they show is run against a real archive."""
+"""docs/datasets.md, docs/check.md and docs/api.md: what they show is run against a real archive."""
 
 from __future__ import annotations
 
@@ -29,16 +29,28 @@ def blocks(page: str, kind: str, archive: Archive) -> str:
     return text.replace(EXAMPLE, archive.served.url).replace("demo", "lung")
 
 
-def test_the_commands_about_datasets_work(archive: Archive, tmp_path: Path) -> None:
-    script = blocks("datasets.md", "bash", archive)
-    assert script.count("cohortium ") >= 6
+def run_as_they_stand(page: str, archive: Archive, folder: Path) -> None:
+    """The page's commands, one after the other, none of which may fail."""
+    script = blocks(page, "bash", archive)
+    assert script.count("cohortium ") >= 3
     command = f"cohortium() {{ {sys.executable} -c 'from cohortium.cli import main; main()' \"$@\"; }}\n{script}"
     run = ["bash", "-euo", "pipefail", "-c", command]
     result = subprocess.run(
-        run, cwd=tmp_path, input=archive.token, capture_output=True, text=True, timeout=300, check=False
+        run, cwd=folder, input=archive.token, capture_output=True, text=True, timeout=300, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_commands_about_datasets_work(archive: Archive, tmp_path: Path) -> None:
+    run_as_they_stand("datasets.md", archive, tmp_path)
     assert len(list((tmp_path / "baseline").rglob("*.dcm"))) == 12
+
+
+def test_the_commands_about_checks_work(archive: Archive, tmp_path: Path) -> None:
+    (tmp_path / "cohortium.token").write_text(archive.token, "ascii")
+    (tmp_path / "cohortium.token").chmod(0o600)
+    run_as_they_stand("check.md", archive, tmp_path)
+    assert (tmp_path / "findings.json").read_text("utf-8") == "[]\n"
 
 
 def test_the_program_about_the_client_works(archive: Archive, tmp_path: Path) -> None:

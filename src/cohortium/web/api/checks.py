@@ -44,8 +44,9 @@ def list_checks(
 
 def ask(request: Request, name: str, wish: api.CheckWish) -> api.Check:
     """Ask for a check of the project, or of a version of it. The same again is the one that is not done yet."""
-    specification = wish.specification or _own(request, name)
-    if wish.specification not in ("", *shipped(), specification):
+    own = _own(request, name)
+    specification = wish.specification or own
+    if specification not in (own, *shipped()):
         raise Refused("only shipped specifications, and the project's own, are known here")
     with request.app.state.engine.begin() as connection:
         project_id = _project(connection, request, name, May.WRITE)
