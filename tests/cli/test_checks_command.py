@@ -73,3 +73,9 @@ def test_what_cannot_be_is_said(run):
     assert run("waive", "0" * 16, "--reason", "why").returncode == 2, "of which list?"
     told = run("archive", "lung", "--no-wait")
     assert (told.returncode, "check 1 is" in told.stdout) == (0, True)
+
+
+def test_processes_of_a_worker_share_the_series(site, command, tmp_path):
+    asked = site.ask()
+    assert command("worker", "--once", "--config", str(site.config.file), cwd=tmp_path).returncode == 0
+    assert (site.last().id, site.last().state, site.last().open) == (asked.id, "done", {"error": 1})

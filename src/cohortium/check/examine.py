@@ -18,7 +18,7 @@ from types import MappingProxyType
 from cohortium import __version__
 from cohortium.check import naming, quality, scan
 from cohortium.check.answers import Answers, Looked
-from cohortium.check.delivery import Delivery, Place, Progress, Source, Table, find
+from cohortium.check.delivery import Delivery, Here, Place, Progress, Source, Table, find
 from cohortium.check.outline import Outline
 from cohortium.check.pictures import Picture, pictures, was_judged
 from cohortium.check.report import Report, Spot, order
@@ -28,7 +28,7 @@ from cohortium.check.specification import Specification
 from cohortium.dicom import conformance
 from cohortium.values import Finding
 
-__all__ = ["examine", "judge"]
+__all__ = ["examine", "judge", "look_at_files"]
 
 Look = Callable[[Place], Looked]
 MIXED = "SeriesInstanceUID stands for several series"
@@ -96,6 +96,14 @@ def judge(
         unlisted=_counted(answers.unlisted),
         pictures=tuple(drawn),
     )
+
+
+def look_at_files(here: Here, SeriesInstanceUID: str, specification: Specification) -> Answers:
+    """What the rules say that want the files of a series, and no more."""
+    answers = Answers({})
+    if here.names:
+        answers.ask(specification, Scope.FILES, scan.read(here.root, SeriesInstanceUID, here.names))
+    return answers
 
 
 def _looks(

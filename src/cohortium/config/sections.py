@@ -188,4 +188,5 @@ class Pipeline:
     level: str = setting("", "level of privacy, of a protocol that offers some")
     modalities: tuple[str, ...] = setting((), "take these modalities only; empty: all that earlier pipelines left")
     gate: bool = setting(True, "hold a series in which a check found an error")
+    thorough: bool = setting(False, "check the files of each series, too, not its headers alone: that takes seconds")
     specification: str = setting("dragon", "specification to check against")

@@ -26,6 +26,7 @@ from cohortium.dicom import meta
 from cohortium.dicom.filemeta import is_dicom
 from cohortium.dicom.redact import Rectangle
 from cohortium.errors import ConfigError, Corrupt, Malformed
+from cohortium.gateway import thorough
 from cohortium.gateway.lines import Line, Lines
 from cohortium.gateway.tables import Tables, Told, is_outdated, left
 from cohortium.govern import approvals
@@ -141,6 +142,8 @@ class Chain:
             return
         images = [item.instance for item in items if item.instance]
         found = check(images, line.specification) if images else []
+        if line.pipeline.thorough and images:
+            found += thorough.look(self._spool, items, line.specification)
         findings = [finding for item in items for finding in item.findings] + found
         errors = sorted({finding.rule for finding in findings if finding.severity is Severity.ERROR})
         held = SetAside(Reason.CHECK, ", ".join(errors)) if errors and line.pipeline.gate else None
