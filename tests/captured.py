@@ -75,6 +75,7 @@ class Project:
     longitudinal: bool = True
     repeating: tuple[str, ...] = ("treatments",)
     forms: dict[str, str] = field(default_factory=dict)  # labels by name
+    missing: str = ""  # codes of missing data, as ODM has them
 
     def label(self, form: str) -> str:
         return self.forms.get(form, form.replace("_", " ").title())
@@ -143,6 +144,7 @@ class Project:
         events = list(dict.fromkeys(row.event for row in self.rows if row.event))
         forms = list(dict.fromkeys(each.form for each in self.fields))
         lines = ['<Study OID="Project.Made">', "<GlobalVariables>", "\t<StudyName>Made</StudyName>"]
+        lines += [f"\t<redcap:MissingDataCodes>{self.missing}</redcap:MissingDataCodes>"]
         lines += ["\t<redcap:RepeatingInstrumentsAndEvents>", "\t\t<redcap:RepeatingInstruments>"]
         for form in self.repeating:
             for event in events or ["event_1_arm_1"]:

@@ -409,6 +409,34 @@ def test_a_subject_with_two_values_has_none_unless_the_event_is_named(tmp_path):
     assert [row["AGE"] for row in made(tmp_path / "again", project, text)[1]["p01_dm.csv"]] == ["61", "47"]
 
 
+def test_an_odm_brings_its_codes_of_missing_data(tmp_path):
+    project = captured.study()
+    project.missing = "UNK, Unknown | NASK, Not asked"
+    project.rows[0].values["age"] = "NASK"
+    account, found = made(tmp_path, project, kind="odm")
+    assert [row["AGE"] for row in found["p01_dm.csv"]] == ["", "47"]
+    assert account["not_converted"] == []
+    account, _ = made(tmp_path, project)
+    assert [each["written"] for each in account["not_converted"]] == ["XXXX"]
+
+
+def test_so_many_ways_of_writing_are_told_apart(tmp_path):
+    project = captured.study()
+    rows = [Row(f"P{number}", BASELINE, {"age": "x" * number}) for number in range(1, 31)]
+    account, _ = made(tmp_path, Project(project.fields, rows), HEAD + '[[DM]]\nAGE = "age"')
+    assert len(account["not_converted"]) == 21
+    assert account["not_converted"][-1] == {
+        **{"field": "age", "variable": "DM.AGE", "why": "is not a number", "choice": "", "label": ""},
+        **{"written": "…", "values": 10, "row": 21},
+    }
+
+
+def test_rows_can_depend_on_what_is_checked(tmp_path):
+    text = HEAD + '[[MH]]\nwhen = { history = "2" }\nMHTERM = { value = "Hypertension" }\nMHCAT = "sex"'
+    _, found = made(tmp_path, captured.study(), text)
+    assert [row["USUBJID"] for row in found["p01_mh.csv"]] == ["P001"]
+
+
 def test_rows_can_depend_on_a_field(tmp_path):
     text = (
         HEAD

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cohortium.cli.options import AsJson
-from cohortium.errors import ConfigError, Refused
+from cohortium.errors import ConfigError, Malformed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +39,12 @@ def mapped(
 
     if (to is None) is not dry_run:
         raise ConfigError("say where the tables go (--to DIR), or --dry-run")
-    captured = capture.read(export, dictionary)
-    study = mappings.load(mapping, captured.dictionary)
-    account = mappings.run(captured, study, to)
+    try:
+        captured = capture.read(export, dictionary)
+        study = mappings.load(mapping, captured.dictionary)
+        account = mappings.run(captured, study, to)
+    except Malformed as error:
+        raise Malformed(f"the export cannot be read: {error}") from None
     if as_json:
         typer.echo(json.dumps(account, indent=2, ensure_ascii=False))
         return

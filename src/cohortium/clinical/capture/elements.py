@@ -13,12 +13,12 @@ from xml.parsers import expat
 
 from cohortium.errors import Malformed
 
-__all__ = ["BINARY", "TRANSLATED", "Attributes", "Element", "elements"]
+__all__ = ["BINARY", "MISSING", "TRANSLATED", "Attributes", "Element", "elements"]
 
 CHUNK = 1 << 16
 LONGEST = 1 << 24  # bytes of a tag
 DEEPEST = 64
-TRANSLATED, BINARY = "TranslatedText", "ItemDataBase64Binary"
+TRANSLATED, MISSING, BINARY = "TranslatedText", "MissingDataCodes", "ItemDataBase64Binary"
 
 Attributes = Mapping[str, str]
 
@@ -85,7 +85,7 @@ class _Parsing:
     def _text(self, text: str) -> None:
         self.waiting = 0
         event, texts = self.open[-1]
-        if event.name == TRANSLATED or (event.name.startswith("ItemData") and event.name != BINARY):
+        if event.name in (TRANSLATED, MISSING) or (event.name.startswith("ItemData") and event.name != BINARY):
             texts.append(text)
 
     def _refuse(self, *_: object) -> None:

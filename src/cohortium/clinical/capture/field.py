@@ -33,11 +33,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """The fields by name, and the one that names a record; of ODM also the groups of items that repeat."""
+    """The fields by name, and the one that names a record.
+
+    Of ODM also the groups of items that repeat, and the codes that REDCap has for data that are missing.
+    """
 
     record: str
     fields: Mapping[str, Field]
     groups: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
 
     @property
     def forms(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cohortium.clinical.capture.elements import TRANSLATED, Attributes, Element
+from cohortium.clinical.capture.elements import MISSING, TRANSLATED, Attributes, Element
 from cohortium.clinical.capture.entry import tidy
 from cohortium.clinical.capture.field import Field, choices, described, extended
 
@@ -39,6 +39,7 @@ class Metadata:
     items: dict[str, str] = field(default_factory=dict)  # by OID of an item, OID of its group
     repeating: set[str] = field(default_factory=set)  # OIDs of events, forms and groups
     instruments: set[tuple[str, str]] = field(default_factory=set)  # event and form, of REDCap
+    missing: set[str] = field(default_factory=set)  # codes, of REDCap
     definitions: dict[str, Attributes] = field(default_factory=dict)  # of items
     labels: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -89,7 +90,9 @@ def gather(metadata: Metadata, element: Element, parents: Sequence[Element]) -> 
 
 
 def _gather_text(metadata: Metadata, element: Element, above: Mapping[str, Attributes]) -> None:
-    """Questions and what codes stand for: in the first language, if there are several."""
+    """Questions and what codes stand for, in the first language, if there are several; codes for missing data."""
+    if element.name == MISSING:
+        metadata.missing |= choices(element.text).keys()
     if element.name != TRANSLATED:
         return
     text = tidy(element.text)

@@ -46,7 +46,8 @@ def read(path: Path, dictionary: Dictionary | None = None) -> Capture:
     if record == SUBJECT:
         known = {SUBJECT: Field(SUBJECT, ""), **known}
     groups = frozenset(metadata.repeating & metadata.groups.keys())
-    return Capture(path, Dictionary(record, known, groups), records(_entries(found, metadata, record)))
+    described = Dictionary(record, known, groups, frozenset(metadata.missing))
+    return Capture(path, described, records(_entries(found, metadata, record)))
 
 
 def _entries(stream: Iterator[Element], metadata: Metadata, record: str) -> Iterator[Entry]:

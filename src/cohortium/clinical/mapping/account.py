@@ -18,6 +18,8 @@ from cohortium.clinical.sdtm import Core
 __all__ = ["Account"]
 
 RESULTS = ("TESTCD", "TEST", "ORRES", "ORRESU", "STRESC", "STRESN", "STRESU")
+SHAPES = 20  # ways of writing that are told apart, of one field for one variable
+OTHERS = "…"
 Problem = tuple[str, str, str, str, str]  # field, variable, why, choice, how it is written
 
 
@@ -43,6 +45,8 @@ class Account:
 
     def unfit(self, unfit: Unfit, name: str, variable: str, row: int) -> None:
         key = name, variable, unfit.why, unfit.choice, unfit.written
+        if unfit.written and key not in self.problems and sum(each[:3] == key[:3] for each in self.problems) >= SHAPES:
+            key = *key[:4], OTHERS
         count, first = self.problems.get(key, (0, row))
         self.problems[key] = count + 1, first
 

@@ -72,7 +72,7 @@ class _Making:
             self.account.read(entry)
         first = record.entries[0].row
         found = _Scope(record, first).values(self.study.subject)
-        if len(found) != 1 or found[0] in self.study.missing:
+        if len(found) != 1 or self.is_missing(found[0]):
             why = "a record with several subjects" if len(found) > 1 else "a record without a subject"
             self.account.set_aside("", why, first)
             return
@@ -93,8 +93,9 @@ class _Making:
 
     def drafts(self, scope: _Scope, template: Template) -> Iterator[Row]:
         """The rows of one scope, as far as the template fills them."""
-        if not all(set(scope.values(name)) & set(wanted) for name, wanted in template.when.items()):
-            return
+        for name, wanted in template.when.items():
+            if not any(code in wanted for value in scope.values(name) for code in value.split(BAR)):
+                return
         if template.checkbox:
             for value in scope.values(template.checkbox):
                 for code in value.split(BAR):
@@ -140,26 +141,22 @@ class _Making:
                 raise Unfit("has several choices; say several = its term, or checkbox = the field for a row of each")
             return source.several
         made = converted(source, known, variable, found[0])
-        if (
-            made
-            and source.time
-            and (clock := [each for each in scope.values(source.time) if not self.is_missing(each)])
-        ):
-            return timed(made, clock[0])
-        return made
+        clocks = [each for each in scope.values(source.time) if not self.is_missing(each)] if source.time else []
+        return timed(made, clocks[0]) if made and clocks else made
 
     def is_missing(self, value: str) -> bool:
-        return value in self.study.missing or value in self.study.not_done
+        return value in self.study.missing or value in self.study.not_done or value in self.capture.dictionary.missing
 
     def result(self, scope: _Scope, template: Template, test: Test) -> Row | None:
         """The row of a result; none where there is no result, or where it cannot be understood."""
         domain = template.domain
-        found = [each for each in scope.values(test.result.field) if each not in self.study.missing]
+        not_done = self.study.not_done
+        found = [each for each in scope.values(test.result.field) if each in not_done or not self.is_missing(each)]
         if not found or (scope.entry and test.result.field not in scope.entry.values):
             return None
         row = self.filled(scope, template, {**template.variables, **test.variables})
         row |= {f"{domain}TESTCD": test.code, f"{domain}TEST": test.name}
-        if found[0] in self.study.not_done:
+        if found[0] in not_done:
             return row | {f"{domain}STAT": NOT_DONE}
         try:
             if len(found) > 1:
