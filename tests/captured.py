@@ -90,7 +90,7 @@ class Project:
 
     def dictionary(self) -> str:
         rows = [dict.fromkeys(HEADINGS, "") | self._described(each) for each in self.fields]
-        return _csv([HEADINGS, *([*row.values()] for row in rows)])
+        return as_csv([HEADINGS, *([*row.values()] for row in rows)])
 
     @staticmethod
     def _described(each: Field) -> dict[str, str]:
@@ -122,7 +122,7 @@ class Project:
             about = [row.event] if self.longitudinal else []
             about += [self.label(row.form) if labels and row.form else row.form, row.instance]
             table.append([row.record, *about, *cells, *["Complete" if labels else "2"] * len(forms)])
-        return _csv(table)
+        return as_csv(table)
 
     @staticmethod
     def _heading(each: Field, name: str, code: str, labelled: bool) -> str:
@@ -280,7 +280,7 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _csv(rows: Sequence[Sequence[str]]) -> str:
+def as_csv(rows: Sequence[Sequence[str]]) -> str:
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue()

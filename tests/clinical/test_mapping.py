@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import captured
-import deliveries
+import clinical_tables
 from captured import BASELINE, MONTH, Field, Project, Row
 from cohortium import check
 from cohortium.check import sdtm as tables
@@ -90,8 +90,17 @@ def test_they_pass_the_check(tmp_path, kind):
     assert set(rules.values()) == {check.report.Status.PASSED}
 
 
-def test_what_a_builder_of_deliveries_makes_has_the_codes_too():
-    assert any("LBLOINC" in row for row in deliveries.clean().tables["p01_lb.csv"])
+def test_they_are_de_identified_and_the_codes_stay(tmp_path):
+    made(tmp_path, captured.study())
+    by = clinical_tables.written(tmp_path, clinical_tables.FULL + '[clinical]\nbase = "sdtm"\n')
+    for path in (tmp_path / "out-csv").iterdir():
+        done = clinical_tables.run(tmp_path, by, path.read_bytes(), path.name)
+        assert len(done.rows) == len(path.read_text("utf-8").splitlines()) - 1
+        assert "P001" not in done.text
+        if path.name == "p01_mh.csv":
+            assert done.column("MHSCTID") == ["73211009", "38341003"]
+        if path.name == "p01_lb.csv":
+            assert done.column("LBLOINC")[0] == "1751-7"
 
 
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=12).map(
@@ -452,6 +461,15 @@ DDDTC = "death_date"
     assert [(row["USUBJID"], row["DDTEST"], row["DDSTRESC"], row["DDDTC"]) for row in found["p01_dd.csv"]] == [
         ("P001", "Primary Cause of Death", "COVID-19", "2020-04-02")
     ]
+
+
+def test_what_lies_around_an_instance_makes_no_row(tmp_path):
+    text = HEAD + '[[MH]]\nform = "treatments"\ncheckbox = "history"\nMHTERM = "history"\n'
+    text += '[[PR]]\nform = "treatments"\nPRTRT = { value = "x" }\nPRCAT = "sex"\n'
+    text += '[[DS]]\nper = "subject"\nDSTERM = "death_date"\nDSDECOD = { value = "DEATH" }'
+    account, found = made(tmp_path, captured.study(), text)
+    assert {name: [row["USUBJID"] for row in rows] for name, rows in found.items()} == {"p01_ds.csv": ["P001"]}
+    assert account["set_aside"] == []
 
 
 def test_events_and_forms_that_are_not_there_are_told(tmp_path):

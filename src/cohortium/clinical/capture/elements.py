@@ -7,7 +7,7 @@ is ever fetched; no more is held than the elements that are open, and of them on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from xml.parsers import expat
 
@@ -80,7 +80,7 @@ class _Parsing:
     def _end(self, _: str) -> None:
         self.waiting = 0
         event, text = self.open.pop()
-        self.found.append(replace(event, begins=False, text="".join(text)))
+        self.found.append(Element(event.name, False, event.attributes, "".join(text), event.line))
 
     def _text(self, text: str) -> None:
         self.waiting = 0

@@ -97,7 +97,8 @@ class _Making:
             if not any(code in wanted for value in scope.values(name) for code in value.split(BAR)):
                 return
         if template.checkbox:
-            for value in scope.values(template.checkbox):
+            around = scope.entry and template.checkbox not in scope.entry.values
+            for value in [] if around else scope.values(template.checkbox):
                 for code in value.split(BAR):
                     chosen = _Scope(scope.record, scope.row, scope.entry, scope.events, {template.checkbox: code})
                     yield self.filled(chosen, template, template.variables)
@@ -111,8 +112,10 @@ class _Making:
     def is_typed(self, scope: _Scope, template: Template) -> bool:
         """Whether anything was typed that a row would tell; what lies around an entry does not count."""
         sources = [each for each in template.variables.values() if each.field]
-        if not sources or scope.entry is None:
+        if not sources or template.domain == "DM":
             return True
+        if scope.entry is None:
+            return any(scope.values(each.field, each.at) for each in sources)
         return any(each.field in scope.entry.values for each in sources)
 
     def filled(self, scope: _Scope, template: Template, variables: Mapping[str, Source]) -> Row:
