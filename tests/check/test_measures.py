@@ -90,6 +90,8 @@ def test_nothing_raises_where_there_is_nothing_to_measure(value, shape):
         assert number == 0 or math.isnan(number)
     assert math.isnan(measures.signal_to_noise(full, math.nan))
     assert math.isnan(measures.bone_behind(coarse, (1, 0))) or abs(measures.bone_behind(coarse, (1, 0))) < 1e-6
-    for found in (measures.edge_tissue(coarse), measures.spread(coarse), measures.tissue(coarse)):
+    body = np.full(7, measures.body_of(coarse))
+    assert len(measures.square_edge(coarse, body)) == 7
+    for found in (measures.edge_tissue(coarse), measures.spread(coarse), measures.tissue(coarse, body)):
         assert len(found) == 7
     assert len(measures.jumps(coarse)) == 6

@@ -52,7 +52,7 @@ TWICE = "each of 12 positions holds 2 slices, which differ in FrameReferenceTime
         (pet(RescaleIntercept="-1024"), {"accuracy.units": "RescaleIntercept is not 0 in all 12 images"}),
         (
             pet(NumberOfSlices=14),
-            {"completeness.missing": "there are 12 slices, and the images say 14 (NumberOfSlices, NumberOfTimeSlices)"},
+            {"completeness.missing": "12 slices, and the images say 14 (NumberOfSlices, NumberOfTimeSlices)"},
         ),
         (pet(SeriesType=["GATED", "IMAGE"], NumberOfSlices=14), {}),
         (dynamic(), {"geometry.volumes": TWICE}),

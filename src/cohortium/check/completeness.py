@@ -66,8 +66,8 @@ def _fewer(series: Series, rule: Rule) -> Iterator[Finding]:
         return
     said = [_expected(each) for each in series.images if each.Modality == "PT" and meta.frames(each) == 1]
     if said and None not in said and len(set(said)) == 1 and series.slices < (said[0] or 0):
-        fact = f"there are {series.slices} slices, and the images say {said[0]} (NumberOfSlices, NumberOfTimeSlices)"
-        yield series.finding(rule, fact)
+        there = f"{series.slices} {_slices(series.slices)}"
+        yield series.finding(rule, f"{there}, and the images say {said[0]} (NumberOfSlices, NumberOfTimeSlices)")
 
 
 def _expected(instance: Instance) -> int | None:

@@ -1,7 +1,8 @@
-"""What can be measured in slices of computed tomography (Hounsfield units), each as one number.
+"""What can be measured in slices, each as one number: of computed tomography in Hounsfield units, of others in theirs.
 
-Pure functions of arrays: `coarse` is (slices, rows, columns), `full` one slice. Where there is too little to measure
-the answer is NaN, never an exception.
+Pure functions of arrays: `coarse` is (slices, rows, columns), `full` one slice. What counts as body, and as soft tissue
+in it, are limits that have those of computed tomography where nothing else is said; `body_of` finds them for other
+modalities. Where there is too little to measure the answer is NaN, never an exception.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "body_of",
     "bone_behind",
     "edge_tissue",
     "jumps",
@@ -22,10 +24,12 @@ __all__ = [
     "rings",
     "signal_to_noise",
     "spread",
+    "square_edge",
     "tissue",
 ]
 
 Array = np.ndarray[Any, Any]
+Span = tuple[float, float]
 
 AIR = -1000.0
 BODY = -300.0  # from here on it is body (or table), below it air and lung
@@ -37,6 +41,8 @@ FEWEST = 50  # samples for a statement
 NORMAL = 0.6745  # the median of the absolute value of a standard normal variable
 RIM = (0.94, 0.99)  # of the radius of the field of view
 WINDOW = (-1000.0, 500.0)  # of differences between neighbours
+DARK, BRIGHT = 1.0, 99.5  # per cent of the samples
+FAINT = 0.1
 
 
 def spread(coarse: Array) -> Array:
@@ -45,9 +51,18 @@ def spread(coarse: Array) -> Array:
     return found
 
 
-def tissue(coarse: Array) -> Array:
-    """Of each slice the share that is denser than air and lung."""
-    found: Array = np.mean(coarse > BODY, axis=(1, 2))
+def body_of(coarse: Array) -> float:
+    """From which value on a sample is body, where the unit has no fixed values: a share of the bright ones.
+
+    A tenth of what one sample in two hundred exceeds, over the darkest: the background of MR has less noise than that.
+    """
+    dark, bright = np.percentile(coarse, (DARK, BRIGHT)) if coarse.size else (math.nan, math.nan)
+    return float(dark + FAINT * (bright - dark))
+
+
+def tissue(coarse: Array, body: Array) -> Array:
+    """Of each slice the share that is body, from this value of its own on."""
+    found: Array = np.mean(coarse > body[:, None, None], axis=(1, 2))
     return found
 
 
@@ -65,7 +80,7 @@ def lung(coarse: Array) -> float:
     return float(filled.max()) if filled.size else math.nan
 
 
-def noise(full: Array) -> float:
+def noise(full: Array, soft: Span = SOFT) -> float:
     """The standard deviation of white noise in soft tissue.
 
     The response of Immerkaer's operator (Fast noise variance estimation, CVIU 64, 1996), which straight edges do not
@@ -75,14 +90,14 @@ def noise(full: Array) -> float:
     if min(full.shape) < 3:
         return math.nan
     across = _second(full)
-    response = np.abs(_second(across.T).T)[_inside(full)]
+    response = np.abs(_second(across.T).T)[_inside(full, soft)]
     return float(np.median(response)) / (6 * NORMAL) if response.size >= FEWEST else math.nan
 
 
-def signal_to_noise(full: Array, sigma: float) -> float:
+def signal_to_noise(full: Array, sigma: float, soft: Span = SOFT, air: float = AIR) -> float:
     """How far soft tissue is from air, in standard deviations of the noise."""
-    soft = full[(full > SOFT[0]) & (full < SOFT[1])]
-    return (float(np.median(soft)) - AIR) / sigma if soft.size >= FEWEST and sigma > 0 else math.nan
+    found = full[(full > soft[0]) & (full < soft[1])]
+    return (float(np.median(found)) - air) / sigma if found.size >= FEWEST and sigma > 0 else math.nan
 
 
 def rings(slices: Iterable[Array]) -> float:
@@ -97,7 +112,7 @@ def rings(slices: Iterable[Array]) -> float:
     for full in slices:
         if min(full.shape) < 3:
             continue
-        inside = _inside(full)
+        inside = _inside(full, SOFT)
         response = (4 * full[1:-1, 1:-1] - full[:-2, 1:-1] - full[2:, 1:-1] - full[1:-1, :-2] - full[1:-1, 2:])[inside]
         if response.size < FEWEST:
             continue
@@ -125,7 +140,15 @@ def edge_tissue(coarse: Array) -> Array:
     return found
 
 
-def jumps(coarse: Array) -> Array:
+def square_edge(coarse: Array, body: Array) -> Array:
+    """Of each slice the share of the outermost rows and columns in which there is body: not all fields are round."""
+    rim = np.ones(coarse.shape[1:], bool)
+    rim[1:-1, 1:-1] = False
+    found: Array = np.mean(coarse[:, rim] > body[:, None], axis=1)
+    return found
+
+
+def jumps(coarse: Array, window: Span = WINDOW) -> Array:
     """How much more each slice differs from the one before than neighbouring pairs do (1: as much).
 
     A patient who moved or breathed between two rotations leaves a step there. The mean absolute difference, over the
@@ -133,7 +156,7 @@ def jumps(coarse: Array) -> Array:
     """
     if len(coarse) < 6:
         return np.ones(max(len(coarse) - 1, 0))
-    shown = np.clip(coarse, *WINDOW)
+    shown = np.clip(coarse, *window)
     differences = np.array([np.mean(np.abs(b - a)) for a, b in pairwise(shown)])
     padded = np.pad(differences, 2, mode="reflect")
     around = np.median([padded[at : at + len(differences)] for at in (0, 1, 3, 4)], axis=0)
@@ -171,9 +194,9 @@ def _second(values: Array) -> Array:
     return found
 
 
-def _inside(full: Array) -> Array:
+def _inside(full: Array, span: Span) -> Array:
     """Where a sample and its eight neighbours are soft tissue (without the outermost rows and columns)."""
-    soft = (full > SOFT[0]) & (full < SOFT[1])
+    soft = (full > span[0]) & (full < span[1])
     rows = soft[:-2] & soft[1:-1] & soft[2:]
     return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
 

@@ -1,14 +1,15 @@
-"""Whether slices of computed tomography look as they should: numbers first, verdicts by the specification's limits.
+"""Whether slices look as they should: numbers first, verdicts by the specification's limits.
 
 What was measured of a series is in the report whether or not a limit is broken. The verdicts are hints for a person
-who looks at the pictures; no rule says that an image is good. Slices are measured where they are single-frame images
-that can be rescaled to Hounsfield units; what cannot be decoded is said to be skipped.
+who looks at the pictures; no rule says that an image is good. Slices of CT, MR and PET are measured, frames of
+multi-frame objects among them; a rule that makes no sense of a modality, or could not look at a slice, says that it was
+skipped.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +18,15 @@ import numpy as np
 from cohortium.check import measures
 from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Skipped, once
 from cohortium.check.scan import Scan
-from cohortium.check.series import Series, figure
+from cohortium.check.series import SLICED, Series, figure
 from cohortium.check.slices import Pictures, pictures
 from cohortium.values import Finding, Instance
 
 __all__ = ["CHECKS", "numbers"]
 
 UNREAD = "slices that cannot be decoded were not measured"
+NOTHING = "there is no slice of CT, MR or PET that can be measured"
+CT_ALONE = "it is told of computed tomography alone"
 SAMPLED = "neighbours are not compared in a compressed series, of which a few slices are decoded"
 AXIAL = 0.9  # of the slices' normal lies along the body
 LEAST = 0.005  # of a slice: with less body in it there is nothing to measure
@@ -37,6 +40,7 @@ class Measured:
     """The slices as they were seen, those of them that are blank, and what was measured in the others."""
 
     seen: Pictures
+    body: np.ndarray[Any, Any]
     spread: np.ndarray[Any, Any]
     tissue: np.ndarray[Any, Any]
     numbers: Mapping[str, float]
@@ -73,13 +77,16 @@ def empty(scan: Scan, rule: Rule) -> Found:
     if found := once(scan, _measured):
         blamed = _blamed(found.seen, (found.spread > 0) & (found.tissue < rule.least))
         if blamed:
-            yield _finding(scan, rule, f"there is nothing but air in {_slices(blamed, found)}", blamed)
+            around = "air" if found.seen.modality == "CT" else "background"
+            yield _finding(scan, rule, f"there is nothing but {around} in {_slices(blamed, found)}", blamed)
     yield from _unread(scan)
 
 
-def dose(scan: Scan, rule: Rule) -> Iterator[Finding]:
+def dose(scan: Scan, rule: Rule) -> Found:
     """CTDIvol (mGy) of no image is beyond the limit."""
-    images = scan.series.images
+    images = [each for each in scan.series.images if each.Modality == "CT"]
+    if not images:
+        yield Skipped(CT_ALONE)
     high = [each for each in images if (each.number("CTDIvol") or 0) > rule.most]
     if high:
         most = max(each.number("CTDIvol") or 0 for each in high)
@@ -99,27 +106,38 @@ def field(scan: Scan, rule: Rule) -> Found:
 def motion(scan: Scan, rule: Rule) -> Found:
     """No slice differs from its neighbour many times more than the pairs around do."""
     found = once(scan, _measured)
-    if found and not found.seen.complete:
+    if found and found.seen.modality == "CT" and not found.seen.complete:
         yield Skipped(SAMPLED)
         return
     say = "two neighbouring slices differ {} times as much as those around: the patient moved, or slices are missing"
-    yield from _beyond(scan, rule, "step", lambda step: say.format(figure(round(step, 1))))
+    yield from _beyond(scan, rule, "step", lambda step: say.format(figure(round(step, 1))), ("CT",))
 
 
 def noise(scan: Scan, rule: Rule) -> Found:
-    """Noise in soft tissue is within the limit, in HU."""
-    return _beyond(scan, rule, "noise", lambda sigma: f"noise in soft tissue is {figure(round(sigma, 1))} HU")
+    """Noise in soft tissue is within the limit, in HU; in MR and PET the body stands out of it as far as the limit."""
+    found = once(scan, _measured)
+    if found is None or found.seen.modality == "CT":
+        yield from _beyond(scan, rule, "noise", lambda sigma: f"noise in soft tissue is {figure(round(sigma, 1))} HU")
+        return
+    ratio = found.numbers.get("signal_to_noise", math.inf)
+    if ratio < rule.least:
+        fact = f"the body stands out of the noise by {figure(round(ratio, 1))} times its deviation"
+        yield scan.series.finding(rule, f"{fact}, {figure(rule.least)} is the limit")
+    yield from _unread(scan)
 
 
 def orientation(scan: Scan, rule: Rule) -> Found:
     """Bone lies behind the middle of the trunk in axial slices, where the images say that the back is."""
     say = "bone lies in front of the middle of the body, so front and back may be exchanged"
-    return _beyond(scan, rule, "bone_in_front", lambda _: say)
+    return _beyond(scan, rule, "bone_in_front", lambda _: say, ("CT",))
 
 
 def region(scan: Scan, rule: Rule) -> Found:
     """Images of the chest show lung."""
     found = once(scan, _measured)
+    if found and found.seen.modality != "CT":
+        yield Skipped(CT_ALONE)
+        return
     if found and _part(scan.series) in CHEST and found.numbers.get("lung", math.inf) < rule.least:
         most = _percent(found.numbers["lung"])
         fact = f"no slice shows more than {most} of lung, although BodyPartExamined says chest"
@@ -130,11 +148,16 @@ def region(scan: Scan, rule: Rule) -> Found:
 def rings(scan: Scan, rule: Rule) -> Found:
     """No circle about the middle of the picture stands out, in standard errors."""
     say = "a circle about the middle of the pictures stands out by {} standard errors: a ring artefact"
-    return _beyond(scan, rule, "ring", lambda errors: say.format(figure(round(errors, 1))))
+    return _beyond(scan, rule, "ring", lambda errors: say.format(figure(round(errors, 1))), ("CT",))
 
 
-def _beyond(scan: Scan, rule: Rule, name: str, say: Callable[[float], str]) -> Found:
+def _beyond(
+    scan: Scan, rule: Rule, name: str, say: Callable[[float], str], modalities: Collection[str] = SLICED
+) -> Found:
     found = once(scan, _measured)
+    if found and found.seen.modality not in modalities:
+        yield Skipped(CT_ALONE)
+        return
     if found and found.numbers.get(name, 0.0) > rule.most:
         yield scan.series.finding(rule, f"{say(found.numbers[name])}, {figure(rule.most)} is the limit")
     yield from _unread(scan)
@@ -145,29 +168,65 @@ def _measured(scan: Scan) -> Measured | None:
     seen = pictures(scan)
     if seen is None:
         return None
-    spread, tissue = measures.spread(seen.coarse), measures.tissue(seen.coarse)
+    spread = measures.spread(seen.coarse)
+    seen = seen if seen.modality == "CT" else seen.magnitudes()
+    body = _bodies(seen)
+    tissue = measures.tissue(seen.coarse, body)
     shown = (spread > 0) & (tissue >= LEAST)  # blank slices have rules of their own
-    coarse, full = seen.coarse[shown], [each for at, each in seen.full.items() if shown[at]]
     found: dict[str, float] = {"measured": len(seen.instances), "saturated": float(seen.top.max())}
+    look = _of_tomography if seen.modality == "CT" else _of_others
+    found |= look(scan.series, seen, shown, body)
+    numbers = {key: round(each, 4) for key, each in found.items() if math.isfinite(each)}
+    return Measured(seen, body, spread, tissue, numbers)
+
+
+def _bodies(seen: Pictures) -> np.ndarray[Any, Any]:
+    """Of each slice the value from which on a sample is body; one for each volume where units have no fixed values."""
+    body = np.full(len(seen.instances), measures.BODY)
+    for volume in np.unique(seen.volume) if seen.modality != "CT" else ():
+        body[seen.volume == volume] = measures.body_of(seen.coarse[seen.volume == volume])
+    return body
+
+
+def _of_tomography(series: Series, seen: Pictures, shown: np.ndarray[Any, Any], _: object) -> Mapping[str, float]:
+    coarse, full = seen.coarse[shown], [each for at, each in seen.full.items() if shown[at]]
+    found: dict[str, float] = {}
     if full:
         sigmas = [measures.noise(each) for each in full]
         ratios = [measures.signal_to_noise(each, sigma) for each, sigma in zip(full, sigmas, strict=True)]
         found |= {"noise": _middle(sigmas), "signal_to_noise": _middle(ratios), "ring": measures.rings(full)}
     if len(coarse):
-        found |= {"lung": measures.lung(coarse), "step": float(max(measures.jumps(coarse), default=1.0))}
-        found |= _as_axial(scan.series, seen.instances[0], coarse)
-    return Measured(seen, spread, tissue, {key: round(each, 4) for key, each in found.items() if math.isfinite(each)})
-
-
-def _as_axial(series: Series, first: Instance, coarse: np.ndarray[Any, Any]) -> Mapping[str, float]:
-    """What can be told of slices that lie across the body alone."""
-    cosines = first.numbers("ImageOrientationPatient")
-    if series.normal is None or abs(series.normal[2]) < AXIAL or cosines is None:
-        return {}
-    found = {"edge": float(np.percentile(measures.edge_tissue(coarse), MANY))}
-    if _part(series) in TRUNK:
-        found["bone_in_front"] = -measures.bone_behind(coarse, (cosines[4], cosines[1]))
+        parts = [seen.coarse[shown & (seen.volume == volume)] for volume in np.unique(seen.volume)]
+        steps = [float(max(measures.jumps(part), default=1.0)) for part in parts]
+        found |= {"lung": measures.lung(coarse), "step": max(steps)}
+    if len(coarse) and _is_axial(series):
+        found["edge"] = float(np.percentile(measures.edge_tissue(coarse), MANY))
+        cosines = seen.instances[0].numbers("ImageOrientationPatient")
+        if cosines and _part(series) in TRUNK:
+            found["bone_in_front"] = -measures.bone_behind(coarse, (cosines[4], cosines[1]))
     return found
+
+
+def _of_others(
+    series: Series, seen: Pictures, shown: np.ndarray[Any, Any], body: np.ndarray[Any, Any]
+) -> Mapping[str, float]:
+    """Of MR and PET: by how much the body stands out of noise and background, and whether it is cut."""
+    found: dict[str, float] = {}
+    ratios = []
+    for at, full in seen.full.items():
+        if shown[at]:
+            span, dark = (float(body[at]), math.inf), float(np.percentile(seen.coarse[at], measures.DARK))
+            ratios.append(measures.signal_to_noise(full, measures.noise(full, span), span, dark))
+    if ratios:
+        found["signal_to_noise"] = _middle(ratios)
+    if shown.any() and _is_axial(series):
+        found["edge"] = float(np.percentile(measures.square_edge(seen.coarse[shown], body[shown]), MANY))
+    return found
+
+
+def _is_axial(series: Series) -> bool:
+    """Whether the slices lie across the body; what there is at their edge tells nothing of others."""
+    return series.normal is not None and abs(series.normal[2]) >= AXIAL
 
 
 def _part(series: Series) -> str:
@@ -197,7 +256,9 @@ def _percent(share: float) -> str:
 
 def _unread(scan: Scan) -> Iterator[Skipped]:
     found = once(scan, _measured)
-    if found and found.seen.unread:
+    if found is None:
+        yield Skipped(NOTHING)
+    elif found.seen.unread:
         yield Skipped(UNREAD)
 
 
@@ -209,7 +270,7 @@ CHECKS = (
     Check("quality.empty", Scope.FILES, empty, LEAST_OF),
     Check("quality.field", Scope.FILES, field, MOST),
     Check("quality.motion", Scope.FILES, motion, MOST),
-    Check("quality.noise", Scope.FILES, noise, MOST),
+    Check("quality.noise", Scope.FILES, noise, MOST | LEAST_OF),
     Check("quality.orientation", Scope.FILES, orientation, MOST),
     Check("quality.region", Scope.FILES, region, LEAST_OF),
     Check("quality.rings", Scope.FILES, rings, MOST),

@@ -14,9 +14,9 @@ from typing import Any
 
 from cohortium.check.rule import Rule
 from cohortium.dicom import geometry, meta
-from cohortium.values import Finding, Instance
+from cohortium.values import LARGEST, Finding, Instance
 
-__all__ = ["Plane", "Series", "figure"]
+__all__ = ["SLICED", "STACK", "Plane", "Series", "figure"]
 
 SLICED = frozenset({"CT", "MR", "PT"})  # modalities whose images are slices of one volume
 STACK = "StackID"
@@ -37,6 +37,14 @@ class Plane:
         if isinstance(vector, list) and self.frame < len(vector):
             return str(vector[self.frame])
         return self.instance.text(keyword)
+
+    def figure(self, keyword: str) -> float | None:
+        """The same as a number; None where it is none."""
+        vector = self.instance.attributes.get(f"{keyword}Vector")
+        if isinstance(vector, list) and self.frame < len(vector):
+            value = vector[self.frame]
+            return float(value) if isinstance(value, int | float) and abs(value) <= LARGEST else None
+        return self.instance.number(keyword)
 
     @property
     def point(self) -> tuple[float, ...] | None:

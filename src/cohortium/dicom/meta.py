@@ -36,6 +36,7 @@ FIELDS = frozenset(each.name for each in fields(Instance)) - {"digest", "size", 
 PIXELS = frozenset(
     tag for tag in map(tag_for_keyword, ("FloatPixelData", "DoubleFloatPixelData", "PixelData")) if tag is not None
 )
+SCALED, SCALE = ("RescaleSlope", "RescaleIntercept"), (0x00289145,)  # Pixel Value Transformation Sequence
 GROUPS = (0x52009229, 0x52009230)  # Shared, then Per-frame Functional Groups Sequence
 UNDEFINED = 0xFFFFFFFF
 
@@ -262,7 +263,7 @@ def _of_frames(dataset: Place, found: Mapping[str, Any]) -> dict[str, Any]:
 def _dimensions(shared: Place | None, own: Sequence[Place]) -> dict[str, Any]:
     """What tells frames apart: as an attribute where all frames say the same, else frame by frame as `...Vector`."""
     told: dict[str, Any] = {}
-    for keyword, path in dimensions():
+    for keyword, path in (*dimensions(), *((keyword, SCALE) for keyword in SCALED)):
         if not path or (not any(path[0] in frame for frame in own) and (shared is None or path[0] not in shared)):
             continue
         common = _at(shared, path, _tag(keyword))
