@@ -49,6 +49,7 @@ def measure(what: str, path: str) -> None:
         found = reading.read(Path(path), sdtm.variables("LB")).frame.height
     else:
         found = sum(map(len, judging.judge(Path(path), "LB").values()))
+        judging.judge_together([judging.Located("lb", Path(path), "LB")])
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(json.dumps({"wall": wall, "cpu": cpu, "gigabytes": peak, "found": found}))

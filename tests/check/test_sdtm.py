@@ -165,6 +165,11 @@ def test_what_does_not(tmp_path):
     assert "privacy.table" not in {each.rule for each in examined(tmp_path, tables).findings}
 
 
+def test_what_the_guide_once_had_is_no_column_too_many(tmp_path):
+    assert of(tmp_path, clinical.LB, laboratory(LBSTREFC="38")) == {}
+    assert set(of(tmp_path / "other", clinical.LB, laboratory(LBSTREFX="38"))) == {"sdtm.unlisted"}
+
+
 def test_other_domains_are_welcome(tmp_path):
     findings = of(tmp_path, "p01_ae.csv", clinical._keys("AE", "P001") | {"AESEQ": "1", "AETERM": "Fever"})
     assert findings == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import (
@@ -23,14 +23,17 @@ from rich.table import Table
 from rich.text import Text
 
 from cohortium.cli import hint
-from cohortium.demo.run import Demo
-from cohortium.gateway.state import GatewayState
-from cohortium.spool import Summary
-from cohortium.spool.wanted import Asked, Counts, Stage
+from cohortium.spool.wanted import Counts, Stage
 from cohortium.values import State
-from cohortium.verify import Report
 from cohortium.verify.checks import Status
-from cohortium.verify.proof import Proof
+
+if TYPE_CHECKING:  # whoever shows these has made them; each of them brings half the package
+    from cohortium.demo.run import Demo
+    from cohortium.gateway.state import GatewayState
+    from cohortium.spool import Summary
+    from cohortium.spool.wanted import Asked
+    from cohortium.verify import Report
+    from cohortium.verify.proof import Proof
 
 __all__ = [
     "account",

@@ -22,6 +22,7 @@ from cohortium.clinical import codes
 
 __all__ = [
     "ALIASES",
+    "OLDER",
     "TERMINOLOGY",
     "CodeList",
     "Core",
@@ -42,6 +43,8 @@ __all__ = [
 DATA = Path(__file__).with_name("data")
 ALIASES: Mapping[str, str] = MappingProxyType({"MBTESTDTL": "MBTSTDTL"})
 """Other names that specifications give a variable, and its own."""
+OLDER = frozenset({"LBSTREFC"})
+"""Variables that SDTMIG 3.3 has and 3.4 has no more: accepted, and not asked for."""
 
 TERMINOLOGY = "2025-03-28"
 """The package of SDTM Controlled Terminology that the code lists are of."""

@@ -28,10 +28,11 @@ def absent(judged: Judged) -> Iterator[Fault]:
 def unlisted(judged: Judged) -> Iterator[Fault]:
     """Columns that the domain does not have; their headings may hold anything, so their places are told."""
     if judged.domain in sdtm.described():
+        known = judged.known.keys() | sdtm.OLDER
         places = [
             at
             for at, heading in enumerate(judged.sheet.headings, 1)
-            if heading not in judged.known and sdtm.ALIASES.get(heading) not in judged.known and not _promise(heading)
+            if heading not in known and sdtm.ALIASES.get(heading) not in known and not _promise(heading)
         ]
         if places:
             shown = f"column {places[0]}" if len(places) == 1 else f"columns {', '.join(map(str, places))}"
