@@ -63,6 +63,14 @@ def test_transport_files_have_version_5_labels_and_the_order_of_sdtm(tmp_path: P
     assert meta.readstat_variable_types["LBSTRESC"] == "string"
 
 
+def test_a_package_can_be_written_again_from_its_own_files(tmp_path: Path) -> None:
+    write(tmp_path / "first", tables("p01", "p02"))
+    first = tmp_path / "first" / "out"
+    again = [submission.Source("all", path.stem.upper(), path) for path in sorted(first.glob("*.xpt"))]
+    assert not submission.write(again, tmp_path / "again", Form.XPORT, About(made=MADE), silent).findings
+    assert all(path.read_bytes() == (tmp_path / "again" / path.name).read_bytes() for path in first.glob("*.xpt"))
+
+
 def test_a_csv_is_as_rfc_4180_has_it(tmp_path: Path) -> None:
     made = tables()
     made["p01_pr.csv"][0]["PRTRT"] = 'Beatmung, "künstlich",\nlang'

@@ -91,7 +91,7 @@ def _tables(
                 version.digest,
                 part,
                 only=_is_table,
-                advance=lambda files, _bytes: advance("fetched", files, 0),
+                advance=lambda files, _bytes: advance("fetched", files, files),
             )
         if fetched.gone:
             raise Refused(

@@ -117,7 +117,7 @@ def _group(group: Group, file: str) -> Element:
     _describe(made, group.domain.label)
     for number, item in enumerate(group.items, 1):
         variable = item.variable
-        required = "Yes" if variable.core is Core.REQUIRED else "No"
+        required = "Yes" if variable.core is Core.REQUIRED and not item.missing else "No"
         ref = _add(made, "ItemRef", ItemOID=_oid(group, item), OrderNumber=str(number), Mandatory=required)
         if variable.role:
             ref.set("Role", variable.role)
@@ -125,7 +125,7 @@ def _group(group: Group, file: str) -> Element:
             ref.set("KeySequence", str(group.keys.index(variable.name) + 1))
         if group.numbered and variable.general == "--SEQ":
             ref.set("MethodOID", NUMBERED)
-        if item.empty:
+        if item.missing == group.rows:
             ref.set(f"{{{DEF}}}HasNoData", "Yes")
     _add(made, "Class", DEF, Name=group.domain.observations)
     leaf = _add(made, "leaf", DEF, ID=f"LF.{group.name}")

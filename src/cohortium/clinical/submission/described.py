@@ -63,11 +63,11 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A variable as it is in the data."""
+    """A variable as it is in the data; `missing` in so many rows."""
 
     variable: Variable
     kind: Kind
-    empty: bool
+    missing: int
     terms: tuple[Term, ...] = ()
     codelist: str = ""  # the code of the one list that its terms are of
     values: tuple[Value, ...] = ()
@@ -110,8 +110,7 @@ def _item(made: Joined, variable: Variable) -> Item:
     lists = sdtm.codelists(variable)
     terms = _terms(made, variable, lists)
     codelist = lists[0].code if terms and len(lists) == 1 else ""
-    empty = column.null_count() == column.len()
-    return Item(variable, _kind(column, variable.holds), empty, terms, codelist, tuple(_values(made, variable)))
+    return Item(variable, _kind(column, variable.holds), column.null_count(), terms, codelist, tuple(_values(made, variable)))
 
 
 def _kind(column: pl.Series, holds: Holds) -> Kind:
@@ -162,9 +161,9 @@ def _decodes(made: Joined, variable: Variable) -> Mapping[str, str]:
     test = made.own("--TEST")
     if variable.general != "--TESTCD" or test not in made.frame.columns:
         return {}
-    pairs = made.frame.select(variable.name, test).unique().rows()
+    pairs = made.frame.select(variable.name, test).drop_nulls().unique().rows()
     names = dict(pairs)
-    return names if len(names) == len(pairs) and all(names.values()) else {}
+    return names if len(names) == len(pairs) else {}
 
 
 def _values(made: Joined, variable: Variable) -> Iterator[Value]:

@@ -206,7 +206,10 @@ def _digest(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders, and makes renames durable by itself
+        return
     try:
         os.fsync(descriptor)
     finally:
