@@ -39,15 +39,12 @@ def tables(*partners: str) -> Tables:
 def put(folder: Path, made: Tables) -> list[Source]:
     """The tables as files."""
     folder.mkdir(parents=True, exist_ok=True)
-    sources = []
     for name, rows in made.items():
-        partner, domain = name.removesuffix(".csv").split("_")
         with (folder / name).open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
             writer.writeheader()
             writer.writerows(rows)
-        sources.append(Source(partner, domain.upper(), folder / name))
-    return sources
+    return submission.below(folder)
 
 
 def write(folder: Path, made: Tables, form: Form = Form.XPORT, about: About | None = None) -> Package:

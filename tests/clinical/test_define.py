@@ -190,7 +190,7 @@ def test_real_tables_make_a_package(tmp_path: Path, shared_data: Path) -> None:
     from cohortium.clinical import submission
 
     place = shared_data / "clinical" / "sdtm"
-    sources = [submission.Source("cdisc", name.upper(), place / f"{name}.csv") for name in ("dm", "lb", "mb")]
+    sources = submission.below(place)
     refused = submission.write(sources, tmp_path / "all", Form.CSV, About(), lambda *_: None)
     assert [(each.rule, each.variable, each.row) for each in refused.findings if each.severity == "error"] == [
         ("submission.number", "MBSTRESN", 3)

@@ -66,8 +66,9 @@ def test_transport_files_have_version_5_labels_and_the_order_of_sdtm(tmp_path: P
 def test_a_package_can_be_written_again_from_its_own_files(tmp_path: Path) -> None:
     write(tmp_path / "first", tables("p01", "p02"))
     first = tmp_path / "first" / "out"
-    again = [submission.Source("all", path.stem.upper(), path) for path in sorted(first.glob("*.xpt"))]
-    assert not submission.write(again, tmp_path / "again", Form.XPORT, About(made=MADE), silent).findings
+    assert not submission.write(
+        submission.below(first), tmp_path / "again", Form.XPORT, About(made=MADE), silent
+    ).findings
     assert all(path.read_bytes() == (tmp_path / "again" / path.name).read_bytes() for path in first.glob("*.xpt"))
 
 
@@ -187,6 +188,13 @@ def _again(made: Tables) -> None:
     made["P01_lb.csv"] = made["p01_lb.csv"]
 
 
+def test_one_partner_may_have_several_tables_and_none_a_name(tmp_path: Path) -> None:
+    made = tables()
+    first, *rest = made["p01_lb.csv"]
+    made |= {"p01_lb.csv": [first], "p01_lb_2.csv": rest[:3], "LB.csv": rest[3:]}
+    assert write(tmp_path, made).files["lb.xpt"] == 10
+
+
 VIOLATIONS: dict[str, tuple[Callable[[Tables], None], str, int]] = {
     "submission.file": (_again, "", 0),
     "submission.left-out": (lambda made: made.update({"p01_ts.csv": [{"TSSEQ": "1"}]}), "", 0),
@@ -281,8 +289,7 @@ from cohortium.clinical import submission
 def stop(stage, done, total):
     if done == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-tables = [submission.Source("p01", path.stem[4:].upper(), path) for path in sorted(Path("in").iterdir())]
-submission.write(tables, Path("out"), submission.Form.XPORT, submission.About(), stop)
+submission.write(submission.below(Path("in")), Path("out"), submission.Form.XPORT, submission.About(), stop)
 """
 
 

@@ -126,9 +126,18 @@ def identified(connection: Connection, digest: str) -> Version | None:
     return found[0] if len({each.digest for each in found}) == 1 else None
 
 
-def files(connection: Connection, version: Version, *, after: str = "", limit: int | None = None) -> Iterator[File]:
-    """The files in the order of the manifest, behind the path `after`."""
+def files(
+    connection: Connection,
+    version: Version,
+    *,
+    after: str = "",
+    limit: int | None = None,
+    endings: Collection[str] = ("",),
+) -> Iterator[File]:
+    """The files in the order of the manifest, behind the path `after`; those whose names end so, in lower case."""
+    ends = or_(*(func.lower(dataset_file.c.path).endswith(each, autoescape=True) for each in endings))
     query = select(*OF_FILE).where(dataset_file.c.dataset_id == version.id, dataset_file.c.path > after)
+    query = query.where(ends) if any(endings) else query
     query = query.order_by(dataset_file.c.path).limit(limit).execution_options(yield_per=AT_ONCE)
     return (File(*row) for row in connection.execute(query))
 

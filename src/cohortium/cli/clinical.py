@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import typer
 
 from cohortium.cli.options import FAULTY, AsJson
 from cohortium.cli.remote import HERE, TOKEN, TokenFile, Url, connect, named
+from cohortium.clinical import tables
 from cohortium.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def export(
     if to.exists():
         raise Refused("--to is there already; a package is never written over another")
     about = submission.About(sdtmig, study)
-    with terminal.progress() as advance, _tables(source, to, url, token, about, advance) as (tables, said):
-        package = submission.write(tables, to, submission.Form(form), said, advance)
+    with terminal.progress() as advance, _tables(source, to, url, token, about, advance) as (found, said):
+        package = submission.write(found, to, submission.Form(form), said, advance)
     if as_json:
         typer.echo(json.dumps({"files": package.files, "findings": [asdict(each) for each in package.findings]}))
     else:
@@ -77,8 +77,10 @@ def _tables(
     source: str, to: Path, url: str, token: Path, about: About, advance: Advance
 ) -> Iterator[tuple[list[Source], About]]:
     """The tables of a folder; or those of a dataset version, fetched into a folder that goes again."""
+    from cohortium.clinical import submission
+
     if Path(source).is_dir():
-        yield _below(Path(source)), about
+        yield submission.below(Path(source)), about
         return
     project, called = named(source)
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -97,29 +99,13 @@ def _tables(
             raise Refused(
                 "clinical tables of this version were removed or withdrawn since; freeze a version without them"
             )
-        yield _below(part), replace(about, dataset=f"{project}/{version.name}", digest=version.digest)
+        yield submission.below(part), replace(about, dataset=f"{project}/{version.name}", digest=version.digest)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _below(folder: Path) -> list[Source]:
-    """The tables in a folder and those below; links are not followed."""
-    from cohortium.check import naming
-    from cohortium.clinical.submission import Source
-
-    found = []
-    for at, _, names in os.walk(folder):
-        for name in names:
-            path = Path(at, name)
-            if (called := naming.table(name)) and path.is_file() and not path.is_symlink():
-                found.append(Source(*called, path))
-    return sorted(found, key=lambda source: source.path)
-
-
 def _is_table(path: str) -> bool:
-    from cohortium.check import naming
-
-    return naming.table(PurePosixPath(path).name) is not None
+    return tables.called(PurePosixPath(path).name) is not None
 
 
 def _line(finding: Finding) -> str:

@@ -5,15 +5,17 @@ Whatever file of the kind clinical is admitted has a row here, which says that i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, select
 
+from cohortium.archive import datasets
 from cohortium.archive.datasets import Version
 from cohortium.archive.resources import Kind
-from cohortium.clinical.tables import domains
+from cohortium.clinical.tables import ENDINGS, called, domains
 from cohortium.store import insert_once, jobs
 from cohortium.store.schema import (
     clinical_row,
@@ -26,7 +28,18 @@ from cohortium.store.schema import (
     subject,
 )
 
-__all__ = ["KEEP_UP", "State", "counting", "domain_of", "forget_all", "forget_unnamed", "note", "unlinked", "unnoted"]
+__all__ = [
+    "KEEP_UP",
+    "State",
+    "counting",
+    "domain_of",
+    "files_of",
+    "forget_all",
+    "forget_unnamed",
+    "note",
+    "unlinked",
+    "unnoted",
+]
 
 KEEP_UP = "keep up clinical tables"  # the job that ends what a process that was killed had no time for
 LATER = timedelta(minutes=10)
@@ -82,6 +95,12 @@ def unlinked() -> ColumnElement[bool]:
     """Of `clinical_subject`: the project has no subject of that PatientID."""
     here = subject.c.project_id == clinical_subject.c.project_id, subject.c.PatientID == clinical_subject.c.USUBJID
     return ~exists().where(*here)
+
+
+def files_of(connection: Connection, version: Version) -> Iterator[datasets.File]:
+    """Files of a frozen version that are called as tables of SDTM are."""
+    some = datasets.files(connection, version, endings=ENDINGS)
+    return (each for each in some if called(each.path.rpartition("/")[2]))
 
 
 def forget_unnamed(connection: Connection, project_id: int) -> None:

@@ -6,6 +6,6 @@ cannot hold is a finding with its rule, variable and row, and then nothing is wr
 
 from cohortium.clinical.submission.faults import Told
 from cohortium.clinical.submission.joining import Form, Source
-from cohortium.clinical.submission.package import About, Package, write
+from cohortium.clinical.submission.package import About, Package, below, write
 
-__all__ = ["About", "Form", "Package", "Source", "Told", "write"]
+__all__ = ["About", "Form", "Package", "Source", "Told", "below", "write"]

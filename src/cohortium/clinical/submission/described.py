@@ -110,7 +110,9 @@ def _item(made: Joined, variable: Variable) -> Item:
     lists = sdtm.codelists(variable)
     terms = _terms(made, variable, lists)
     codelist = lists[0].code if terms and len(lists) == 1 else ""
-    return Item(variable, _kind(column, variable.holds), column.null_count(), terms, codelist, tuple(_values(made, variable)))
+    return Item(
+        variable, _kind(column, variable.holds), column.null_count(), terms, codelist, tuple(_values(made, variable))
+    )
 
 
 def _kind(column: pl.Series, holds: Holds) -> Kind:

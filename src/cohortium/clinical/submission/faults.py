@@ -24,7 +24,9 @@ class Rule:
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "submission.file": Rule(Severity.ERROR, "send one readable table of each domain and partner"),
+        "submission.file": Rule(
+            Severity.ERROR, "send readable tables, each under a name of its own (north_lb.csv, north_lb_2.csv)"
+        ),
         "submission.left-out": Rule(Severity.WARNING, "add the trial's design to the package by hand"),
         "submission.name": Rule(
             Severity.ERROR,

@@ -18,6 +18,7 @@ from cohortium.clinical import reading, sdtm
 from cohortium.clinical.reading import ROW
 from cohortium.clinical.sdtm import Core, Holds, Variable
 from cohortium.clinical.submission.faults import Told
+from cohortium.clinical.tables import Called
 from cohortium.errors import Malformed
 
 __all__ = ["FILE", "SEQ", "Form", "Joined", "Source", "joined"]
@@ -45,11 +46,15 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table called {partner}_{domain}.csv or .xpt, which is a name that may be shown."""
+    """A table, and what its name says, which may be shown."""
 
-    partner: str
-    domain: str
+    called: Called
     path: Path
+
+    @property
+    def place(self) -> tuple[str, int, str]:
+        """Where it comes among the tables of its domain."""
+        return self.called.partner, self.called.number, self.path.name
 
 
 @dataclass(slots=True)
@@ -81,7 +86,7 @@ def joined(domain: str, sources: Sequence[Source], form: Form, told: Told) -> Jo
     """All tables of a domain in one; None where none of them can be read, or rows without a subject are in the way."""
     frames: list[pl.DataFrame] = []
     files: list[str] = []
-    for each in sorted(sources, key=lambda source: (source.partner.casefold(), source.path.name)):
+    for each in sorted(sources, key=lambda source: source.place):
         try:
             sheet = reading.read(each.path, None)
         except Malformed as error:

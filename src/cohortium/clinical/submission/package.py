@@ -21,7 +21,7 @@ import polars as pl
 import pyreadstat
 
 from cohortium import __version__
-from cohortium.clinical import sdtm
+from cohortium.clinical import sdtm, tables
 from cohortium.clinical.reading import ROW
 from cohortium.clinical.submission import define
 from cohortium.clinical.submission.described import Group, group
@@ -31,7 +31,7 @@ from cohortium.clinical.submission.supplemental import supplement
 from cohortium.errors import Refused
 from cohortium.values import Finding
 
-__all__ = ["About", "Package", "write"]
+__all__ = ["About", "Package", "below", "write"]
 
 SDTMIG = ("3.3", "3.4")
 HEADER_DATES = (144, 160, 464, 480)  # bytes of a transport file that say when it was made
@@ -64,12 +64,19 @@ class Package:
     errors: int
 
 
+def below(folder: Path) -> list[Source]:
+    """The tables in a folder and those below it; links are not followed."""
+    places = (Path(at, name) for at, _, names in os.walk(folder) for name in names)
+    found = ((path, tables.called(path.name)) for path in places if path.is_file() and not path.is_symlink())
+    return sorted((Source(called, path) for path, called in found if called), key=lambda source: source.path)
+
+
 def write(sources: Sequence[Source], into: Path, form: Form, about: About, advance: Advance) -> Package:
     """Write the package of these tables as a folder `into`, which must not be there."""
     if into.exists():
         raise Refused("--to is there already; a package is never written over another")
     if not sources:
-        raise Refused("there is no clinical table: none is called {partner}_{domain}.csv or .xpt")
+        raise Refused("there is no clinical table: none is called {partner}_{domain}.csv, .tsv or .xpt")
     into.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{into.name}.", suffix=".part", dir=into.parent))
     try:
@@ -97,11 +104,11 @@ def _tables(
     """Write a file for each domain and its SUPP--, one domain in memory at a time."""
     by_domain: dict[str, list[Source]] = defaultdict(list)
     for each in sources:
-        by_domain[each.domain].append(each)
+        by_domain[each.called.domain].append(each)
     groups, studies = [], set[str]()
     for each in sources:
-        if each.domain not in sdtm.domains():
-            told.tell("submission.left-out", f"{each.domain} has no rows about subjects", each.path.name)
+        if each.called.domain not in sdtm.domains():
+            told.tell("submission.left-out", f"{each.called.domain} has no rows about subjects", each.path.name)
     ordered = [domain for domain in sdtm.domains() if domain in by_domain]
     for number, domain in enumerate(ordered):
         advance("tables", number, len(ordered))
@@ -117,9 +124,8 @@ def _tables(
 
 
 def _domain(sources: Sequence[Source], domain: str, form: Form, told: Told) -> Iterator[Joined]:
-    partners = [each.partner.casefold() for each in sources]
-    if len(set(partners)) < len(partners):
-        told.tell("submission.file", f"a partner has more than one table of {domain}", sources[0].path.name)
+    if len({each.called for each in sources}) < len(sources):
+        told.tell("submission.file", f"two tables of {domain} have one name", sources[0].path.name)
         return
     made = joined(domain, sources, form, told)
     if made is not None:

@@ -21,6 +21,7 @@ from cohortium.web.api import (
     scans,
     search,
     site,
+    submissions,
 )
 from cohortium.web.auth import Access
 from cohortium.web.route import Route
@@ -67,6 +68,7 @@ _TABLE = (
     Route("GET", f"{DATASET}/files/{{digest}}", datasets.file, May.READ, media_type=content.OBJECT),
     Route("GET", f"{DATASET}/gone", datasets.gone, May.READ),
     Route("GET", f"{DATASET}/citation", datasets.cite, May.READ),
+    Route("GET", f"{DATASET}/submission.zip", submissions.package, May.READ, media_type=zipped.MEDIA_TYPE),
     Route("GET", f"{DATASET}/archive.zip", datasets.dataset_zip, May.READ, media_type=zipped.MEDIA_TYPE),
     Route("GET", OTHER, datasets.compare, May.READ),
     Route("GET", f"{OTHER}/differences", datasets.differences, May.READ),

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from cohortium import find
 from cohortium.archive import citation, comparison, datasets, lists
+from cohortium.archive.clinical import tables
 from cohortium.archive.datasets import Version
 from cohortium.errors import Refused
 from cohortium.find.attributes import Level
@@ -76,9 +77,15 @@ def version(request: Request, name: str, dataset: str) -> Response:
         project = _project(connection, request, name)
         found = _version(connection, project, dataset)
         gone = list(islice(comparison.gone(connection, found), SHOWN + 1))
+        clinical = next(tables.files_of(connection, found), None)
         others = [each for each in datasets.versions(connection, project.id) if each.id != found.id]
     cited = citation.sentence(found, project.title, request.app.state.config.site.name)
-    values: dict[str, Any] = {"dataset": found, "gone": gone[:SHOWN], "more_gone": len(gone) > SHOWN}
+    values: dict[str, Any] = {
+        "dataset": found,
+        "clinical": clinical,
+        "gone": gone[:SHOWN],
+        "more_gone": len(gone) > SHOWN,
+    }
     return render(request, "dataset.html", project=project, others=others, cited=cited, **values)
 
 
