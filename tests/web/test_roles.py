@@ -140,6 +140,8 @@ def expected(caller: Caller, route: Route, visibility: Visibility) -> set[int]:
             return {404}  # nothing is in the spool
         if "/completeness/" in route.path and route.method == "GET":
             return {404}  # nothing was asked for
+        if route.path.endswith("/submission.zip"):
+            return {422}  # the version has no clinical table
         return {200} if route.method == "GET" else {400, 409, 411, 415, 422}
     if caller.standing is Standing.GUEST and route.access not in (May.SEE, May.READ):
         return {401} if route.path.startswith(PROGRAMS) else {303}
