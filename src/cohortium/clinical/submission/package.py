@@ -35,7 +35,6 @@ __all__ = ["About", "Package", "below", "write"]
 
 SDTMIG = ("3.3", "3.4")
 HEADER_DATES = (144, 160, 464, 480)  # bytes of a transport file that say when it was made
-PIECE = 1 << 20
 KIND = "cohortium submission 1"
 
 Advance = Callable[[str, int, int], None]
@@ -135,7 +134,8 @@ def _domain(sources: Sequence[Source], domain: str, form: Form, told: Told) -> I
             yield supp
 
 
-def _write(made: Joined, path: Path, group: Group, form: Form, about: About) -> None:
+def _write(made: Joined, path: Path, table: Group, form: Form, about: About) -> None:
+    """The rows as a file; they are let go of, for most of the memory is theirs."""
     names = [each.name for each in made.variables]
     frame = made.frame.select(names)
     made.frame = made.frame.select(ROW, FILE)
@@ -148,15 +148,13 @@ def _write(made: Joined, path: Path, group: Group, form: Form, about: About) -> 
     pyreadstat.write_xport(
         frame,
         path,
-        file_label=group.domain.label,
+        file_label=table.domain.label,
         column_labels=labels,
-        table_name=group.name,
+        table_name=table.name,
         file_format_version=5,
     )
     moment = (about.made or _now()).strftime("%d%b%y:%H:%M:%S").upper().encode("ascii")
-    with path.open(
-        "r+b"
-    ) as file:  # the library writes the clock's time, and one package would never be another's equal
+    with path.open("r+b") as file:  # the library writes the clock's time, so that no package would ever equal another
         for at in HEADER_DATES:
             file.seek(at)
             file.write(moment)
