@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from cohortium.clinical import sdtm
 from cohortium.clinical.capture import Dictionary, Field
-from cohortium.clinical.mapping.loading import MADE
+from cohortium.clinical.mapping.sources import MADE
 from cohortium.clinical.sdtm import Holds, Variable
 
 __all__ = ["Proposal", "draft", "proposals"]

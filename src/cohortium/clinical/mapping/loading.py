@@ -1,24 +1,17 @@
-"""A mapping file, TOML, held against the study's fields and SDTM's variables: all mistakes are reported together.
-
-What always holds: a field that the data dictionary flags as an identifier is used only if the file names it in
-`identifiers`.
-"""
+"""A mapping file, TOML, held against the study's fields and SDTM's variables: all mistakes are reported together."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from cohortium.clinical import codes, sdtm
-from cohortium.clinical.capture import Dictionary, Field
-from cohortium.clinical.dates import ORDERS
-from cohortium.clinical.mapping.converting import Unfit, constant
+from cohortium.clinical import sdtm
+from cohortium.clinical.capture import Dictionary
+from cohortium.clinical.mapping.sources import Sources, is_number, near
 from cohortium.clinical.mapping.studymap import Source, StudyMap, Template, Test
 from cohortium.clinical.sdtm import Variable
 from cohortium.clinical.tables import domains
@@ -28,10 +21,9 @@ __all__ = ["load"]
 
 TOP = ("study", "partner", "subject", "missing", "not_done", "identifiers", "visits")
 TEMPLATE = ("per", "form", "events", "when", "checkbox", "tests")
-SOURCE = ("field", "value", "terms", "order", "time", "factor", "at", "several")
+VISIT = ("VISITNUM", "VISIT")
 TEST = ("field", "test", "name", "unit", "standard", "factor", "terms", "loinc")
 PER = ("subject", "event")
-MADE = {"STUDYID": "study", "DOMAIN": "the name of the table", "USUBJID": "subject", "--SEQ": "the order of rows"}
 PARTNER = re.compile(r"[A-Za-z0-9-]{1,20}")
 LONGEST_CODE = 8  # characters of a --TESTCD
 
@@ -51,23 +43,11 @@ def load(path: Path, dictionary: Dictionary) -> StudyMap:
     return made
 
 
-@dataclass
-class _Loading:
-    """A mapping that is read, and what was found wrong with it so far."""
-
-    dictionary: Dictionary
-    identifiers: frozenset[str]
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def wrong(self, where: str, what: str) -> None:
-        self.problems.append(f"{where}: {what}")
+class _Loading(Sources):
+    """A whole mapping that is read."""
 
     def study_map(self, document: Mapping[str, Any]) -> StudyMap:
-        for key in document.keys() - {*TOP, *domains()}:
-            self.wrong(
-                key, f"no such setting{_near(key, [*TOP, *domains()])}; known: {', '.join(TOP)}, and SDTM domains"
-            )
+        self.known("", (key for key in document if key not in domains()), TOP, ", and SDTM domains such as DM")
         for key in ("study", "partner"):
             if not _is_text(document.get(key)):
                 self.wrong(key, "text is expected")
@@ -79,11 +59,12 @@ class _Loading:
                 self.wrong(key, "a list of texts is expected")
         subject = document.get("subject", self.dictionary.record)
         self.field("subject", subject)
-        for name in self.identifiers - self.dictionary.fields.keys():
-            self.wrong("identifiers", f"no field {name}{_near(name, self.dictionary.fields)}")
+        for name in sorted(self.identifiers - self.dictionary.fields.keys()):
+            self.wrong("identifiers", f"no field {name}{near(name, self.dictionary.fields)}")
         templates = [
             self.template(domain, f"[[{domain}]] {number}", table)
-            for domain in document.keys() & domains()
+            for domain in document
+            if domain in domains()
             for number, table in enumerate(self.tables(domain, document[domain]), 1)
         ]
         if not templates and not self.problems:
@@ -106,30 +87,25 @@ class _Loading:
         yield from value
 
     def visits(self, value: Any) -> Mapping[str, Mapping[str, str]]:
-        allowed = ("VISITNUM", "VISIT")
         if not isinstance(value, dict) or not all(isinstance(each, dict) for each in value.values()):
             self.wrong("visits", 'for each event a table is expected: baseline_arm_1 = { VISITNUM = "1" }')
             return {}
         for event, table in value.items():
-            for key in table.keys() - {*allowed}:
-                self.wrong(f"visits.{event}.{key}", "no such setting; known: VISITNUM, VISIT")
-            if not _is_number(str(table.get("VISITNUM", "1"))):
+            self.known(f"visits.{event}.", table, VISIT)
+            if not is_number(str(table.get("VISITNUM", "1"))):
                 self.wrong(f"visits.{event}.VISITNUM", "a number is expected")
         return {event: {key: str(each) for key, each in table.items()} for event, table in value.items()}
 
     def template(self, domain: str, where: str, table: Mapping[str, Any]) -> Template:
         known = sdtm.variables(domain)
         variables = {name: value for name, value in table.items() if name.upper() == name}
-        for key in table.keys() - variables.keys() - {*TEMPLATE}:
-            self.wrong(
-                f"{where} {key}", f"no such setting{_near(key, TEMPLATE)}; known: {', '.join(TEMPLATE)}, and variables"
-            )
+        self.known(f"{where} ", (key for key in table if key not in variables), TEMPLATE, ", and variables")
         per = table.get("per", PER[0] if domain == "DM" and "form" not in table else PER[1])
         if per not in PER:
             self.wrong(f"{where} per", "subject or event is expected; for a form that repeats say form = its name")
         form, checkbox = str(table.get("form", "")), str(table.get("checkbox", ""))
         if form and form not in self.dictionary.forms | self.dictionary.groups:
-            self.wrong(f"{where} form", f"no form {form}{_near(form, self.dictionary.forms)}")
+            self.wrong(f"{where} form", f"no form {form}{near(form, self.dictionary.forms)}")
         if checkbox:
             found = self.field(f"{where} checkbox", checkbox)
             if found and found.kind != "checkbox":
@@ -163,93 +139,6 @@ class _Loading:
                     self.wrong(f"{where}.{name}", f"{code} is no choice of {name}; known: {', '.join(found.choices)}")
         return made
 
-    def variable(self, known: Mapping[str, Variable], where: str, name: str, value: Any) -> Source:
-        variable = known.get(name)
-        if variable is None:
-            self.wrong(where, f"no variable of this domain{_near(name, known)}")
-        elif variable.general in MADE:
-            self.wrong(where, f"it is made of {MADE[variable.general]}, and not mapped")
-        return self.source(where, value, variable)
-
-    def source(self, where: str, value: Any, variable: Variable | None) -> Source:
-        """A text names a field; a table says more."""
-        table = {"field": value} if isinstance(value, str) else value
-        if not isinstance(table, dict) or ("field" in table) is ("value" in table):
-            self.wrong(where, 'a field is expected ("age"), or a table with field or value ({ value = "YEARS" })')
-            return Source()
-        for key in table.keys() - {*SOURCE}:
-            self.wrong(f"{where}.{key}", f"no such setting{_near(key, SOURCE)}; known: {', '.join(SOURCE)}")
-        if "value" in table:
-            self.constant(where, str(table["value"]), variable)
-            return Source(value=str(table["value"]))
-        name = str(table["field"])
-        found = self.field(where, name)
-        terms = table.get("terms")
-        if terms is not None:
-            terms = self.terms(f"{where}.terms", terms, found, variable)
-        if table.get("order", ORDERS[0]) not in ORDERS:
-            self.wrong(f"{where}.order", f"one of {', '.join(ORDERS)} is expected")
-        if "time" in table:
-            self.field(f"{where}.time", str(table["time"]))
-        if "several" in table:
-            self.constant(f"{where}.several", str(table["several"]), variable)
-        return Source(
-            field=name,
-            terms=terms,
-            order=str(table.get("order", "")),
-            time=str(table.get("time", "")),
-            factor=self.factor(f"{where}.factor", table["factor"]) if "factor" in table else None,
-            at=str(table.get("at", "")),
-            several=str(table.get("several", "")),
-        )
-
-    def field(self, where: str, name: Any) -> Field | None:
-        """A field of the study that may be used."""
-        found = self.dictionary.fields.get(name) if isinstance(name, str) else None
-        if found is None:
-            self.wrong(where, f"no field {name}{_near(str(name), self.dictionary.fields)}")
-        elif found.identifier and name not in self.identifiers:
-            self.wrong(where, f'{name} is flagged as an identifier; use another, or say identifiers = ["{name}"]')
-        return found
-
-    def terms(self, where: str, value: Any, found: Field | None, variable: Variable | None) -> Mapping[str, str]:
-        if not isinstance(value, dict) or not all(isinstance(each, str | int | float) for each in value.values()):
-            self.wrong(where, 'for each choice its term is expected: { 1 = "M", 2 = "F" }')
-            return {}
-        made = {code: str(term) for code, term in value.items()}
-        for code, term in made.items():
-            if found and found.choices and code not in found.choices:
-                self.wrong(f"{where}.{code}", f"no choice of {found.name}; known: {', '.join(found.choices)}")
-            self.constant(f"{where}.{code}", term, variable)
-        return made
-
-    def constant(self, where: str, text: str, variable: Variable | None) -> None:
-        """What the file itself puts into a variable: a term, a date, a number, a code."""
-        if variable is None or not text:
-            return
-        system = codes.columns().get(variable.general, "")
-        try:
-            constant(variable, text)
-        except Unfit as unfit:
-            lists = sdtm.codelists(variable)
-            meant = next((term for each in lists if (term := each.proposal(text))), "")
-            self.wrong(where, f"{text!r} {unfit.why}{f'; perhaps {meant} is meant' if meant else ''}")
-            return
-        if system and (why := codes.SYSTEMS[system](text)):
-            self.wrong(where, f"{text!r} {why} ({system})")
-        lists = [each for each in sdtm.codelists(variable) if each.extensible]
-        if lists and not any(text in each.terms for each in lists) and variable.general != "--STRESC":
-            meant = next((term for each in lists if (term := each.proposal(text))), "")
-            self.notes.append(
-                f"{where}: {text!r} is no term of {lists[0].name}{f'; perhaps {meant} is meant' if meant else ''}"
-            )
-
-    def factor(self, where: str, value: Any) -> Decimal:
-        if isinstance(value, bool) or not _is_number(str(value)) or Decimal(str(value)) <= 0:
-            self.wrong(where, "a number over 0 is expected")
-            return Decimal(1)
-        return Decimal(str(value))
-
     def tests(self, domain: str, known: Mapping[str, Variable], where: str, value: Any) -> Iterator[Test]:
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             self.wrong(f"{where} tests", 'tables are expected: { field = "alb", test = "ALB", unit = "g/L" }')
@@ -262,8 +151,7 @@ class _Loading:
 
     def test(self, domain: str, known: Mapping[str, Variable], where: str, table: Mapping[str, Any]) -> Test:
         variables = {name: each for name, each in table.items() if name.upper() == name}
-        for key in table.keys() - variables.keys() - {*TEST}:
-            self.wrong(f"{where} {key}", f"no such setting{_near(key, TEST)}; known: {', '.join(TEST)}, and variables")
+        self.known(f"{where} ", (key for key in table if key not in variables), TEST, ", and variables")
         if not _is_text(table.get("field")) or not _is_text(table.get("test")):
             self.wrong(where, "field and test are expected")
         code = str(table.get("test", ""))
@@ -297,7 +185,7 @@ class _Loading:
             self.wrong(where, f"{code} has more than {LONGEST_CODE} characters")
         if code not in names and not _is_text(name):
             self.wrong(
-                where, f"{code} is no test of the code list{_near(code, names)}; if it is meant, give its name too"
+                where, f"{code} is no test of the code list{near(code, names)}; if it is meant, give its name too"
             )
         return str(name or names.get(code, ""))
 
@@ -320,16 +208,3 @@ def _listed(value: Any) -> list[Any]:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value.strip() != ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return Decimal(text).is_finite()
-    except ArithmeticError:
-        return False
-
-
-def _near(name: str, known: Any) -> str:
-    """What was probably meant, as the end of a sentence."""
-    found = get_close_matches(name, list(known), 1)
-    return f" (perhaps {found[0]})" if found else ""
