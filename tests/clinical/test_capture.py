@@ -275,6 +275,14 @@ def test_fields_that_share_a_label_are_told_apart_by_their_order_if_all_are_ther
         capture.read(path, dictionary)
 
 
+def test_a_label_of_two_choices_says_neither(tmp_path):
+    project = captured.study()
+    next(each for each in project.fields if each.name == "pcr").choices["8"] = "Negative"
+    dictionary, path, _ = project.write(tmp_path, labels=True)
+    values = [each[5].get("pcr", "") for each in entries(capture.read(path, dictionary))]
+    assert values == ["1", "", "", "Negative", "UNK"]
+
+
 def test_a_csv_needs_its_dictionary(tmp_path):
     with pytest.raises(ConfigError, match="needs its data dictionary"):
         capture.read(tmp_path / "export.csv")

@@ -123,6 +123,7 @@ def _by_label(headings: list[str], dictionary: Dictionary) -> dict[str, list[Col
 
 def _is_labelled(rows: Iterable[list[str]], layout: Layout, dictionary: Dictionary) -> bool:
     """Whether choices are labels, as the first value says that can be only the one or the other."""
+    labels = {name: _labels(each) for name, each in dictionary.fields.items()}
     for row in _below(rows):
         for at, column in layout.columns.items():
             value = tidy(row[at])
@@ -133,7 +134,7 @@ def _is_labelled(rows: Iterable[list[str]], layout: Layout, dictionary: Dictiona
                 if value in CHECKED:
                     return not value.isdigit()
                 continue
-            is_code, is_label = value in known.choices, value in _labels(known)
+            is_code, is_label = value in known.choices, value in labels[column.name]
             if is_code != is_label:
                 return is_label
     return False
@@ -146,8 +147,9 @@ def _below(rows: Iterable[list[str]]) -> Iterator[list[str]]:
 
 
 def _labels(field: Field) -> dict[str, str]:
-    """Codes by label, as it stands in an export."""
-    return {tidy(label): code for code, label in field.choices.items()}
+    """Codes by label, as it stands in an export; a label of two choices says neither."""
+    shown = Counter(map(tidy, field.choices.values()))
+    return {tidy(label): code for code, label in field.choices.items() if shown[tidy(label)] == 1}
 
 
 def _entries(rows: Iterable[list[str]], layout: Layout, dictionary: Dictionary) -> Iterator[Entry]:
