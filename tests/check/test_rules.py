@@ -285,7 +285,8 @@ def test_a_hostile_figure_gives_a_finding(value):
 
 scalars = st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=8)
 hostile = scalars | st.lists(scalars, max_size=6) | st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=6)
-used = st.sampled_from(sorted({each.keyword for each in meta.attributes()} - meta.FIELDS | {"SliceLocationVector"}))
+OF_FRAMES = {"SliceLocationVector", "ImagePositionVector", "ImageOrientationVector", "StackIDVector", "EchoTimeVector"}
+used = st.sampled_from(sorted({each.keyword for each in meta.attributes()} - meta.FIELDS | OF_FRAMES))
 hostile_attributes = st.dictionaries(used, hostile, max_size=8)
 
 

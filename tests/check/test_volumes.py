@@ -27,6 +27,7 @@ GROUP = {
     "DiffusionBValue": "MRDiffusionSequence",
     "NominalPercentageOfCardiacPhase": "CardiacSynchronizationSequence",
     "FrameType": "MRImageFrameTypeSequence",
+    "SliceThickness": "PixelMeasuresSequence",
     "FrameAcquisitionNumber": "FrameContentSequence",
 }
 
@@ -136,6 +137,16 @@ def test_stacks_are_measured_by_themselves():
     assert facts(enhanced(apart)) == {}
     nothing_said = [{"at": frame["at"]} for frame in apart]
     assert list(facts(enhanced(nothing_said))) == ["completeness.missing"]
+
+
+def test_frames_of_two_thicknesses():
+    thick = [{"at": at, "SliceThickness": "2"} for at in PLACES[:3]] + [
+        {"at": 4.0 + 4 * n - 1, "SliceThickness": "4"} for n in range(1, 4)
+    ]
+    assert facts(enhanced(thick))["uniformity.value"] == (
+        "SliceThickness has 2 values over the scan: one in 1, one in 1 objects"
+    )
+    assert "completeness.missing" not in facts(enhanced(thick)), "thicker slices are further apart"
 
 
 def test_frames_of_two_orientations():

@@ -119,7 +119,7 @@ class Series:
         found: list[geometry.Interval] = []
         for stack in self.stacks():
             first = [place[0] for place in _places(stack)]
-            thicknesses = [plane.instance.number("SliceThickness") for plane in first]
+            thicknesses = [plane.figure("SliceThickness") for plane in first]
             found += geometry.intervals([plane.position for plane in first], thicknesses)
         return found
 

@@ -45,6 +45,11 @@ def patient(patient: Patient, rule: Rule) -> Iterator[Finding]:
 def _by_value(instances: Sequence[Instance], keyword: str) -> Mapping[Any, Sequence[Instance]]:
     groups: dict[Any, list[Instance]] = defaultdict(list)
     for each in instances:
+        frames = each.attributes.get(f"{keyword}Vector")
+        if isinstance(frames, list):  # frames of one object that differ
+            for known in dict.fromkeys(map(str, frames)):
+                groups[known].append(each)
+            continue
         text = getattr(each, keyword) if keyword in meta.FIELDS else each.text(keyword)
         groups[each.numbers(keyword) or text].append(each)
     return groups

@@ -36,7 +36,11 @@ FIELDS = frozenset(each.name for each in fields(Instance)) - {"digest", "size", 
 PIXELS = frozenset(
     tag for tag in map(tag_for_keyword, ("FloatPixelData", "DoubleFloatPixelData", "PixelData")) if tag is not None
 )
-SCALED, SCALE = ("RescaleSlope", "RescaleIntercept"), (0x00289145,)  # Pixel Value Transformation Sequence
+MEASURES, SCALE = (0x00289110,), (0x00289145,)  # Pixel Measures, Pixel Value Transformation Sequence
+OF_A_FRAME = (
+    *(("PixelSpacing", MEASURES), ("SliceThickness", MEASURES)),
+    *(("RescaleSlope", SCALE), ("RescaleIntercept", SCALE)),
+)
 GROUPS = (0x52009229, 0x52009230)  # Shared, then Per-frame Functional Groups Sequence
 UNDEFINED = 0xFFFFFFFF
 
@@ -92,7 +96,8 @@ def describe(content: bytes | memoryview, digest: str) -> Instance:
     Beside the attributes as they stand, `NumberOfFrames` is always there (0: no pixels). Of multi-frame objects whose
     frames all say where they lie, so are `ImagePositionVector` (three figures a frame), and `SliceLocationVector`
     (each frame's position in mm along the normal) or, where frames are not parallel, `ImageOrientationVector`. What
-    tells frames apart (`dimensions`) is an attribute where all say the same, else a `...Vector`. Raises `Malformed`.
+    tells frames apart (`dimensions`), their measures and their scale are an attribute where all say the same, else a
+    `...Vector`. Raises `Malformed`.
     """
     if isinstance(content, bytes):
         with suppress(Malformed):  # what is not plain, or worth a word with its offset, is read again
@@ -263,7 +268,7 @@ def _of_frames(dataset: Place, found: Mapping[str, Any]) -> dict[str, Any]:
 def _dimensions(shared: Place | None, own: Sequence[Place]) -> dict[str, Any]:
     """What tells frames apart: as an attribute where all frames say the same, else frame by frame as `...Vector`."""
     told: dict[str, Any] = {}
-    for keyword, path in (*dimensions(), *((keyword, SCALE) for keyword in SCALED)):
+    for keyword, path in (*dimensions(), *OF_A_FRAME):
         if not path or (not any(path[0] in frame for frame in own) and (shared is None or path[0] not in shared)):
             continue
         common = _at(shared, path, _tag(keyword))
