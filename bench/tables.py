@@ -1,4 +1,5 @@
-"""What checking a clinical table costs: wall and CPU seconds and peak memory, beside reading the same file and no more.
+"""What checking a clinical table and writing it for submission cost: wall and CPU seconds and peak memory, beside
+reading the same file and no more.
 
     .venv/bin/python bench/tables.py [--rows N]
 
@@ -34,19 +35,23 @@ def spoil(source: Path, destination: Path) -> None:
 
 
 def alone(what: str, path: Path) -> dict[str, float]:
-    """`read` or `judge` in a process of its own."""
+    """`read`, `judge` or writing it as `csv` or `xport`, in a process of its own."""
     done = subprocess.run([sys.executable, __file__, "--alone", what, path], capture_output=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout)
     return measured
 
 
 def measure(what: str, path: str) -> None:
-    from cohortium.clinical import judging, reading, sdtm
+    from cohortium.clinical import judging, reading, sdtm, submission, tables
 
     sdtm.codelist("C66742")
     wall, cpu = time.perf_counter(), time.process_time()
     if what == "read":
         found = reading.read(Path(path), sdtm.variables("LB")).frame.height
+    elif what in list(submission.Form):
+        source, into = submission.Source(tables.Called("bench", "LB", 0), Path(path)), Path(path).with_name(what)
+        made = submission.write([source], into, submission.Form(what), submission.About(), lambda *_: None)
+        found = sum(made.files.values())
     else:
         found = sum(map(len, judging.judge(Path(path), "LB").values()))
         judging.judge_together([judging.Located("lb", Path(path), "LB")])
@@ -69,6 +74,7 @@ def main() -> None:
         spoil(clean, spoilt)
         plain = alone("read", clean)
         measured = {"read": plain, "check, clean": alone("judge", clean), "check, faults": alone("judge", spoilt)}
+        measured |= {f"export, {form}": alone(form, clean) for form in ("csv", "xport")}
         print(f"{options.rows:,} rows, {clean.stat().st_size / 1e6:.0f} MB, {os.cpu_count()} cores")
         for name, each in measured.items():
             ratio = each["cpu"] / plain["cpu"]
