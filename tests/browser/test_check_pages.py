@@ -62,7 +62,7 @@ def test_what_is_to_be_done_leads_to_the_findings_by_keyboard(page: Page, folder
 def test_pictures_are_shown_of_the_series_that_may_be(page: Page, folder: Path) -> None:
     page.goto((folder / "report.html").as_uri())
     loaded = "images => images.map(each => each.naturalWidth)"
-    assert page.locator("#rule-completeness\\.missing .slices img").evaluate_all(loaded) == [160]
+    assert page.locator("#rule-completeness\\.missing .slices img").evaluate_all(loaded) == [160, 160]
     assert page.locator("#rule-accuracy\\.slice-thickness .slices img").count() == 0
 
 

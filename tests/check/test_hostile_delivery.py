@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 import deliveries
 import factory
 from cohortium import check
+from cohortium.check import scan
 from cohortium.check.examine import examine
+from cohortium.check.page import page
+from cohortium.check.registry import checks
 from cohortium.check.report import Report, as_dict, junit
 
 DRAGON = check.load("dragon")
@@ -23,9 +26,15 @@ def report_on(folder: Path, files: dict[str, bytes]) -> Report:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    report = examine(folder, DRAGON, left_out=deliveries.SLOW)
+    report = examine(folder, DRAGON, left_out=deliveries.SLOW, draw=True)
     json.dumps(as_dict(report))
     junit(report)
+    page(report)
+    for place in report.delivery.places:
+        seen = scan.read(folder, place.SeriesInstanceUID, place.names())
+        for each in checks().values():
+            if each.show:  # whatever was found, and where nothing was, too
+                list(each.show(seen))
     return report
 
 

@@ -1,10 +1,12 @@
 """The page: all findings by check, patient and scan; pictures only where nothing identifies; no value of the data."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,10 +15,9 @@ from cohortium import check
 from cohortium.check import worklist
 from cohortium.check.examine import examine
 from cohortium.check.page import page
-from cohortium.check.page.charts import HEIGHT, histogram
+from cohortium.check.page.charts import HEIGHT, Limits, histogram
+from cohortium.check.pictures import OF_RULE, Picture, few
 from cohortium.check.report import Report, identified
-from cohortium.check.rule import Rule
-from cohortium.values import Severity
 
 DRAGON = check.load("dragon")
 
@@ -77,13 +78,16 @@ def test_nothing_is_fetched_and_nothing_runs(faulty):
     assert "http" not in html.replace("http-equiv", "")
 
 
-PARTS = ("todo", "chec", "pati", "scan", "find", "made", "rule", "meas")
+PARTS = ("todo", "chec", "pati", "scan", "find", "made", "rule", "meas", "qual")
 
 
 def test_slices_are_drawn_but_not_of_a_series_with_a_finding_of_privacy(faulty, tmp_path):
-    drawn = {(each.SeriesInstanceUID, each.place, each.middle) for each in faulty.pictures}
+    drawn = {(each.SeriesInstanceUID, each.place, tuple(each.rules.items())) for each in faulty.pictures}
     first, second = (f"{deliveries.ROOT}.{patient}.1.1" for patient in (1, 2))
-    assert drawn == {(first, "slice 15 of 28", True), (second, "outside the stack", False)}
+    assert drawn == {
+        (first, "slice 15 of 28", (("accuracy.slice-thickness", "the middle of the series"),)),
+        (second, "outside the stack", (("geometry.position", "the one it is about"),)),
+    }
     (tmp_path / "slice.png").write_bytes(faulty.pictures[0].png)
     with Image.open(tmp_path / "slice.png") as image:
         assert (image.size, image.info) == ((160, 160), {})
@@ -137,10 +141,65 @@ def test_waived_and_mended_findings_stay_on_it(faulty):
     assert "it was 9 mm" in read
 
 
+SHOWN_AS = {
+    "completeness.missing": {12: "the last before the widest gap", 13: "the first after it"},
+    "geometry.duplicate": {1: "one of those in one place", 2: "another one there"},
+    "geometry.tilt": {15: "the middle of the series"},
+    "geometry.uneven": {13: "one of the two that lie the least as usual", 14: "the other one"},
+    "quality.clipped": {6: "the one it is about"},
+    "quality.field": {1: "the slice with most at the rim"},
+    "quality.motion": {14: "the slice before the step", 15: "the slice after it"},
+    "quality.noise": {11: "the noisiest slice of those looked at whole"},
+}
+
+
+@pytest.mark.parametrize("rule", SHOWN_AS)
+def test_the_slices_are_shown_that_a_person_should_look_at(tmp_path, rule):
+    made = deliveries.clean(patients=1)
+    deliveries.VIOLATIONS[rule](made)
+    shown = {each.place: each.rules[rule] for each in report_on(made, tmp_path).pictures}
+    slices = len(made.series())
+    assert shown == {f"slice {number} of {slices}": says for number, says in SHOWN_AS[rule].items()}
+
+
+def test_of_several_slices_the_worst_is_shown(tmp_path):
+    made = deliveries.clean(patients=1)
+    for number, size in ((4, 4), (9, 5), (14, 4)):
+        values = np.full((deliveries.ROWS, deliveries.ROWS), -1000.0)
+        values[:size, :size] = 5000
+        made.change([made.series()[number]], PixelData=deliveries.stored(values))
+    places = {rule: each.place for each in report_on(made, tmp_path).pictures for rule in each.rules}
+    assert places["quality.clipped"] == "slice 10 of 28"
+
+
+def test_a_rule_has_a_few_pictures_however_much_it_finds():
+    each_has_two = [Picture("1.2", "", {"a.b": "", f"c.{number}": ""}, b"") for number in range(3)]
+    many = [Picture("1.2", "", {"a.b": ""}, b"") for _ in range(100)]
+    assert len([*few([*each_has_two, *many], counts := Counter())]) == OF_RULE
+    assert counts["a.b"] == OF_RULE
+    assert len([*few([Picture("1.2", "", {"a.b": "", "d.e": ""}, b"")], counts)]) == 1
+
+
 def test_a_histogram_counts_every_series_and_marks_limits():
-    rule = Rule("a.b", Severity.ERROR, "x", "x", limits={"least": 0.5, "most": 1.5})
-    drawn = histogram("SliceThickness", " mm", [1, 1, 1, 3], rule)
-    assert drawn.says == "1 of 4 series lie outside 0.5 to 1.5 mm"
+    numbers = [(1, False), (1, False), (1, False), (3, True)]
+    drawn = histogram("SliceThickness", "mm", numbers, Limits(0.5, 1.5))
+    assert drawn.says == "4 series, median 1 mm; 1 of them beyond the limit (0.5 to 1.5 mm)"
     assert [(each.within, each.outside) for each in drawn.columns] == [(HEIGHT, 0), (0, HEIGHT / 3)]
-    assert [mark.says for mark in drawn.marks] == ["1.5 mm"]
-    assert len(histogram("Slices", "", [28.0, 28.0], None).columns) == 1
+    assert [mark.says for mark in drawn.marks] == ["0.5", "1.5"]
+    alone = histogram("Signal to noise", "", [(28.0, False), (28.0, False)], Limits())
+    assert (len(alone.columns), alone.marks, alone.says) == (1, (), "2 series, median 28; no limit")
+
+
+def test_numbers_of_pictures_stand_on_it_and_those_beyond_a_limit_are_marked(tmp_path):
+    made = deliveries.clean(patients=2)
+    deliveries.VIOLATIONS["quality.noise"](made)
+    report = report_on(made, tmp_path)
+    html = page(report).partition('id="quality"')[2].partition("</section>")[0]
+    assert html.count('<strong class="badge warning">') == 1
+    read = Text(html).read
+    for outline in report.delivery.outlines:
+        assert outline.SeriesInstanceUID in read
+        for name in ("noise", "signal_to_noise", "ring"):
+            assert f"{outline.numbers[name]:.3g}" in read
+    assert "1 of them beyond the limit (at most 50 HU)" in read
+    assert "at most 15" in read

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cohortium.check.rule import Check, Limit, Rule, Scope
-from cohortium.check.scan import Scan
+from cohortium.check.scan import Scan, middle
 from cohortium.check.series import Series, figure
 from cohortium.dicom import meta
 from cohortium.values import Finding, Instance
@@ -92,7 +92,7 @@ SPAN = {"least": Limit.NUMBER, "most": Limit.NUMBER}
 CHECKS = (
     Check("accuracy.convolution-kernel", Scope.FILES, convolution_kernel),
     Check("accuracy.modality", Scope.SERIES, modality, {"allowed": Limit.TEXTS}),
-    Check("accuracy.pixel-spacing", Scope.SERIES, pixel_spacing, SPAN),
-    Check("accuracy.slice-thickness", Scope.SERIES, slice_thickness, SPAN),
+    Check("accuracy.pixel-spacing", Scope.SERIES, pixel_spacing, SPAN, middle),
+    Check("accuracy.slice-thickness", Scope.SERIES, slice_thickness, SPAN, middle),
     Check("accuracy.units", Scope.FILES, units, {"allowed": Limit.TEXTS, "pet": Limit.TEXTS}),
 )

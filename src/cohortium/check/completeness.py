@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cohortium.check import volumes
-from cohortium.check.rule import Check, Limit, Rule, Scope
-from cohortium.check.scan import Scan
+from cohortium.check.rule import Check, Limit, Rule, Scope, Shown
+from cohortium.check.scan import Scan, middle
 from cohortium.check.series import Series, figure
 from cohortium.dicom import meta
 from cohortium.values import Finding, Instance
@@ -79,12 +79,20 @@ def _expected(instance: Instance) -> int | None:
     return int(slices) * int(times or 1) if kind == "DYNAMIC" else int(slices)
 
 
+def _beside_gap(scan: Scan) -> Shown:
+    widest = max(scan.series.intervals(), key=lambda each: each.missing, default=None)
+    if widest is None or not widest.missing:
+        return middle(scan)
+    below, above = scan.series.beside(widest)
+    return [(below, "the last before the widest gap"), (above, "the first after it")]
+
+
 def _slices(number: int) -> str:
     return "slice" if number == 1 else "slices"
 
 
 CHECKS = (
     Check("completeness.attributes", Scope.FILES, attributes, {"required": Limit.TEXTS}),
-    Check("completeness.missing", Scope.SERIES, missing),
-    Check("completeness.slices", Scope.SERIES, slices, {"least": Limit.NUMBER, "most": Limit.NUMBER}),
+    Check("completeness.missing", Scope.SERIES, missing, show=_beside_gap),
+    Check("completeness.slices", Scope.SERIES, slices, {"least": Limit.NUMBER, "most": Limit.NUMBER}, middle),
 )

@@ -20,7 +20,8 @@ from cohortium.check import naming, quality, scan
 from cohortium.check.answers import Answers, Looked
 from cohortium.check.delivery import Delivery, Here, Place, Progress, Source, Table, find
 from cohortium.check.outline import Outline
-from cohortium.check.pictures import Picture, pictures, was_judged
+from cohortium.check.pictures import Picture, few, pictures, was_judged
+from cohortium.check.registry import checks
 from cohortium.check.report import Report, Spot, order
 from cohortium.check.resumed import Kept
 from cohortium.check.rule import Scope
@@ -67,6 +68,7 @@ def judge(
     """
     answers = Answers(left_out)
     outlines, broken, drawn = list[Outline](), [*delivery.broken], list[Picture]()
+    shown = Counter[str]()  # pictures of each rule
     look = partial(_series, delivery.source, specification, dict(left_out), draw)
     software = ", ".join(filter(None, (f"Cohortium {__version__}", conformance.version())))
     context = repr((software, specification, sorted(left_out.items()), draw))
@@ -75,7 +77,7 @@ def judge(
         answers.add(looked.answers)
         outlines += [looked.outline] if looked.outline else []
         broken += looked.broken
-        drawn += looked.pictures
+        drawn += few(looked.pictures, shown)
     tables = (executor.map if executor else map)(partial(_table, specification, dict(left_out)), delivery.tables)
     for done, answer in enumerate(tables, 1):
         answers.add(answer)
@@ -148,7 +150,7 @@ def _looked(seen: scan.Scan, specification: Specification, left_out: Mapping[str
         outline = replace(outline, numbers=quality.numbers(seen))
         answers = answers.of_patient(outline.patient)
         if draw and not outline.mixed and was_judged(answers.asked, answers.skipped, answers.findings):
-            drawn = pictures(seen, answers.findings)
+            drawn = pictures(seen, answers.findings, checks())
     return Looked(answers, outline, seen.broken, drawn)
 
 

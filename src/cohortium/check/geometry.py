@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cohortium.check import volumes
-from cohortium.check.rule import Check, Limit, Rule, Scope
-from cohortium.check.scan import Scan
+from cohortium.check.rule import Check, Limit, Rule, Scope, Shown
+from cohortium.check.scan import Scan, middle
 from cohortium.check.series import Plane, Series, figure
 from cohortium.dicom import geometry
 from cohortium.values import Finding
@@ -122,13 +122,49 @@ def _aside(stack: Sequence[Plane], series: Series) -> Iterator[tuple[float, Plan
         yield from zip(distances, (plane for plane, _ in placed), strict=True)
 
 
+def _doubled(scan: Scan) -> Shown:
+    crowded = volumes.of(scan.series).crowded
+    says = ("one of those in one place", "another one there")
+    return [(plane.instance, words) for plane, words in zip(crowded[0], says, strict=False)] if crowded else []
+
+
+def _furthest(scan: Scan) -> Shown:
+    off = [each for stack in scan.series.stacks() for each in _aside(stack, scan.series)]
+    far = max(off, key=lambda each: each[0], default=None)
+    return [(far[1].instance, "the one furthest aside")] if far else []
+
+
+def _localizer(scan: Scan) -> Shown:
+    return [(each, "a localizer") for each in scan.series.localizers[:1]]
+
+
+def _askew(scan: Scan) -> Shown:
+    return [*((each, "of another orientation") for each in scan.series.askew[:1]), *middle(scan)]
+
+
+def _unplaced(scan: Scan) -> Shown:
+    return [(each, "it does not say where it lies") for each in scan.series.unplaced[:1]]
+
+
+def _unevenly(scan: Scan) -> Shown:
+    intervals = scan.series.intervals()
+    usual = geometry.lower_median([each.distance for each in intervals]) or 0.0
+    odd = max(
+        (each for each in intervals if not each.missing), key=lambda each: abs(each.distance - usual), default=None
+    )
+    if odd is None:
+        return []
+    one, other = scan.series.beside(odd)
+    return [(one, "one of the two that lie the least as usual"), (other, "the other one")]
+
+
 CHECKS = (
-    Check("geometry.aside", Scope.FILES, aside, {"most": Limit.NUMBER}),
-    Check("geometry.duplicate", Scope.SERIES, duplicate),
-    Check("geometry.localizer", Scope.SERIES, localizer),
-    Check("geometry.orientation", Scope.SERIES, orientation),
-    Check("geometry.position", Scope.SERIES, position),
-    Check("geometry.tilt", Scope.SERIES, tilt, {"most": Limit.NUMBER}),
-    Check("geometry.uneven", Scope.SERIES, uneven, {"most": Limit.NUMBER}),
-    Check("geometry.volumes", Scope.SERIES, several),
+    Check("geometry.aside", Scope.FILES, aside, {"most": Limit.NUMBER}, _furthest),
+    Check("geometry.duplicate", Scope.SERIES, duplicate, show=_doubled),
+    Check("geometry.localizer", Scope.SERIES, localizer, show=_localizer),
+    Check("geometry.orientation", Scope.SERIES, orientation, show=_askew),
+    Check("geometry.position", Scope.SERIES, position, show=_unplaced),
+    Check("geometry.tilt", Scope.SERIES, tilt, {"most": Limit.NUMBER}, middle),
+    Check("geometry.uneven", Scope.SERIES, uneven, {"most": Limit.NUMBER}, _unevenly),
+    Check("geometry.volumes", Scope.SERIES, several, show=_doubled),
 )

@@ -6,34 +6,36 @@ and only pictures that a scanner makes as such, on which nobody writes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from cohortium.check import scan as scans
+from cohortium.check.rule import Check
 from cohortium.check.scan import File, Scan
 from cohortium.dicom import codecs, meta, render
 from cohortium.errors import Malformed
-from cohortium.values import Finding
+from cohortium.values import Finding, Severity
 
-__all__ = ["Picture", "is_plain", "pictures", "was_judged"]
+__all__ = ["OF_RULE", "Picture", "few", "is_plain", "pictures", "was_judged"]
 
 JUDGES = frozenset({"privacy.attribute", "privacy.burned-in", "privacy.private", "privacy.text"})
 PRIVACY = "privacy."
 PLAIN = frozenset({"CT", "MR", "PT"})
 MADE_BY_DEVICE = "ORIGINAL\\PRIMARY"
-MOST = 3  # of one series
+MOST = 4  # of one series
+OF_RULE = 12
+WORST_FIRST = tuple(reversed(Severity))
 EDGE = 160  # pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A slice as PNG, under its window, and which of its series it is; the middle one stands for all of it."""
+    """A slice as PNG, under its window: which of its series it is, and as what it shows what each rule found."""
 
     SeriesInstanceUID: str
-    SOPInstanceUID: str
     place: str
-    middle: bool
+    rules: Mapping[str, str]
     png: bytes
 
 
@@ -48,22 +50,39 @@ def was_judged(asked: Collection[str], skipped: Collection[str], findings: Seque
     return set(asked) >= JUDGES and JUDGES.isdisjoint(skipped) and not any(map(_is_private, findings))
 
 
-def pictures(scan: Scan, findings: Sequence[Finding]) -> tuple[Picture, ...]:
-    """Of the slices that the findings blame, and of the middle one where they blame the series."""
-    return tuple(islice(_pictures(scan, findings), MOST)) if findings else ()
-
-
-def _pictures(scan: Scan, findings: Sequence[Finding]) -> Iterator[Picture]:
+def pictures(scan: Scan, findings: Sequence[Finding], checks: Mapping[str, Check]) -> tuple[Picture, ...]:
+    """Of the slices that the findings blame, or that show what is wrong with the series; those of errors first."""
     files = {file.instance.SOPInstanceUID: file for file in scan.files if is_plain(file) and meta.frames(file.instance)}
+    wanted: dict[str, dict[str, str]] = {}
+    for finding in sorted(findings, key=lambda each: WORST_FIRST.index(each.severity)):
+        for UID, says in _blamed(scan, finding, checks[finding.rule]):
+            if UID in files and (UID in wanted or len(wanted) < MOST):
+                shown = says if meta.frames(files[UID].instance) == 1 else "the middle frame of what it is about"
+                wanted.setdefault(UID, {}).setdefault(finding.rule, shown)
     stack = list(dict.fromkeys(plane.instance.SOPInstanceUID for plane in scan.series.planes)) or list(files)
-    blamed = dict.fromkeys(each.SOPInstanceUID for each in findings if each.SOPInstanceUID)
-    whole = any(not each.SOPInstanceUID for each in findings)
-    middle = stack[len(stack) // 2 :][:1] if whole else []
-    for UID in dict.fromkeys([*islice(blamed, MOST - len(middle)), *middle]):
-        drawn = _drawn(files[UID]) if UID in files else b""
-        if drawn:
-            place = f"slice {stack.index(UID) + 1} of {len(stack)}" if UID in stack else "outside the stack"
-            yield Picture(scan.SeriesInstanceUID, UID, place, UID in middle, drawn)
+    drawn = {UID: _drawn(files[UID]) for UID in wanted}
+    return tuple(
+        Picture(scan.SeriesInstanceUID, _place(stack, UID), wanted[UID], png) for UID, png in drawn.items() if png
+    )
+
+
+def few(pictures: Iterable[Picture], counts: Counter[str]) -> Iterator[Picture]:
+    """Those that some rule has too few of yet; `counts` are how many each has."""
+    for picture in pictures:
+        if any(counts[rule] < OF_RULE for rule in picture.rules):
+            counts.update(picture.rules.keys())
+            yield picture
+
+
+def _blamed(scan: Scan, finding: Finding, check: Check) -> Iterator[tuple[str, str]]:
+    if finding.SOPInstanceUID:
+        yield finding.SOPInstanceUID, "the one it is about"
+    elif check.show:
+        yield from ((instance.SOPInstanceUID, says) for instance, says in check.show(scan))
+
+
+def _place(stack: Sequence[str], UID: str) -> str:
+    return f"slice {stack.index(UID) + 1} of {len(stack)}" if UID in stack else "outside the stack"
 
 
 def _drawn(file: File) -> bytes:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from cohortium.check import measures
-from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Skipped, once
-from cohortium.check.scan import Scan
+from cohortium.check.rule import Check, Found, Limit, Rule, Scope, Shown, Skipped, once
+from cohortium.check.scan import Scan, middle
 from cohortium.check.series import SLICED, Series, figure
 from cohortium.check.slices import Pictures, pictures
 from cohortium.values import Finding, Instance
@@ -98,9 +98,8 @@ def dose(scan: Scan, rule: Rule) -> Found:
 
 def field(scan: Scan, rule: Rule) -> Found:
     """The body lies within the field of view: its rim shows little of it in nine of ten slices."""
-    return _beyond(
-        scan, rule, "edge", lambda edge: f"the body reaches {_percent(edge)} of the rim of the field of view"
-    )
+    say = "the body reaches {} of the rim of the field of view"
+    return _beyond(scan, rule, "edge", lambda edge: say.format(_percent(edge)), limit=_percent)
 
 
 def motion(scan: Scan, rule: Rule) -> Found:
@@ -152,14 +151,19 @@ def rings(scan: Scan, rule: Rule) -> Found:
 
 
 def _beyond(
-    scan: Scan, rule: Rule, name: str, say: Callable[[float], str], modalities: Collection[str] = SLICED
+    scan: Scan,
+    rule: Rule,
+    name: str,
+    say: Callable[[float], str],
+    modalities: Collection[str] = SLICED,
+    limit: Callable[[float], str] = figure,
 ) -> Found:
     found = once(scan, _measured)
     if found and found.seen.modality not in modalities:
         yield Skipped(CT_ALONE)
         return
     if found and found.numbers.get(name, 0.0) > rule.most:
-        yield scan.series.finding(rule, f"{say(found.numbers[name])}, {figure(rule.most)} is the limit")
+        yield scan.series.finding(rule, f"{say(found.numbers[name])}, {limit(rule.most)} is the limit")
     yield from _unread(scan)
 
 
@@ -262,16 +266,74 @@ def _unread(scan: Scan) -> Iterator[Skipped]:
         yield Skipped(UNREAD)
 
 
+def _slice(which: Callable[[Measured], Sequence[tuple[int, str]]]) -> Callable[[Scan], Shown]:
+    """Shows slices by their number; they are looked for only where something was found."""
+
+    def show(scan: Scan) -> Shown:
+        found = once(scan, _measured)
+        return [(found.seen.instances[at], says) for at, says in which(found)] if found else []
+
+    return show
+
+
+def _fullest(found: Measured) -> Sequence[tuple[int, str]]:
+    return [(at, "the slice with most of that value") for at in _largest(found.seen.top)]
+
+
+def _flat(found: Measured) -> Sequence[tuple[int, str]]:
+    return [(at, "a slice of one value") for at in _largest(-found.spread)]
+
+
+def _emptiest(found: Measured) -> Sequence[tuple[int, str]]:
+    return [(at, "the slice with least in it") for at in _largest(np.where(found.spread > 0, -found.tissue, -np.inf))]
+
+
+def _widest(found: Measured) -> Sequence[tuple[int, str]]:
+    shown = _with_body(found)
+    coarse, body = found.seen.coarse[shown], found.body[shown]
+    of_tomography = found.seen.modality == "CT"
+    edges = measures.edge_tissue(coarse) if of_tomography else measures.square_edge(coarse, body)
+    return [(int(shown[at]), "the slice with most at the rim") for at in _largest(edges)]
+
+
+def _step(found: Measured) -> Sequence[tuple[int, str]]:
+    shown = _with_body(found)
+    steps: list[tuple[float, int, int]] = []
+    for volume in np.unique(found.seen.volume[shown]):
+        own = shown[found.seen.volume[shown] == volume]
+        jumps = measures.jumps(found.seen.coarse[own])
+        steps += [(float(jumps[at]), int(own[at]), int(own[at + 1])) for at in _largest(jumps)]
+    _, before, after = max(steps, default=(0.0, -1, -1))
+    return [(before, "the slice before the step"), (after, "the slice after it")] if steps else []
+
+
+def _noisiest(found: Measured) -> Sequence[tuple[int, str]]:
+    numbers, of_tomography = list(found.seen.full), found.seen.modality == "CT"
+    spans = [measures.SOFT if of_tomography else (float(found.body[number]), math.inf) for number in numbers]
+    sigmas = [measures.noise(found.seen.full[number], span) for number, span in zip(numbers, spans, strict=True)]
+    worst = _largest(np.nan_to_num(np.array(sigmas)))
+    return [(numbers[at], "the noisiest slice of those looked at whole") for at in worst]
+
+
+def _with_body(found: Measured) -> np.ndarray[Any, Any]:
+    return np.flatnonzero((found.spread > 0) & (found.tissue >= LEAST))
+
+
+def _largest(values: np.ndarray[Any, Any]) -> list[int]:
+    """Where the largest value is, if there is any."""
+    return [int(np.argmax(values))] if len(values) else []
+
+
 MOST, LEAST_OF = {"most": Limit.NUMBER}, {"least": Limit.NUMBER}
 CHECKS = (
-    Check("quality.clipped", Scope.FILES, clipped, MOST),
-    Check("quality.constant", Scope.FILES, constant),
+    Check("quality.clipped", Scope.FILES, clipped, MOST, _slice(_fullest)),
+    Check("quality.constant", Scope.FILES, constant, show=_slice(_flat)),
     Check("quality.dose", Scope.FILES, dose, MOST),
-    Check("quality.empty", Scope.FILES, empty, LEAST_OF),
-    Check("quality.field", Scope.FILES, field, MOST),
-    Check("quality.motion", Scope.FILES, motion, MOST),
-    Check("quality.noise", Scope.FILES, noise, MOST | LEAST_OF),
-    Check("quality.orientation", Scope.FILES, orientation, MOST),
-    Check("quality.region", Scope.FILES, region, LEAST_OF),
-    Check("quality.rings", Scope.FILES, rings, MOST),
+    Check("quality.empty", Scope.FILES, empty, LEAST_OF, _slice(_emptiest)),
+    Check("quality.field", Scope.FILES, field, MOST, _slice(_widest)),
+    Check("quality.motion", Scope.FILES, motion, MOST, _slice(_step)),
+    Check("quality.noise", Scope.FILES, noise, MOST | LEAST_OF, _slice(_noisiest)),
+    Check("quality.orientation", Scope.FILES, orientation, MOST, middle),
+    Check("quality.region", Scope.FILES, region, LEAST_OF, middle),
+    Check("quality.rings", Scope.FILES, rings, MOST, middle),
 )

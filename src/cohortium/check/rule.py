@@ -8,14 +8,14 @@ looks, and the limits that a specification may set. The function says what is wr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-from cohortium.values import Finding, Severity
+from cohortium.values import Finding, Instance, Severity
 
-__all__ = ["Check", "Found", "Knowing", "Limit", "Rule", "Scope", "Skipped", "once"]
+__all__ = ["Check", "Found", "Knowing", "Limit", "Rule", "Scope", "Shown", "Skipped", "once"]
 
 
 class Scope(StrEnum):
@@ -45,16 +45,21 @@ class Skipped:
 
 
 Found = Iterator[Finding | Skipped]
+Shown = Sequence[tuple[Instance, str]]  # objects of a series, and as what each is shown
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A row of a family's table."""
+    """A row of a family's table.
+
+    Where a finding names no object, `show` tells by which objects of the `scan.Scan` a person sees it best.
+    """
 
     id: str
     scope: Scope
     look: Callable[[Any, Rule], Found]
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    show: Callable[[Any], Shown] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from cohortium.check.noticed import Notice, noticed
+from cohortium.check.rule import Shown
 from cohortium.check.series import Series
 from cohortium.dicom import elements, meta
 from cohortium.errors import Malformed
 from cohortium.values import Instance
 
-__all__ = ["Broken", "File", "Scan", "is_dicom", "opened", "read", "series_of", "unreadable"]
+__all__ = ["Broken", "File", "Scan", "is_dicom", "middle", "opened", "read", "series_of", "unreadable"]
 
 Content = bytes | mmap.mmap
 PREFIX = 132  # bytes: the preamble and DICM
@@ -106,6 +107,12 @@ def read(root: Path, SeriesInstanceUID: str, names: Iterable[str]) -> Scan:
         if problem:
             broken.append(Broken(name, problem, SeriesInstanceUID))
     return Scan(SeriesInstanceUID, Series.of([file.instance for file in files]), tuple(files), tuple(broken))
+
+
+def middle(scan: Scan) -> Shown:
+    """The slice in the middle, for what is of the whole series."""
+    stack = [plane.instance for plane in scan.series.planes] or list(scan.series.images)
+    return [(each, "the middle of the series") for each in stack[len(stack) // 2 :][:1]]
 
 
 def unreadable(error: OSError) -> str:

@@ -123,6 +123,11 @@ class Series:
             found += geometry.intervals([plane.position for plane in first], thicknesses)
         return found
 
+    def beside(self, interval: geometry.Interval) -> tuple[Instance, Instance]:
+        """The slices at both ends of an interval."""
+        at = {plane.position: plane.instance for plane in self.planes}
+        return at[interval.below], at[interval.above]
+
     def finding(self, rule: Rule, fact: str, where: Sequence[Instance] = (), variable: str = "") -> Finding:
         """The finding that `fact` breaks `rule`; it names the one object to blame if it is one of several."""
         blamed = where[0].SOPInstanceUID if len(where) == 1 < len(self.instances) else ""

@@ -7,16 +7,19 @@ pictures only as `pictures` draws them.
 from __future__ import annotations
 
 import base64
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
+from markupsafe import Markup, escape
+
 from cohortium.check import naming
 from cohortium.check.comparison import Comparison
-from cohortium.check.outline import Outline
-from cohortium.check.page.charts import HEIGHT, WIDTH, Histogram, histogram
-from cohortium.check.pictures import Picture
+from cohortium.check.page import measures
+from cohortium.check.page.charts import HEIGHT, WIDTH
+from cohortium.check.pictures import OF_RULE, Picture
 from cohortium.check.report import Outcome, Report, Spot, Status, as_dict, identified
 from cohortium.check.worklist import State
 from cohortium.page import rendered
@@ -25,10 +28,9 @@ from cohortium.values import Finding, Severity
 __all__ = ["compared", "page"]
 
 SHOWN = 200  # findings of a rule, and rows of patients and scans
-DRAWN = 12  # pictures of a rule
-LARGEST = 1e6  # mm and slices beyond it are no measure
+FEW = 12  # rules that are shown at once though none of them failed
+CODE = re.compile(r"`([^`]+)`")
 STATUSES = (Status.FAILED, Status.SKIPPED, Status.PASSED)
-Measure = Callable[[Outline], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Broken:
     outcome: Outcome
     findings: Sequence[tuple[str, Finding]]
     unlisted: Sequence[Spot]
-    pictures: Sequence[tuple[str, str]]  # what it shows, and a data URI
+    pictures: Sequence[tuple[Picture, str]]  # each with a data URI
 
     @property
     def extent(self) -> str:
@@ -86,12 +88,16 @@ def page(report: Report) -> str:
         waived=report.waived,
         mended=[row for row in report.rows if row.state is State.MENDED],
         counts=as_dict(report)["counts"],
-        outcomes=sorted(report.outcomes, key=lambda each: STATUSES.index(each.status)),
+        outcomes=[(status, own) for status in STATUSES if (own := [o for o in report.outcomes if o.status is status])],
+        few=FEW,
+        uid=naming.uid,
+        coded=_coded,
         statuses=Counter(each.status for each in report.outcomes),
         broken=list(_broken(report, findings)),
         patients=_worst_first(_patients(report)),
         scans=_worst_first(_scans(report)),
-        charts=list(_charts(report)),
+        charts=measures.charts(report),
+        quality=measures.table(report),
         chart=(WIDTH, HEIGHT),
         shown=SHOWN,
     )
@@ -114,17 +120,18 @@ def _broken(report: Report, findings: Sequence[tuple[str, Finding]]) -> Iterator
     for outcome in sorted(failed, key=lambda each: (order.index(each.rule.severity), -each.findings, each.rule.id)):
         own = of_rule[outcome.rule.id]
         more = [spot for spot in report.unlisted if spot.rule == outcome.rule.id]
-        yield Broken(outcome, own, more, list(islice(_drawn(own[:SHOWN], report.pictures), DRAWN)))
+        yield Broken(outcome, own, more, list(islice(_drawn(outcome.rule.id, report.pictures), OF_RULE)))
 
 
-def _drawn(findings: Sequence[tuple[str, Finding]], pictures: Sequence[Picture]) -> Iterator[tuple[str, str]]:
-    """For a finding on one object that object, for one on a series the middle of it."""
-    blamed = {(finding.SeriesInstanceUID, finding.SOPInstanceUID) for _, finding in findings}
+def _drawn(rule: str, pictures: Sequence[Picture]) -> Iterator[tuple[Picture, str]]:
     for each in pictures:
-        stands_for = {each.SOPInstanceUID, ""} if each.middle else {each.SOPInstanceUID}
-        if any((each.SeriesInstanceUID, UID) in blamed for UID in stands_for):
-            says = f"series {naming.uid(each.SeriesInstanceUID)}, {each.place}"
-            yield says, "data:image/png;base64," + base64.b64encode(each.png).decode("ascii")
+        if rule in each.rules:
+            yield each, "data:image/png;base64," + base64.b64encode(each.png).decode("ascii")
+
+
+def _coded(text: str) -> Markup:
+    """What stands in backticks as code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped)
 
 
 def _patients(report: Report) -> Mapping[str, Place]:
@@ -166,24 +173,3 @@ def _worst_first(places: Mapping[str, Place]) -> list[tuple[str, Place]]:
         return (*(-place.severities[each] for each in reversed(Severity)), name)
 
     return sorted(places.items(), key=order)
-
-
-def _spacing(outline: Outline) -> float | None:
-    found = outline.first.numbers("PixelSpacing")
-    return found[0] if found else None
-
-
-CHARTS: tuple[tuple[str, str, str, Measure], ...] = (
-    ("Slices of a series", "", "completeness.slices", lambda outline: float(outline.slices)),
-    ("SliceThickness", " mm", "accuracy.slice-thickness", lambda outline: outline.first.number("SliceThickness")),
-    ("PixelSpacing", " mm", "accuracy.pixel-spacing", _spacing),
-)
-
-
-def _charts(report: Report) -> Iterator[Histogram]:
-    rules = {rule.id: rule for rule in report.specification.rules}
-    for title, unit, id, measure in CHARTS:
-        known = [number for outline in report.delivery.outlines if (number := measure(outline)) is not None]
-        numbers = [number for number in known if 0 <= number <= LARGEST]
-        if numbers:
-            yield histogram(title, unit, numbers, rules.get(id))
