@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
@@ -30,29 +29,18 @@ from sqlalchemy import (
 
 from cohortium.archive.resources import Level
 from cohortium.errors import Malformed
+from cohortium.find.observations import Observation, Operator, observed
 from cohortium.find.places import ACCESSION, LEVELS, TABLES
 from cohortium.govern.grants import permitted
 from cohortium.govern.roles import May
 from cohortium.govern.users import User
 from cohortium.store.schema import field, project, scan, session, subject
 
-__all__ = ["FIELDS", "OWN", "Criterion", "Field", "Group", "Kind", "Operator", "matching"]
+__all__ = ["FIELDS", "OWN", "Criterion", "Field", "Group", "Kind", "Operator", "holds", "matching"]
 
 AT_ONCE = 500  # rows
 OWN = "own:"  # before the name of a field that people added
 Text = ColumnElement[str]
-
-
-class Operator(StrEnum):
-    """How a field is compared; of those that go by order, dates alone."""
-
-    IS = "="
-    IS_NOT = "!="
-    LIKE = "LIKE"  # `%` stands for anything, and case for nothing
-    BEFORE = "<"
-    UNTIL = "<="
-    AFTER = ">"
-    FROM = ">="
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +78,7 @@ class Group:
     """Conditions of which every one must hold, or any."""
 
     every: bool
-    parts: tuple[Criterion | Group, ...]
+    parts: tuple[Criterion | Observation | Group, ...]
 
 
 def matching(
@@ -106,7 +94,7 @@ def matching(
     query: Select[Any] = select(table.c.id, *(_text(each) for each in columns)).select_from(project)
     for upper, lower in pairwise(top):
         query = query.join(TABLES[lower], TABLES[lower].c[f"{upper}_id"] == TABLES[upper].c.id)
-    query = query.where(project.c.id.in_(permitted(who, May.READ)), _is(kind), _holds(where, kind.level))
+    query = query.where(project.c.id.in_(permitted(who, May.READ)), _is(kind), holds(where, kind.level))
     return _paged(engine, query.order_by(table.c.id).limit(AT_ONCE), table.c.id)
 
 
@@ -170,8 +158,15 @@ def _text(wanted: Field) -> Text:
     return found.correlate(table).scalar_subquery()
 
 
-def _holds(where: Group | Criterion, level: Level) -> ColumnElement[bool]:
-    """The conditions as one on a thing of that level; those on things in it that must all hold, hold of one thing."""
+def holds(where: Group | Criterion | Observation, level: Level) -> ColumnElement[bool]:
+    """The conditions as one on a thing of that level; those on things in it that must all hold, hold of one thing.
+
+    An observation is of the thing's subject, or of any subject of a project.
+    """
+    if isinstance(where, Observation):
+        about = observed(where)
+        within = select(subject.c.id).where(subject.c.project_id == project.c.id, about).correlate(project)
+        return within.exists() if level is Level.PROJECT else about
     if isinstance(where, Criterion):
         return _within([where], level) if _is_below(where, level) else _compared(where)
     inner: dict[Kind, list[Criterion]] = {}
@@ -180,7 +175,7 @@ def _holds(where: Group | Criterion, level: Level) -> ColumnElement[bool]:
         if where.every and isinstance(each, Criterion) and _is_below(each, level):
             inner.setdefault(each.of, []).append(each)
         else:
-            parts.append(_holds(each, level))
+            parts.append(holds(each, level))
     parts += [_within(some, level) for some in inner.values()]
     return (and_ if where.every else or_)(*(parts or [true()]))
 

@@ -15,7 +15,7 @@ from cohortium.govern.users import User
 from cohortium.store import total
 from cohortium.store.schema import finding, instance, scan, session, subject
 
-__all__ = ["Page", "ScanRow", "SessionRow", "SubjectRow", "siblings", "subjects"]
+__all__ = ["Page", "ScanRow", "SessionRow", "SubjectRow", "sessions_by_subject", "siblings", "subjects"]
 
 _Counts = Mapping[int, Mapping[str, int]]
 
@@ -75,14 +75,14 @@ def subjects(
         .limit(limit + 1)
     ).all()
     shown = found[:limit]
-    sessions = _sessions(connection, session.c.subject_id.in_([row.id for row in shown]))
+    sessions = sessions_by_subject(connection, session.c.subject_id.in_([row.id for row in shown]))
     rows = tuple(SubjectRow(row.id, row.PatientID, tuple(sessions.get(row.id, ()))) for row in shown)
     return Page(rows, shown[-1].PatientID if len(found) > limit else None)
 
 
 def siblings(connection: Connection, who: User, session_id: int) -> SessionRow | None:
     """One session with its scans."""
-    found = _sessions(connection, session.c.id == session_id, session.c.project_id.in_(visible_projects(who)))
+    found = sessions_by_subject(connection, session.c.id == session_id, session.c.project_id.in_(visible_projects(who)))
     return next((row for rows in found.values() for row in rows), None)
 
 
@@ -105,8 +105,8 @@ def _mentions(word: str) -> ColumnElement[bool]:
     )
 
 
-def _sessions(connection: Connection, *where: ColumnElement[bool]) -> dict[int, list[SessionRow]]:
-    """Sessions that satisfy `where`, by subject, in the order of their dates."""
+def sessions_by_subject(connection: Connection, *where: ColumnElement[bool]) -> dict[int, list[SessionRow]]:
+    """Sessions that satisfy `where`, by subject, in the order of their dates; the caller sees to who may see them."""
     rows = connection.execute(
         select(
             session.c.subject_id,

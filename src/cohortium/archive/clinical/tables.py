@@ -84,11 +84,31 @@ def counting(project_id: int, version: Version | None = None) -> Select[tuple[in
 
     While the newest version is being read, the one before it counts.
     """
-    read = clinical_table.c.project_id == project_id, clinical_table.c.state == State.READ
-    if version is not None:
-        held = select(dataset_file.c.digest).where(dataset_file.c.dataset_id == version.id)
-        return select(clinical_table.c.id).where(*read, clinical_table.c.digest.in_(held))
-    return select(clinical_table.c.id).where(*read, clinical_table.c.digest.in_(_newest(project_id)))
+    held = newest(project_id) if version is None else frozen(version)
+    return select(clinical_table.c.id).where(
+        clinical_table.c.project_id == project_id,
+        clinical_table.c.state == State.READ,
+        clinical_table.c.digest.in_(held),
+    )
+
+
+def newest(project_id: int) -> Select[tuple[str]]:
+    """Digests of the newest versions of the project's clinical files, but for what is still being read."""
+    waiting = clinical_table.c.project_id == project_id, clinical_table.c.state == State.WAITING
+    pending = select(clinical_table.c.digest).where(*waiting)
+    last = select(func.max(resource_file.c.id)).join(resource)
+    last = last.where(
+        resource_file.c.project_id == project_id,
+        resource.c.kind == Kind.CLINICAL,
+        resource_file.c.digest.not_in(pending),
+    )
+    last = last.group_by(resource_file.c.resource_id, resource_file.c.name)
+    return select(resource_file.c.digest).where(resource_file.c.id.in_(last))
+
+
+def frozen(version: Version) -> Select[tuple[str]]:
+    """Digests of the files of a dataset version."""
+    return select(dataset_file.c.digest).where(dataset_file.c.dataset_id == version.id)
 
 
 def unlinked() -> ColumnElement[bool]:
@@ -118,17 +138,3 @@ def forget_all(connection: Connection, project_id: int) -> None:
     """Let go of every table of the project."""
     for table in (clinical_table, clinical_subject):
         connection.execute(delete(table).where(table.c.project_id == project_id))
-
-
-def _newest(project_id: int) -> Select[tuple[str]]:
-    """Digests of the newest versions of the project's clinical files, but for what is still being read."""
-    waiting = clinical_table.c.project_id == project_id, clinical_table.c.state == State.WAITING
-    pending = select(clinical_table.c.digest).where(*waiting)
-    last = select(func.max(resource_file.c.id)).join(resource)
-    last = last.where(
-        resource_file.c.project_id == project_id,
-        resource.c.kind == Kind.CLINICAL,
-        resource_file.c.digest.not_in(pending),
-    )
-    last = last.group_by(resource_file.c.resource_id, resource_file.c.name)
-    return select(resource_file.c.digest).where(resource_file.c.id.in_(last))

@@ -218,12 +218,12 @@ def _field_named(kind: Kind, name: str) -> Field:
     raise BadRequest("a field is none that /data/search/elements/TYPE lists for its type")
 
 
-def _criteria(where: Group | Criterion) -> Iterator[Criterion]:
-    if isinstance(where, Criterion):
-        yield where
-        return
+def _criteria(where: Group) -> Iterator[Criterion]:
     for each in where.parts:
-        yield from _criteria(each)
+        if isinstance(each, Criterion):
+            yield each
+        elif isinstance(each, Group):
+            yield from _criteria(each)
 
 
 def _date(text: str) -> str:
