@@ -61,6 +61,24 @@ class Client:
         """Subjects with their sessions and scans; with `words`, those that hold every one."""
         return self._all(api.Subject, f"/projects/{quote(project)}/subjects", words=words)
 
+    def clinical(self, project: str, dataset: str = "") -> list[api.ClinicalTable]:
+        """The project's clinical tables, or those of a dataset version."""
+        return list(self._all(api.ClinicalTable, f"/projects/{quote(project)}/clinical", dataset=dataset))
+
+    def cohort(self, project: str, wish: api.CohortWish) -> Iterator[api.CohortSubject]:
+        """Subjects for which conditions on clinical rows and images hold."""
+        after: str | None = wish.after
+        while after is not None:
+            asked = {**wish.model_dump(), "after": after}
+            page = self._one(api.Cohort, f"/projects/{quote(project)}/cohort", "POST", asked)
+            yield from page.subjects
+            after = page.after
+
+    def timeline(self, project: str, PatientID: str, dataset: str = "") -> Iterator[api.Event]:
+        """A subject's sessions and clinical rows in the order of time, those without a date last."""
+        path = f"/projects/{quote(project)}/subjects/{quote(PatientID, safe='')}/timeline"
+        return self._all(api.Event, path, dataset=dataset)
+
     def sessions(self, project: str = "", **attributes: str) -> Iterator[api.SessionFound]:
         """Sessions by attributes, as DICOM matches: `sessions("lung", StudyDate="20240101-")`."""
         return self._all(api.SessionFound, "/sessions", project=project, **attributes)

@@ -72,23 +72,14 @@ class Observation:
 
 def observed(wanted: Observation) -> ColumnElement[bool]:
     """The condition on `subject`; `Malformed` where a comparison cannot be made."""
-    other = subject.alias()
-    mine = other.c.PatientID == clinical_subject.c.USUBJID, clinical_subject.c.project_id == other.c.project_id
-    rows = (
-        select(other.c.id)
-        .join(clinical_subject, mine[0] & mine[1])
-        .join(clinical_row, clinical_row.c.person_id == clinical_subject.c.id)
-        .join(clinical_table, clinical_table.c.id == clinical_row.c.table_id)
-        .where(
-            other.c.project_id == wanted.project_id,
-            clinical_table.c.id.in_(tables.counting(wanted.project_id, wanted.version)),
-            clinical_table.c.domain == wanted.domain.upper(),
-        )
-    )
+    read = tables.counting(wanted.project_id, wanted.version).where(clinical_table.c.domain == wanted.domain.upper())
+    rows = select(clinical_row.c.person_id).where(clinical_row.c.table_id.in_(read))
     if wanted.topic:
         rows = rows.where(clinical_row.c.topic == wanted.topic)
     rows = rows.where(*map(_holds, wanted.comparisons))
-    return subject.c.id.not_in(rows) if wanted.absent else subject.c.id.in_(rows)
+    people = select(clinical_subject.c.USUBJID).where(clinical_subject.c.id.in_(rows))
+    found = (subject.c.project_id == wanted.project_id) & subject.c.PatientID.in_(people)
+    return ~found if wanted.absent else found
 
 
 def _holds(wanted: Comparison) -> ColumnElement[bool]:

@@ -18,12 +18,18 @@ __all__ = [
     "CheckTold",
     "CheckWish",
     "Citation",
+    "ClinicalRow",
+    "ClinicalTable",
+    "Cohort",
+    "CohortSubject",
+    "CohortWish",
     "Comparison",
     "Consent",
     "ConsentWish",
     "Counts",
     "DatasetFile",
     "Difference",
+    "Event",
     "File",
     "Finding",
     "FindingRow",
@@ -33,6 +39,7 @@ __all__ = [
     "FrameAt",
     "FreezeWish",
     "Gone",
+    "ImageCondition",
     "InstanceFound",
     "InstanceSearch",
     "Invitation",
@@ -51,6 +58,8 @@ __all__ = [
     "ReopenWish",
     "Resource",
     "RoleWish",
+    "RowComparison",
+    "RowCondition",
     "Scan",
     "ScanFound",
     "ScanInList",
@@ -65,6 +74,7 @@ __all__ = [
     "Subject",
     "Terms",
     "TermsWish",
+    "TimelineSearch",
     "Token",
     "TokenMade",
     "TokenWish",
@@ -315,6 +325,113 @@ class InstanceFound(ScanFound):
     BitsAllocated: int | None
     digest: Digest
     size: int
+
+
+# --- clinical rows ----------------------------------------------------------------------------------------------------
+
+Called = Annotated[str, Field(max_length=64, description="A dataset version, by name or digest; empty: of today.")]
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+OperatorName = Literal["=", "!=", "<", "<=", ">", ">=", "LIKE"]
+
+
+class RowComparison(Wish):
+    """`LIKE`: `%` stands for anything, and case for nothing. A date holds where it holds of all of its interval."""
+
+    field: Annotated[Text, Field(description="`number`, `text`, `unit`, `date`, `day`, or a variable: `VISITNUM`.")]
+    operator: OperatorName
+    value: Text
+
+
+class RowCondition(Wish):
+    """That a subject has a row, or with `absent` none, for which all comparisons hold."""
+
+    domain: Annotated[str, Field(pattern=r"^[A-Z]{2,8}$")]
+    topic: Annotated[Text, Field(description="As `--TESTCD`, `--DECOD`, `--TERM` or `--TRT` has it.")] = ""
+    comparisons: Annotated[list[RowComparison], Field(max_length=10)] = []
+    absent: bool = False
+
+
+class ImageCondition(Wish):
+    """That the subject, or one session or scan of it, has a field that compares so."""
+
+    level: Literal["subject", "session", "scan"]
+    field: Literal["label", "date", "UID", "modality", "series_description"]
+    operator: OperatorName
+    value: Text
+
+
+class CohortWish(Wish):
+    """Subjects for which every condition holds, or with `every` false any of them."""
+
+    every: bool = True
+    rows: Annotated[list[RowCondition], Field(max_length=20)] = []
+    images: Annotated[list[ImageCondition], Field(max_length=20)] = []
+    dataset: Called = ""
+    after: Annotated[Text, Field(description="As the page before had it.")] = ""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class CohortSubject(Answer):
+    id: int
+    PatientID: str
+
+
+class Cohort(Answer):
+    """A page of the `count` subjects that were found; `after` is null on the last."""
+
+    count: int
+    subjects: list[CohortSubject]
+    after: str | None
+
+
+class ClinicalTable(Answer):
+    """A table of SDTM, and how many of its rows are stored, of how many people, and of people without images here.
+
+    `why` says what keeps an unreadable one out. Rows of `nobody`, without USUBJID, are in the file alone.
+    """
+
+    digest: str
+    name: str
+    version: int
+    domain: str
+    state: Literal["waiting", "read", "unreadable"]
+    why: str
+    headings: list[str]
+    rows: int
+    nobody: int
+    stored: int
+    subjects: int
+    unlinked: int
+
+
+class ClinicalRow(Answer):
+    """A row of the table of that digest: what it says in the same words for all domains, and its variables."""
+
+    digest: str
+    row: int
+    domain: str
+    sequence: int | None
+    topic: str
+    text: str
+    number: float | None
+    unit: str
+    day: int | None
+    variables: dict[str, str]
+
+
+class Event(Answer):
+    """A session or a clinical row, and the seconds between which it was; empty where it has no date."""
+
+    earliest: str
+    latest: str
+    session: Session | None
+    row: ClinicalRow | None
+
+
+class TimelineSearch(Wish):
+    dataset: Called = ""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    after: Annotated[str, Field(max_length=500, description="Where the page begins, as the `Link` before had it.")] = ""
 
 
 # --- dataset versions, lists, flags ---------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from cohortium.store.schema import clinical_row, clinical_subject, clinical_tabl
 __all__ = ["USUBJID", "keep_up", "load", "persons"]
 
 USUBJID = "USUBJID"
-AT_ONCE = 5000  # rows a transaction
+AT_ONCE = 10_000  # rows a transaction
 LONGEST = 200  # characters of a USUBJID
 
 

@@ -84,7 +84,7 @@ def _values(value: Any, kind: str) -> Iterator[Said]:
 def _columns(content: bytes, delimiter: str) -> Iterator[Said]:
     """Headings, then each value of a column once."""
     seen: dict[tuple[int, str], None] = {}
-    rows = csv.reader(io.StringIO(_text(content), newline=""), delimiter=delimiter, strict=True)
+    rows = csv.reader(_lines(content), delimiter=delimiter, strict=True)
     heading = next(rows)
     for row in rows:
         if row and len(row) != len(heading):
@@ -108,9 +108,14 @@ def is_table(content: bytes, delimiter: str) -> bool:
 
 
 def _text(content: bytes) -> str:
+    return "".join(_lines(content))
+
+
+def _lines(content: bytes) -> Iterator[str]:
+    """The text line by line, so that a large table is in memory once."""
     if UNPRINTABLE.search(content):
         raise Refused("not admitted: it holds characters that no text has")
     try:
-        return content.decode("utf-8-sig")
+        yield from io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")
     except UnicodeDecodeError:
         raise Refused("not admitted: its text is not in UTF-8; write it so") from None

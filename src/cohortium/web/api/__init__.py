@@ -8,6 +8,7 @@ from cohortium.govern.roles import May
 from cohortium.web.api import (
     account,
     checks,
+    clinical,
     content,
     datasets,
     files,
@@ -49,6 +50,9 @@ _TABLE = (
     Route("PUT", f"{PROJECT}/visibility", projects.make_visible, May.MANAGE),
     Route("GET", f"{PROJECT}/subjects", projects.subjects, May.READ),
     Route("POST", f"{PROJECT}/subjects/{{subject}}/removal", removal.subject, May.DELETE),
+    Route("GET", f"{PROJECT}/subjects/{{subject}}/timeline", clinical.timeline, May.READ),
+    Route("GET", f"{PROJECT}/clinical", clinical.tables, May.READ),
+    Route("POST", f"{PROJECT}/cohort", clinical.cohort, May.READ),
     Route("GET", f"{PROJECT}/audit", site.of_project, May.MANAGE),
     Route("GET", f"{PROJECT}/people", people.people, May.MANAGE),
     Route("PUT", f"{PROJECT}/people/{{person}}", people.give_role, May.MANAGE),
