@@ -329,7 +329,7 @@ class InstanceFound(ScanFound):
 
 # --- clinical rows ----------------------------------------------------------------------------------------------------
 
-Called = Annotated[str, Field(max_length=64, description="A dataset version, by name or digest; empty: of today.")]
+DatasetName = Annotated[str, Field(max_length=64, description="A dataset version, by name or digest; empty: of today.")]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 OperatorName = Literal["=", "!=", "<", "<=", ">", ">=", "LIKE"]
 
@@ -366,7 +366,7 @@ class CohortWish(Wish):
     every: bool = True
     rows: Annotated[list[RowCondition], Field(max_length=20)] = []
     images: Annotated[list[ImageCondition], Field(max_length=20)] = []
-    dataset: Called = ""
+    dataset: DatasetName = ""
     after: Annotated[Text, Field(description="As the page before had it.")] = ""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
@@ -429,7 +429,7 @@ class Event(Answer):
 
 
 class TimelineSearch(Wish):
-    dataset: Called = ""
+    dataset: DatasetName = ""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     after: Annotated[str, Field(max_length=500, description="Where the page begins, as the `Link` before had it.")] = ""
 

@@ -27,7 +27,7 @@ from cohortium.wire import api
 
 __all__ = ["cohort", "tables", "timeline"]
 
-Dataset = Annotated[api.Called, Query()]
+Dataset = Annotated[api.DatasetName, Query()]
 KEY = (str, int, int, int)
 
 
