@@ -389,9 +389,9 @@ def test_long_results_have_their_test_in_a_field(tmp_path):
         ]
 
 
-@pytest.mark.parametrize(("checked", "race"), [(["1"], "WHITE"), (["1", "2"], "OTHER"), ([], "")])
+@pytest.mark.parametrize(("checked", "race"), [(["1"], "WHITE"), (["1", "2"], "MULTIPLE"), ([], "")])
 def test_a_checkbox_in_one_variable(tmp_path, checked, race):
-    text = '[[DM]]\nRACE = { field = "race", terms = { 1 = "WHITE", 2 = "ASIAN" }, several = "OTHER" }'
+    text = '[[DM]]\nRACE = { field = "race", terms = { 1 = "WHITE", 2 = "ASIAN" }, several = "MULTIPLE" }'
     account, found = one(
         tmp_path, text, Field("race", "f", "checkbox", "Race", {"1": "White", "2": "Asian"}), race=checked
     )

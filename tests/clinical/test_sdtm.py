@@ -50,6 +50,12 @@ def test_every_domain_and_code_list_that_is_named_is_there():
             assert all(sdtm.codelist(code).terms for code in variable.codelists)
 
 
+def test_several_races_are_multiple_though_no_list_has_it():
+    (races,) = sdtm.codelists(sdtm.variables("DM")["RACE"])
+    assert {"WHITE", "MULTIPLE"} <= races.terms.keys()
+    assert "MULTIPLE" not in sdtm.codelist("C74457").terms
+
+
 def test_code_lists_say_whether_they_may_be_extended_and_what_was_meant():
     sex, units = sdtm.codelist("C66731"), sdtm.codelist("C71620")
     assert not sex.extensible

@@ -52,6 +52,8 @@ TERMINOLOGY = "2025-03-28"
 YES_OR_NO = "C66742"
 FLAGS = frozenset({"DTHFL", "--BLFL", "--LOBXFL", "--DRVFL", "--PRESP"})
 """Of yes and no they say yes, or nothing (SDTMIG 4.1.5)."""
+SEVERAL, OF_SEVERAL = "MULTIPLE", frozenset({"RACE", "ETHNIC"})
+"""What stands for more than one answer, in no code list (SDTMIG 4.2.8.3), and where a list cannot be extended by it."""
 PERIODS = ("DUR", "ELTM", "EVLINT", "PDUR")
 
 
@@ -186,6 +188,8 @@ def codelist(code: str) -> CodeList:
 def codelists(variable: Variable) -> list[CodeList]:
     """The code lists of a variable; of yes and no the terms that it may have."""
     found = [codelist(code) for code in variable.codelists]
+    if variable.name in OF_SEVERAL:
+        return [replace(each, terms={**each.terms, SEVERAL: ""}) for each in found]
     if variable.general in FLAGS:
         return [replace(each, terms={"Y": each.terms["Y"]}) for each in found if each.code == YES_OR_NO]
     return found
