@@ -21,7 +21,7 @@ from cohortium.clinical.submission import About, Form, Package
 from cohortium.clinical.submission.faults import RULES
 from cohortium.clinical.submission.supplemental import WIDEST, pieces
 from cohortium.errors import Refused
-from submissions import MADE, Tables, put, read, silent, tables, write
+from submissions import MADE, Tables, by_the_letter, put, read, silent, tables, write
 
 FORMS = list(Form)
 
@@ -70,6 +70,19 @@ def test_a_package_can_be_written_again_from_its_own_files(tmp_path: Path) -> No
         submission.below(first), tmp_path / "again", Form.XPORT, About(made=MADE), silent
     ).findings
     assert all(path.read_bytes() == (tmp_path / "again" / path.name).read_bytes() for path in first.glob("*.xpt"))
+
+
+def test_the_letter_of_the_format_gives_the_same_rows(tmp_path: Path) -> None:
+    made = tables("p01", "p02")
+    numbers = ("-0.1", "1e-70", "-7.5e70", "0", "0.30000000000000004", "123456789012345", "1", "0.5", "3", "16")
+    for row, number in zip(made["p01_lb.csv"], numbers, strict=True):
+        row["LBSTRESN"] = number
+    write(tmp_path, made)
+    for path in (tmp_path / "out").glob("*.xpt"):
+        assert by_the_letter(path) == read(path), path.name
+    assert {float(number) for number in numbers} <= {
+        float(row["LBSTRESN"]) for row in by_the_letter(tmp_path / "out" / "lb.xpt") if "LBSTRESN" in row
+    }
 
 
 def test_a_csv_is_as_rfc_4180_has_it(tmp_path: Path) -> None:
