@@ -247,6 +247,7 @@ def test_what_cannot_be_decoded_is_skipped_and_the_rest_measured(tmp_path, damag
         {"Rows": 1, "Columns": 1, "PixelData": b"\1\1"},
         {"Rows": 0, "Columns": 0},
         {"BitsStored": 0},
+        {"NumberOfFrames": str(2**31 - 1)},
         {"BitsStored": 60000},
         {"PixelRepresentation": 1},
         {"ImageOrientationPatient": ["1", "0", "0", "0", "0", "1"]},

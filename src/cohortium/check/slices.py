@@ -30,6 +30,7 @@ Array = np.ndarray[Any, Any]
 
 FULL = 12  # slices looked at in full
 MOST = 1500  # slices looked at coarsely
+FRAMES = 1 << 15  # of an object; a header may claim any number
 EDGE = 128  # samples of a coarse picture's longer side, at most
 PIXEL_DATA = 0x7FE00010
 RESCALE = ("RescaleSlope", "RescaleIntercept")
@@ -124,7 +125,7 @@ def pictures(scan: Scan) -> Pictures | None:
         top=np.array([seen[number][1] for number in kept]),
         volume=np.array([chosen[number].volume for number in kept]),
         step=step,
-        complete=len(chosen) == len(alike),
+        complete=len(chosen) == len(alike) and all(meta.frames(each) <= FRAMES for each in scan.series.images),
         unread=len(slices) - len(alike) + len(chosen) - len(kept),
     )
 
@@ -141,14 +142,9 @@ def _in_order(scan: Scan) -> list[Slice]:
         Slice(file, frame, *places.get((id(file.instance), frame), nowhere))
         for file in scan.files
         if id(file.instance) in images and file.instance.Modality in SLICED and file.name not in broken
-        for frame in range(min(meta.frames(file.instance), _most_frames(file)))
+        for frame in range(min(meta.frames(file.instance), FRAMES))
     ]
     return sorted(slices, key=lambda each: (each.volume, each.place))
-
-
-def _most_frames(file: File) -> int:
-    """No more frames than there are bytes, whatever the object says."""
-    return max(1, file.instance.size)
 
 
 def _spread(slices: Sequence[Slice], count: int) -> list[Slice]:
