@@ -1,7 +1,8 @@
-"""`cohortium` in processes of its own, without what each spends on loading libraries: most of the time of a short one.
+"""`cohortium` in processes of its own, without what each spends on loading modules: most of the time of a short one.
 
-One process has loaded the libraries and waits for orders; every command is a child of it, with the arguments, the
-working folder, the environment and the standard streams of who asks. Cohortium itself is loaded by each anew.
+One process has loaded them and waits for orders; every command is a child of it, with the arguments, the working
+folder, the environment and the standard streams of who asks. What loads polars is loaded by each anew, for it has
+threads, which a child does not have.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -26,7 +28,7 @@ from typing import IO, Any
 __all__ = ["COMMAND", "Process", "orders", "run", "start"]
 
 COMMAND = [sys.executable, "-c", "from cohortium.cli import main; main()"]
-NURSERY = "import nursery; nursery.wait(); from cohortium.cli import main; main()"
+NURSERY = "import nursery; nursery.wait(); nursery.obey()"
 LIBRARIES = (
     "ahocorasick_rs",
     "alembic.command",
@@ -52,6 +54,19 @@ LIBRARIES = (
     "typer.main",
     "uvicorn",
     "xml.etree.ElementTree",
+    "cohortium.acquire.drop",
+    "cohortium.backup",
+    "cohortium.cli",
+    "cohortium.cli.terminal",
+    "cohortium.cli.worker",
+    "cohortium.client",
+    "cohortium.deidentify.batch",
+    "cohortium.deidentify.page",
+    "cohortium.gateway.notices",
+    "cohortium.gateway.service",
+    "cohortium.verify",
+    "cohortium.web.app",
+    "cohortium.worker",
 )
 AT_THE_START = ("LD_", "MALLOC_", "PYTHON")  # names of what is looked at as a process begins, and never again
 MESSAGE = 1 << 17  # bytes at most of arguments and environment
@@ -181,6 +196,9 @@ def wait() -> None:
     """Wait for orders; returns in a child that is to carry one out, and in no other process."""
     for library in LIBRARIES:
         importlib.import_module(library)
+    assert threading.active_count() == len(list(Path("/proc/self/task").iterdir())) == 1, (
+        "who has threads cannot be forked"
+    )
     gc.freeze()
     os.fsync = lambda _: None  # tests kill, and cut no power
     channel = socket.socket(fileno=0)
@@ -218,3 +236,19 @@ def _become(order: dict[str, Any], streams: list[int]) -> None:
     os.environ.clear()
     os.environ.update(order["env"])
     sys.argv[1:] = order["argv"]
+
+
+def obey() -> None:
+    """The command; it ends as an interpreter does, but for clearing away one by one what goes with the process."""
+    from cohortium.cli import main
+
+    try:
+        main()
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            raise
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code or 0)
