@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cohortium.archive.files import jpeg, mp4, nifti, npy, nrrd, png, tables, tiff
+from cohortium.archive.files import jpeg, mp4, nifti, npy, nrrd, png, tables, tiff, xport
 from cohortium.archive.incoming import Unfit
 from cohortium.errors import Refused
 from cohortium.texts.said import Said
@@ -71,6 +71,7 @@ FORMATS = (
     Format("image/tiff", tiff.claims, tiff.read),
     Format("application/pdf", _claims_pdf, _read_pdf),
     Format("video/mp4", mp4.claims, mp4.read),
+    Format("application/x-sas-xport", xport.claims, xport.read),
     Format("application/json", tables.claims_json, tables.read_json),
     Format("text/tab-separated-values", tables.claims_tsv, tables.read_tsv),
     Format("text/csv", tables.claims_csv, tables.read_csv),
