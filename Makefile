@@ -55,6 +55,7 @@ bench: .venv/.all ## measure speed, memory, peers and what leaks, marks by MIDI-
 	@.venv/bin/python bench/chain.py
 	@.venv/bin/python bench/gateway.py
 	@.venv/bin/python bench/check.py
+	@.venv/bin/python bench/delivery.py
 	@.venv/bin/python bench/tables.py
 	@.venv/bin/python bench/index.py
 	@.venv/bin/python bench/zips.py

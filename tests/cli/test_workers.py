@@ -132,10 +132,11 @@ def test_a_cluster_finds_what_one_process_finds(cohortium: Run, tmp_path: Path, 
     deliveries.VIOLATIONS["completeness.missing"](made)
     made.write(tmp_path / "delivery")
     alone = cohortium("check", "delivery", "--jobs", 1, "--json", "-", "--no-ocr", cwd=tmp_path)
-    arguments = ("check", "delivery", "--cluster", cluster.address, "--json", "-", "--no-ocr")
+    arguments = ("check", "delivery", "--cluster", cluster.address, "--json", "-", "--no-ocr", "--resume", "kept")
     together = cohortium(*arguments, cwd=tmp_path, **cluster.environment)
     assert together.returncode == alone.returncode == 9, together.stderr
     assert json.loads(together.stdout)["findings"] == json.loads(alone.stdout)["findings"]
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 def test_a_worker_that_fails_names_no_file_in_its_log(cohortium: Run, site: Path, cluster: Cluster) -> None:
