@@ -269,6 +269,29 @@ def test_who_withdraws_while_a_table_is_read_is_not_in_it(archive: Archive, monk
     assert ANNA.encode() not in content
 
 
+def test_who_withdraws_while_a_reading_was_broken_off_takes_nobody_along(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "AT_ONCE", 1)
+    write, calls = loading._Loading._write, []
+
+    def broken(self: Any, *rest: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        write(self, *rest)
+
+    monkeypatch.setattr(loading._Loading, "_write", broken)
+    with pytest.raises(KeyboardInterrupt):
+        attach(archive, LB)
+    archive.withdraw("trusted", ANNA, who="ada", reason="asked")
+    assert files(archive) == [(1, LB.encode())], "it cannot be said yet what is to stay"
+    archive.keep_up_tables()
+    without = "".join(line for line in LB.splitlines(keepends=True) if ANNA not in line)
+    assert files(archive) == [(2, without.encode())]
+    assert [row.USUBJID for row in rows(archive)] == [BORIS]
+
+
 def test_while_the_storage_is_away_rows_go_at_once_and_files_when_a_worker_can(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:

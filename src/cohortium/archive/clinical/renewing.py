@@ -16,7 +16,7 @@ from cohortium.archive import removal
 from cohortium.archive.clinical import sheets
 from cohortium.archive.clinical.loading import load, persons
 from cohortium.archive.clinical.sheets import Row
-from cohortium.archive.clinical.tables import forget_unnamed, note
+from cohortium.archive.clinical.tables import State, forget_unnamed, note
 from cohortium.archive.objects import Address, Objects
 from cohortium.store import now
 from cohortium.store.schema import clinical_row, clinical_table, resource_file
@@ -29,9 +29,13 @@ AT_ONCE = 5000  # row numbers read together
 
 
 def renew(engine: Engine, objects: Objects) -> int:
-    """Make anew what is outdated; returns how many tables that was. The caller collects."""
+    """Make anew what is outdated; returns how many tables that was. The caller collects.
+
+    What is not read to its end waits for that: rows that are not in the store yet are not rows that have gone.
+    """
     with engine.execution_options(reading=True).connect() as connection:
-        query = select(clinical_table).where(clinical_table.c.outdated).order_by(clinical_table.c.id)
+        wanted = clinical_table.c.outdated, clinical_table.c.state == State.READ
+        query = select(clinical_table).where(*wanted).order_by(clinical_table.c.id)
         tables = connection.execute(query).mappings().all()
     for table in tables:
         with engine.execution_options(reading=True).connect() as connection:
