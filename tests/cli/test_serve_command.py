@@ -145,7 +145,7 @@ def test_two_servers_at_once_on_postgresql_and_s3_hold_the_same_images(
                 """Each object goes to both servers at about the same time."""
                 place, body = f"{servers[n % 2]}dicomweb/lung/studies", bodies[n // 2]
                 return httpx.post(
-                    place, content=body.body, headers=body.all_headers, auth=LOGIN, timeout=60
+                    place, content=body.body, headers=body.all_headers, auth=LOGIN, timeout=300
                 ).status_code
 
             with ThreadPoolExecutor(4) as pool:

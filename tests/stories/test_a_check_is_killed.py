@@ -15,6 +15,7 @@ import pytest
 
 import deliveries
 import nursery
+from waiting import PATIENCE
 
 PATIENTS = 6
 UIDS = [f"{deliveries.ROOT}.{patient}.1.1" for patient in range(1, PATIENTS + 1)]
@@ -82,17 +83,17 @@ def test_only_what_was_not_done_is_looked_at(environment, tmp_path):
         report = json.loads((tmp_path / f"{name}.json").read_text("utf-8"))
         return {key: value for key, value in report.items() if key != "checked"}
 
-    assert check("undisturbed", "--jobs", 1).wait(120) == 9
+    assert check("undisturbed", "--jobs", 1).wait(PATIENCE) == 9
 
     stopped = check("stopped", "--jobs", 2, "--resume", kept, SLOWEST=SLOWEST)
     while len(list(kept.glob("*.looked"))) < PATIENTS - 1 or SLOWEST not in looked_at("stopped"):
         assert stopped.poll() is None
         time.sleep(0.05)
     stopped.kill()
-    stopped.wait(120)
+    stopped.wait(PATIENCE)
     assert not (tmp_path / "stopped.json").exists()
 
-    assert check("again", "--jobs", 1, "--resume", kept).wait(120) == 9
+    assert check("again", "--jobs", 1, "--resume", kept).wait(PATIENCE) == 9
     assert (looked_at("undisturbed"), looked_at("stopped"), looked_at("again")) == (UIDS, UIDS, [SLOWEST])
     assert told("again") == told("undisturbed")
     assert list(kept.iterdir()) == []
