@@ -6,6 +6,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +107,7 @@ def test_killed_while_two_senders_send(service: Service, tmp_path: Path, sample:
     def send_all(which: int) -> None:
         def may(number: int) -> None:
             """Be no further than a part before the next kill: so there is always somebody who sends."""
+            time.sleep(0.05)  # who waits for an answer at a kill waits for it for half a minute
             taken[which] = number
             until(lambda: number < part * (restarts + 1) or restarts == kills, pause=0.01)
 
