@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,12 @@ def test_a_table_that_somebody_keeps_locked_is_left_for_later(postgres: database
             connection.exec_driver_sql(f"LOCK TABLE {data_key.name}")
             with pytest.raises(Unavailable, match="again"):
                 scrub(impatient, data_key)
+
+
+def test_a_disk_without_room_for_it_is_told(tiny_disk: Path) -> None:
+    engine, ballast = open_store(tiny_disk), tiny_disk / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(tiny_disk).free))
+    with pytest.raises(Unavailable, match="no space left"):
+        scrub(engine, data_key)
+    ballast.unlink()
+    scrub(engine, data_key)

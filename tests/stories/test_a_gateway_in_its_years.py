@@ -18,7 +18,7 @@ from pynetdicom import AE
 
 from cohortium import config
 from cohortium.gateway.state import unwell
-from gateway_ward import NAME, PATIENCE, Ward, ward
+from gateway_ward import NAME, Ward, ward
 from hospital import PLANTED, slice_of
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -110,7 +110,7 @@ def test_the_disk_is_full_and_then_is_not(cramped: Ward, tiny_disk: Path, kiloby
     assert cramped.process.poll() is None
     assert len(cramped.laid()) < 40
     ballast.unlink()
-    cramped.wait_until(lambda: cramped.counts() == {"sent": 40}, 4 * PATIENCE)  # a way out rests longer each time
+    cramped.wait_until(lambda: cramped.counts() == {"sent": 40})
     cramped.wait_until(lambda: not cramped.trouble())
     cramped.stop()
     assert len(cramped.laid()) == 40

@@ -79,7 +79,8 @@ def scrub(engine: Engine, table: Table) -> None:
     """Let the database keep nothing in its files of what rows of the table held before they were changed or deleted.
 
     SQLite overwrites at once, but for its log. PostgreSQL's plain VACUUM leaves the bytes in their pages, so the table
-    is written anew (its own log is out of reach). `Unavailable` where somebody keeps it locked meanwhile.
+    is written anew (its own log is out of reach). `Unavailable` where somebody keeps it locked meanwhile, or the disk
+    is full.
     """
     if engine.dialect.name == "postgresql":
         with engine.connect() as connection:
@@ -88,7 +89,8 @@ def scrub(engine: Engine, table: Table) -> None:
     raw = engine.raw_connection()  # outside of a transaction, which the events of `engine` would begin
     try:
         driver: Any = raw.driver_connection
-        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with room():
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         raw.invalidate()  # its settings are not the pool's
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,12 +52,16 @@ POSTGRESQL: dict[str, tuple[type[CohortiumError], str]] = {  # by the first char
 
 @contextmanager
 def room() -> Iterator[None]:
-    """Run the block; raise `Unavailable` where the system keeps the data root from being written."""
+    """Run the block; raise `Unavailable` where the system, or SQLite itself, cannot write to the data root."""
     try:
         yield
     except OSError as error:
         if error.errno in SYSTEM:
             raise Unavailable(SYSTEM[error.errno]) from None
+        raise
+    except sqlite3.Error as error:
+        if told := _of_sqlite(error):
+            raise told from None
         raise
 
 
@@ -67,8 +72,7 @@ def in_words(context: ExceptionContext) -> BaseException | None:
     """
     error = context.original_exception
     if context.dialect.name == "sqlite":
-        kind, message = SQLITE.get(getattr(error, "sqlite_errorname", ""), (None, ""))
-        return kind(message) if kind else None
+        return _of_sqlite(error)
     state = getattr(error, "sqlstate", None)
     if context.is_pre_ping:
         return None  # a connection that ended meanwhile: the pool makes another
@@ -79,6 +83,11 @@ def in_words(context: ExceptionContext) -> BaseException | None:
             return kind(message)
     _silence(error, context.sqlalchemy_exception)
     return None
+
+
+def _of_sqlite(error: BaseException) -> CohortiumError | None:
+    kind, message = SQLITE.get(getattr(error, "sqlite_errorname", ""), (None, ""))
+    return kind(message) if kind else None
 
 
 def _silence(error: BaseException, wrapped: StatementError | None) -> None:
