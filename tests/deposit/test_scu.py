@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -161,9 +162,10 @@ def connections(port: int) -> list[socket.socket]:
     found = []
     for each in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
-            opened = socket.socket(fileno=os.dup(int(each.name)))
-            if opened.family == socket.AF_INET and opened.getpeername()[1] == port:
-                found.append(opened)
+            if stat.S_ISSOCK(os.fstat(int(each.name)).st_mode):
+                opened = socket.socket(fileno=os.dup(int(each.name)))  # closed with the object, unlike a bare number
+                if opened.family == socket.AF_INET and opened.getpeername()[1] == port:
+                    found.append(opened)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import subprocess
 import sys
@@ -82,8 +83,10 @@ def test_a_few_bright_pixels_do_not_hide_the_rest():
     assert max(int(shade[50].max()) - int(shade[50].min()) for shade in shades(values)) > 200
 
 
-def test_nothing_is_fetched_and_nothing_is_sent():
-    """In a process of its own, where every attempt at a network ends it."""
+def test_nothing_is_fetched_and_nothing_is_sent(tmp_path):
+    """In a process of its own, where every attempt of Python's at a network ends it, and libraries find a home for what
+    they would keep or send: ONNX Runtime puts its reports there, and who this machine is.
+    """
     program = """
 import sys
 def hook(event, _arguments):
@@ -94,8 +97,11 @@ import numpy as np
 from cohortium.dicom.reading import Reader
 Reader()(np.zeros((64, 64), np.uint8))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=home)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):

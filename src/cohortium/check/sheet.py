@@ -17,6 +17,7 @@ __all__ = ["Row", "Sheet", "heading", "read"]
 
 ENCODINGS = ("utf-8-sig", "cp1252")
 LARGEST = 1 << 28  # bytes
+LONGEST_FIELD = 1 << 17  # characters
 MARKS = ",;\t"
 
 Row = Mapping[str, str]
@@ -57,6 +58,7 @@ def read(path: Path) -> Sheet:
 
 
 def _parsed(text: str) -> Sheet:
+    csv.field_size_limit(LONGEST_FIELD)  # the whole process has one, and others read longer fields
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(MARKS, key=first.count))
     columns = [each.strip().lower() for each in next(reader, [])]

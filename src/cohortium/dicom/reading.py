@@ -7,6 +7,7 @@ not change the picture, remembers nothing of it, and what it read stands in no m
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,11 @@ class Reader:
     def __init__(self) -> None:
         if not available():
             raise ConfigError("text in pixels is read with the extra `ocr`; install cohortium[ocr]")
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it reads this as it is loaded: later it has a file and has sent
         import onnxruntime
         import rapidocr
 
-        onnxruntime.disable_telemetry_events()
+        onnxruntime.disable_telemetry_events()  # where that variable means nothing: on Windows
         folder = Path(rapidocr.__file__).parent / "models"
         if missing := [name for name in MODELS.values() if not (folder / name).is_file()]:
             raise ConfigError(f"rapidocr came without its model {missing[0]}; install cohortium[ocr] as it is locked")
