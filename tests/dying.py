@@ -71,7 +71,7 @@ def at_work(program: str) -> Iterator[AtWork]:
             return None if ended else touches
 
         yield run
-        parent.stdin.close()
+        parent.kill()  # it waits for more
 
 
 def wait(act: Callable[..., Any]) -> None:
