@@ -29,7 +29,9 @@ def echo(settings: Scp | Pacs, below: Path) -> None:
         if association.is_rejected:
             raise Unavailable("the peer rejects the association; do both AE titles stand in its configuration?")
         if not association.is_established:
-            raise Unavailable("the peer does not answer; are address, port and TLS right, and is it running?")
+            raise Unavailable(
+                "the peer does not answer; are address, port, TLS and both AE titles right, and is it running?"
+            )
         status = association.send_c_echo()
         if not status or status.Status != SUCCESS:
             raise Unavailable("the peer took the association and did not answer the echo")

@@ -98,7 +98,7 @@ class Scu:
         if association.is_rejected:
             raise Unavailable("the peer rejects the association; do both AE titles stand in its configuration?")
         if not association.is_established and association.acceptor.primitive is None:
-            raise Unavailable("the peer does not answer as it should; are address, port and TLS right?")
+            raise Unavailable("the peer ends it without an answer; are address, port, TLS and both AE titles right?")
         try:
             yield association
         finally:
