@@ -17,6 +17,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage, JPEGBaseline8Bit
 from pynetdicom import AE, evt
+from pynetdicom.association import ServiceUser
 
 import orthanc
 import portal_site
@@ -157,29 +158,27 @@ def test_one_over_which_the_association_breaks_does_not_stop_the_others() -> Non
     assert [type(each) for each in answers] == [Confirmed, Unavailable, Confirmed, Confirmed]
 
 
-def connections(port: int) -> list[socket.socket]:
-    """Those of this process to that port."""
-    found = []
+def sending_end(requestor: ServiceUser) -> socket.socket:
+    """A second hold on this process's end of the connection, which is known by its own port."""
     for each in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
             if stat.S_ISSOCK(os.fstat(int(each.name)).st_mode):
                 opened = socket.socket(fileno=os.dup(int(each.name)))  # closed with the object, unlike a bare number
-                if opened.family == socket.AF_INET and opened.getpeername()[1] == port:
-                    found.append(opened)
-    return found
+                if opened.family == socket.AF_INET and opened.getsockname() == (requestor.address, requestor.port):
+                    return opened
+    raise AssertionError("there is no such connection")
 
 
 def test_small_packets_leave_at_once() -> None:
     found: list[int] = []
 
     def store(event: evt.Event) -> int:
-        (connection,) = connections(port)
-        with connection:
+        with sending_end(event.assoc.requestor) as connection:
             found.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         return 0
 
     with peer(store) as port:
-        scu(port, "PEER").send("lung", parcels(made(3)))
+        assert hows(scu(port, "PEER").send("lung", parcels(made(3)))) == [How.STATUS] * 3
     assert len(found) == 3
     assert all(found)
 
