@@ -98,6 +98,7 @@ def test_a_specification_that_is_not_there_fails_the_run_and_says_so(site):
     failed = site.check(specification="none.toml")
     assert failed.state is Standing.FAILED
     assert "none.toml" in failed.why
+    assert str(site.config.file.parent) not in failed.why
     assert site.ask(specification="none.toml").id != failed.id
 
 

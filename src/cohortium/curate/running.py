@@ -9,12 +9,12 @@ from sqlalchemy import Engine
 
 from cohortium.archive import datasets
 from cohortium.archive.projects import name_of
-from cohortium.check import load
+from cohortium.check import Specification, load
 from cohortium.check.examine import judge
 from cohortium.config import Config
 from cohortium.curate import runs, shelf
 from cohortium.curate.runs import CHECK
-from cohortium.errors import Refused
+from cohortium.errors import ConfigError, Refused
 from cohortium.prove import audit
 
 __all__ = ["CHECK", "carry_out"]
@@ -33,7 +33,7 @@ def carry_out(config: Config, engine: Engine, id: int, executor: Executor | None
         version = datasets.find(connection, run.project_id, run.dataset) if run.dataset else None
     if run.dataset and version is None:
         raise Refused("the dataset version is not there any more")
-    specification = load(named(config, run.specification))
+    specification = _loaded(config, run.specification)
     with shelf.opened(config, id, run.project_id, version) as (delivery, gone):
         left_out = {} if run.ocr else NO_OCR
         report = judge(delivery, specification, executor, _Progress(engine, id), left_out)
@@ -47,6 +47,14 @@ def named(config: Config, specification: str) -> str:
     """A shipped specification by name; else the path, from where the configuration lies."""
     path = config.file.parent / specification
     return str(path) if path.suffix == ".toml" else specification
+
+
+def _loaded(config: Config, specification: str) -> Specification:
+    """`ConfigError` as the project's readers may see it: without where the configuration lies."""
+    try:
+        return load(named(config, specification))
+    except ConfigError as error:
+        raise ConfigError(str(error).replace(f"{config.file.parent}/", "")) from None
 
 
 class _Progress:
